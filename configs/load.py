@@ -1,0 +1,111 @@
+"""Reading a use case, with errors that name the file, the line, the key and what would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import MarkedYAMLError
+
+from configs.errors import InputError, nearest
+from configs.schema import UseCase
+from configs.settings import PROJECT
+
+
+def use_case_names() -> list[str]:
+    """The use cases in `configs/`, sorted."""
+    return sorted(path.stem for path in (PROJECT / "configs").glob("*.yaml"))
+
+
+def load_use_case(name: str) -> UseCase:
+    """The use case of a name in `configs/`, or of a path to a YAML file.
+
+    Raises:
+        InputError: there is no such use case, or something in it is wrong.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else PROJECT / "configs" / f"{name}.yaml"
+    if not path.is_file():
+        raise InputError(f"use case {name!r}: no file {_shown(path)}; {nearest(name, use_case_names())}")
+    return parse_use_case(path.read_text(encoding="utf-8"), _shown(path))
+
+
+def parse_use_case(text: str, where: str) -> UseCase:
+    """A use case from YAML text; `where` names the text in errors."""
+    try:
+        tree = YAML().load(text)
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise InputError(f"{where}:{line}: not valid YAML: {error.problem}") from None
+    if not isinstance(tree, CommentedMap):
+        raise InputError(f"{where}:1: a use case is a mapping of keys; see configs/flights.yaml for an example")
+    try:
+        return UseCase.model_validate(_plain(tree))
+    except ValidationError as error:
+        first = error.errors()[0]
+        keys = [str(part) for part in first["loc"] if not _is_union_branch(str(part))]
+        raise InputError(f"{where}:{_line(tree, first['loc'])}: {_explain(first, keys)}") from None
+
+
+def _shown(path: Path) -> str:
+    try:
+        return str(path.resolve().relative_to(PROJECT))
+    except ValueError:
+        return str(path)
+
+
+def _plain(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {str(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_plain(value) for value in node]
+    return node
+
+
+def _is_union_branch(part: str) -> bool:
+    """Pydantic adds the branch of a union to the location; it is no key of the file."""
+    return part in {"timedelta", "float", "str", "int", "bool"} or part.startswith(("function-", "constrained-"))
+
+
+def _line(tree: CommentedMap, location: Iterable[Any]) -> int:
+    line, node = 1, tree
+    for part in location:
+        if isinstance(node, CommentedMap) and part in node:
+            line = node.lc.key(part)[0] + 1
+        elif isinstance(node, list) and isinstance(part, int) and part < len(node):
+            line = node.lc.item(part)[0] + 1
+        else:
+            break
+        node = node[part]
+    return line
+
+
+def _explain(error: Any, keys: list[str]) -> str:
+    key = ".".join(keys) or "use case"
+    kind, message = error["type"], str(error["msg"])
+    if kind == "extra_forbidden":
+        return f"unknown key {key!r}; {nearest(keys[-1], _fields_at(keys[:-1]))}"
+    if kind == "missing":
+        return f"key {key!r} is missing"
+    if kind == "value_error":
+        return f"{key!r}: {message.removeprefix('Value error, ')}"
+    return f"{key!r}: {message[0].lower()}{message[1:]}, found {error['input']!r}"
+
+
+def _fields_at(keys: Iterable[str]) -> list[str]:
+    """Names that may stand below the given keys of a use case."""
+    model: Any = UseCase
+    for key in keys:
+        fields = model.model_fields if _is_model(model) else {}
+        if key in fields:
+            model = fields[key].annotation
+        if not _is_model(model):  # Optional[X], list[X], dict[str, X]
+            model = next((part for part in get_args(model) if _is_model(part)), model)
+    return list(model.model_fields) if _is_model(model) else []
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

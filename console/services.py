@@ -1,0 +1,239 @@
+"""What `slipway up` starts: Prefect server and worker, MLflow, Traefik, and the files of the reports.
+
+Each service is a process of its own that outlives the command; `services.json` in the home keeps its port, process id and
+start time, so that a stale id is never believed. Everything listens on the loopback interface.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import psutil
+
+from configs.errors import InputError
+from configs.settings import PROJECT, TELEMETRY_OFF, home, made, read_services
+from tasks.targets.ports import free_port, is_free
+
+BIN = Path(sys.executable).parent
+POOL = "slipway"
+START_SECONDS = 120
+STOP_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Service:
+    """One process: how to start it on a port, and the path that answers 200 when it is ready (none: no port)."""
+
+    name: str
+    title: str
+    command: Callable[[int], list[str]]
+    ready: str = ""
+    preferred: int = 0
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def services() -> list[Service]:
+    """All services, in the order they are started."""
+    state, python = home(), sys.executable
+    mlflow = made(state / "mlflow")
+    routes = made(state / "gateway" / "routes")
+    return [
+        Service(
+            "prefect",
+            "Prefect UI",
+            lambda port: [f"{BIN}/prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+            "/api/health",
+            4200,
+        ),
+        Service(
+            "mlflow",
+            "MLflow UI",
+            lambda port: [
+                *(f"{BIN}/mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
+                *(
+                    "--backend-store-uri",
+                    f"sqlite:///{mlflow}/mlflow.db",
+                    "--artifacts-destination",
+                    f"{mlflow}/artifacts",
+                ),
+            ],
+            "/health",
+            5000,
+        ),
+        Service(
+            "gateway",
+            "API",
+            lambda port: [
+                f"{BIN}/traefik",
+                f"--entryPoints.web.address=127.0.0.1:{port}",
+                f"--providers.file.directory={routes}",
+                "--providers.file.watch=true",
+                "--providers.providersThrottleDuration=100ms",
+                "--ping=true",
+                "--ping.entryPoint=web",
+                "--log.level=WARN",
+                "--global.checkNewVersion=false",
+                "--global.sendAnonymousUsage=false",
+            ],
+            "/ping",
+            8080,
+        ),
+        Service(
+            "reports",
+            "Reports",
+            lambda port: [
+                *(python, "-m", "http.server", str(port), "--bind", "127.0.0.1"),
+                *("--directory", str(made(state / "reports"))),
+            ],
+            "/",
+            8081,
+        ),
+    ]
+
+
+def worker() -> Service:
+    """The Prefect worker; it is started once the server answers."""
+    return Service(
+        "worker",
+        "Prefect worker",
+        lambda _: [f"{BIN}/prefect", "worker", "start", "--pool", POOL, "--type", "process", "--name", POOL],
+        environment={"PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_WORKER_PREFETCH_SECONDS": "1"},
+    )
+
+
+def environment() -> dict[str, str]:
+    """What every process of this home needs to know; also set in the command line's own process."""
+    found = {**TELEMETRY_OFF, "SLIPWAY_HOME": str(home()), "PREFECT_HOME": str(made(home() / "prefect"))}
+    running = read_services()
+    if "prefect" in running:
+        found["PREFECT_API_URL"] = f"http://127.0.0.1:{running['prefect']['port']}/api"
+    return found
+
+
+def up(say: Callable[[str], None]) -> None:
+    """Start what is not running, and register the deployments of `prefect.yaml`. Twice changes nothing.
+
+    Raises:
+        InputError: a port that was asked for is taken, or a service does not start.
+    """
+    made(home() / "logs")
+    started = [service for service in services() if not is_up(service.name)]
+    if started:
+        say(f"Starting {', '.join(service.title for service in started)} in {home()}")
+    for service in started:
+        _start(service)
+    for service in started:
+        _wait(service)
+    os.environ.update(environment())
+    if not is_up("worker"):
+        _start(worker())
+    _deploy(say)
+
+
+def down(say: Callable[[str], None]) -> None:
+    """Stop every service of this home, the worker first."""
+    for name in ["worker", "gateway", "reports", "mlflow", "prefect"]:
+        process = _process(name)
+        if process is not None:
+            say(f"Stopping {name}")
+            _stop(process)
+    known = read_services()
+    _write({name: {"port": entry["port"]} for name, entry in known.items() if name != "worker"})
+
+
+def is_up(name: str) -> bool:
+    """Whether the very process that was started runs."""
+    return _process(name) is not None
+
+
+def _process(name: str) -> psutil.Process | None:
+    entry = read_services().get(name, {})
+    if "pid" not in entry:
+        return None
+    try:
+        process = psutil.Process(entry["pid"])
+        same = process.create_time() == entry["started"] and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return None
+    return process if same else None
+
+
+def _start(service: Service) -> None:
+    port = _port(service) if service.ready else 0
+    own = {**os.environ, **environment(), **service.environment}
+    if service.name == "prefect":
+        own["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+    with open(home() / "logs" / f"{service.name}.log", "ab") as log:
+        process = subprocess.Popen(
+            service.command(port), cwd=PROJECT, env=own, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+    known = read_services()
+    known[service.name] = {"port": port, "pid": process.pid, "started": psutil.Process(process.pid).create_time()}
+    _write(known)
+
+
+def _port(service: Service) -> int:
+    """The port asked for, else the one of last time, else the usual one, else any free one."""
+    variable = f"SLIPWAY_{service.name.upper()}_PORT"
+    if asked := os.environ.get(variable):
+        if not asked.isdigit() or not is_free(int(asked)):
+            raise InputError(f"{variable}={asked}: this port is taken or not a port; choose another, or unset it")
+        return int(asked)
+    last = read_services().get(service.name, {}).get("port", 0)
+    return next((port for port in (last, service.preferred) if port and is_free(port)), None) or free_port()
+
+
+def _wait(service: Service) -> None:
+    entry = read_services()[service.name]
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and is_up(service.name):
+        try:
+            if httpx.get(f"http://127.0.0.1:{entry['port']}{service.ready}", timeout=2).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise InputError(f"{service.title} did not start; see {home() / 'logs' / f'{service.name}.log'}")
+
+
+def _stop(process: psutil.Process) -> None:
+    """SIGTERM to the process, then SIGKILL to it and whatever it started that is still there."""
+    family = [*process.children(recursive=True), process]
+    process.terminate()
+    _, left = psutil.wait_procs(family, timeout=STOP_SECONDS)
+    for survivor in left:
+        survivor.kill()
+
+
+def _deploy(say: Callable[[str], None]) -> None:
+    """Register the deployments, unless this server has just these already."""
+    from tasks.step import code_version
+
+    text = (PROJECT / "prefect.yaml").read_text()
+    mark, wanted = home() / "prefect" / "deployed", f"{code_version()}\n{PROJECT}\n{text}"
+    if mark.exists() and mark.read_text() == wanted:
+        return
+    say("Registering the deployments of prefect.yaml")
+    command = [f"{BIN}/prefect", "--no-prompt", "deploy", "--all"]
+    pool = [f"{BIN}/prefect", "--no-prompt", "work-pool", "create", POOL, "--type", "process", "--overwrite"]
+    for words in (pool, command):
+        done = subprocess.run(words, cwd=PROJECT, env={**os.environ}, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise InputError(f"{' '.join(words[1:])} failed: {(done.stderr or done.stdout).strip()[-2000:]}")
+    mark.write_text(wanted)
+
+
+def _write(known: dict[str, dict[str, float]]) -> None:
+    path = home() / "services.json"
+    temporary = path.with_suffix(f".{os.getpid()}")
+    temporary.write_text(json.dumps(known, indent=1))
+    os.replace(temporary, path)

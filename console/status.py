@@ -1,0 +1,53 @@
+"""`slipway status`: services, champions, releases, findings. Reads only."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from configs.settings import home, read_services, service_address
+from console import services
+from console.releases import with_releases
+from tasks import deploy, gateway
+from tasks.conclude import findings, told
+from tasks.history import read_history
+
+
+def show(screen: Console) -> None:
+    """Print what is up and what serves."""
+    screen.print(addresses())
+    table = Table(title="Use cases", title_justify="left")
+    for column in ("use case", "version", "since", "why", "release", "last window"):
+        table.add_column(column, overflow="fold")
+    for use_case in with_releases():
+        table.add_row(use_case, *_serving(use_case), _last_window(use_case))
+    screen.print(table if table.row_count else "No use case was released yet: slipway release flights")
+    screen.print(f"Home: {home()}")
+
+
+def addresses() -> Table:
+    """Every service of this home and where it is."""
+    table = Table(title="Services", title_justify="left")
+    for column in ("service", "address", "state"):
+        table.add_column(column)
+    known = read_services()
+    for service in [*services.services(), services.worker()]:
+        address = service_address(service.name) if service.ready and service.name in known else ""
+        table.add_row(service.title, address, "[green]up" if services.is_up(service.name) else "[red]down")
+    return table
+
+
+def _serving(use_case: str) -> tuple[str, str, str, str]:
+    deploys = [e for e in read_history(use_case) if e["what"] == "deploy"]
+    if not deploys:
+        return "", "", "", ""
+    last = deploys[-1]
+    address = gateway.served_by(use_case)
+    running = next((r for r in deploy.releases(use_case) if r.address == address), None)
+    state = f"{running.name} ({running.target})" if running and deploy.is_alive(running) else "down"
+    return last["version"], last["time"], last["reason"], state
+
+
+def _last_window(use_case: str) -> str:
+    found = findings(use_case)
+    return f"{found[-1].window}: {told(found[-1])}" if found else ""

@@ -1,0 +1,60 @@
+"""The chain that `release` and `retrain` share: from a source to a registered challenger, and from there to traffic."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from configs.schema import UseCase
+from tasks.bundle import bundle
+from tasks.containerize import containerize
+from tasks.convert import convert
+from tasks.deploy import start, switch
+from tasks.derive_contract import derive_contract
+from tasks.evaluate import evaluate
+from tasks.ingest import ingest
+from tasks.integrate import integration_test
+from tasks.lineage import lineage
+from tasks.register import champion, register
+from tasks.split import split
+from tasks.train import train
+from tasks.validate import validate
+from tasks.values import Evaluation, Release, Split, Version
+
+
+class Challenger(NamedTuple):
+    """A registered version, and what it was judged on."""
+
+    version: Version
+    split: Split
+    contract: str
+    evaluation: Evaluation
+
+
+def build(use_case: UseCase, until: datetime | None) -> Challenger:
+    """Ingest, validate, split, train, evaluate, convert, bundle, register."""
+    serving = champion(use_case.name)
+    snapshot = ingest(use_case, until)
+    contract = derive_contract(use_case, snapshot)
+    validate(use_case, snapshot, contract, serving.tags["contract"] if serving else None)
+    parts = split(use_case, snapshot)
+
+    recipe = (contract, use_case.features, use_case.target, use_case.model)
+    candidate = train(snapshot, parts.cut, *recipe)
+    evaluation = evaluate(use_case, parts, contract, candidate)
+    final = train(snapshot, snapshot.rows, *recipe) if use_case.split.refit else candidate
+
+    onnx = convert(parts, contract, use_case.features, use_case.model, final)
+    origin = lineage(use_case, snapshot, until, contract, onnx)
+    packed = bundle(use_case, snapshot, contract, onnx, evaluation, origin)
+    version = register(use_case, packed, onnx, evaluation)
+    return Challenger(version, parts, contract, evaluation)
+
+
+def roll_out(use_case: UseCase, version: Version, reason: str) -> Release:
+    """Containerize, start beside the champion, test over HTTP, switch."""
+    image = containerize(use_case, version)
+    release = start(use_case, version, image)
+    integration_test(release, version)
+    switch(use_case, version, release, reason)
+    return release

@@ -1,0 +1,46 @@
+"""Monitor: every closed window of the prediction log, looked at once."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from configs.errors import InputError
+from configs.load import load_use_case
+from serving.bundle import read_bundle
+from tasks.calibrate import calibrate
+from tasks.conclude import conclude, finding_path
+from tasks.drift_report import drift_report
+from tasks.lock import one_at_a_time
+from tasks.performance import measure_performance
+from tasks.register import champion
+from tasks.window import closed_windows, collect_window, length
+
+
+@flow(name="monitor", flow_run_name="monitor-{use_case}")
+def monitor(use_case: str = "flights", window: str | None = None) -> list[str]:
+    """Drift, performance, a report and an event for each closed window that has none yet.
+
+    Args:
+        use_case: A name in `configs/`.
+        window: The name of one closed window to look at again, for example `2013-06`. Empty: all new ones.
+
+    Returns:
+        The names of the windows.
+    """
+    case = load_use_case(use_case)
+    with one_at_a_time(case.name):
+        version = champion(case.name)
+        if version is None:
+            raise InputError(f"use case {case.name!r} has no champion yet; run 'slipway release {case.name}' first")
+        contract = read_bundle(version.bundle.path).contract
+        closed = closed_windows(case)
+        if window is not None and window not in [bounds.name for bounds in closed]:
+            raise InputError(f"window {window!r} is not closed; closed: {', '.join(b.name for b in closed) or 'none'}")
+        new = [b for b in closed if b.name == window or not (window or finding_path(case.name, b.name).exists())]
+        for bounds in new:
+            data = collect_window(case, bounds, contract)
+            thresholds = calibrate(case, version.bundle, *length(bounds))
+            report = drift_report(case, data, version.bundle, thresholds)
+            performance = measure_performance(case, data, version.bundle, thresholds)
+            conclude(case, data, version, report, performance)
+    return [bounds.name for bounds in new]

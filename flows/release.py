@@ -1,0 +1,31 @@
+"""Release: from the source to a champion behind the gateway."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prefect import flow
+
+from configs.load import load_use_case
+from flows.chain import build, roll_out
+from tasks.clock import current_time
+from tasks.lock import one_at_a_time
+
+
+@flow(name="release", flow_run_name="release-{use_case}")
+def release(use_case: str = "flights", until: datetime | None = None, reason: str = "released by a person") -> str:
+    """Train, test and deploy a use case, and send it the traffic.
+
+    Args:
+        use_case: A name in `configs/`, for example `flights` or `loans`.
+        until: Learn only from rows whose label was known then. Empty: up to now, or to where a replay stands.
+        reason: Why, for the history.
+
+    Returns:
+        The version that serves.
+    """
+    case = load_use_case(use_case)
+    with one_at_a_time(case.name):
+        challenger = build(case, until or current_time(case))
+        roll_out(case, challenger.version, reason)
+    return challenger.version.version

@@ -1,0 +1,35 @@
+"""Reproduce: a version, built again from its lineage."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from tasks.convert import convert
+from tasks.derive_contract import derive_contract
+from tasks.register import get_version, recorded_use_case
+from tasks.reproduction import compare_onnx, recorded_snapshot
+from tasks.split import split
+from tasks.train import train
+
+
+@flow(name="reproduce", flow_run_name="reproduce-{use_case}-{version}")
+def reproduce(use_case: str = "flights", version: str = "1") -> str:
+    """Train and convert again from the recorded snapshot and configuration, and compare the ONNX bytes.
+
+    Args:
+        use_case: A name in `configs/`.
+        version: The version to build again.
+
+    Returns:
+        What was compared. A difference fails the run.
+    """
+    original = get_version(use_case, version)
+    case = recorded_use_case(original)
+    snapshot = recorded_snapshot(case, original)
+
+    contract = derive_contract.with_options(refresh_cache=True)(case, snapshot)
+    parts = split.with_options(refresh_cache=True)(case, snapshot)
+    rows = snapshot.rows if case.split.refit else parts.cut
+    model = train.with_options(refresh_cache=True)(snapshot, rows, contract, case.features, case.target, case.model)
+    onnx = convert.with_options(refresh_cache=True)(parts, contract, case.features, case.model, model)
+    return compare_onnx(original, onnx)

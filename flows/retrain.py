@@ -1,0 +1,41 @@
+"""Retrain: a challenger from everything known by now, against the champion."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prefect import flow
+
+from configs.load import load_use_case
+from flows.chain import build, roll_out
+from tasks.clock import current_time
+from tasks.compare import compare, keep_champion
+from tasks.evaluate import GateFailed
+from tasks.lock import one_at_a_time
+from tasks.register import champion
+
+
+@flow(name="retrain", flow_run_name="retrain-{use_case}-{cause}")
+def retrain(use_case: str = "flights", until: datetime | None = None, cause: str = "a person") -> str:
+    """Build a challenger, compare it with the champion on the newest labelled rows, and switch only if it is better.
+
+    Args:
+        use_case: A name in `configs/`.
+        until: Learn only from rows whose label was known then. Empty: up to now, or to where a replay stands.
+        cause: What started this: drift, performance, schedule, a person.
+
+    Returns:
+        The verdict in one line.
+    """
+    case = load_use_case(use_case)
+    with one_at_a_time(case.name):
+        serving = champion(case.name)
+        until = until or current_time(case)
+        try:
+            challenger = build(case, until)
+        except GateFailed as failure:
+            return keep_champion(case, serving, until, cause, str(failure))
+        verdict = compare(case, serving, challenger.version, challenger.evaluation, challenger.split, cause)
+        if verdict.better:
+            roll_out(case, challenger.version, f"{cause}: {verdict.reason}")
+    return verdict.reason

@@ -1,0 +1,27 @@
+"""Score: a file of any size with the champion, in chunks."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from configs.load import load_use_case
+from tasks.batch import score_file
+from tasks.register import champion, get_version
+
+
+@flow(name="score", flow_run_name="score-{use_case}")
+def score(use_case: str = "flights", source: str = "", destination: str = "", version: str | None = None) -> int:
+    """Score a Parquet or CSV file with the same contract and bundle that serve requests. A stopped run goes on.
+
+    Args:
+        use_case: A name in `configs/`.
+        source: The file to score, with the contract's columns; others are carried along.
+        destination: A folder for the answers, one Parquet part a chunk.
+        version: The version to score with. Empty: the champion.
+
+    Returns:
+        The number of rows scored.
+    """
+    case = load_use_case(use_case)
+    chosen = get_version(case.name, version) if version else champion(case.name)
+    return score_file(case.name, chosen, source, destination)

@@ -1,0 +1,205 @@
+"""The contract: the typed columns in and out of a model, and the one code that turns values into model input.
+
+Validation (in `tasks/`) and serving run the same `encode`, so that a value means the same before training and behind the
+API: numbers are cast to float32 once, here; categories are strings, and a missing category is the empty string.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+MISSING = ""  # a missing category; ONNX string tensors have no null
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+FEW_ROWS = 16  # below, plain Python is faster than numpy
+
+
+class ContractError(ValueError):
+    """A value that the contract does not allow.
+
+    `column` and `row` (0-based) say where, `problem` what is wrong and what would be right.
+    """
+
+    def __init__(self, problem: str, column: str | None = None, row: int | None = None) -> None:
+        self.problem, self.column, self.row = problem, column, row
+        where = [] if row is None else [f"row {row}"]
+        where += [] if column is None else [f"column {column!r}"]
+        super().__init__(f"{', '.join(where)}: {problem}" if where else problem)
+
+
+class Column(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One input column.
+
+    `minimum`, `maximum` and `allowed` are declared and enforced. `low`, `high` and `categories` are what the training
+    snapshot showed: a value outside them is served, because new airports open and summers follow winters.
+    """
+
+    name: str
+    kind: Literal["numeric", "categorical"]
+    nullable: bool = False
+    sensitive: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    allowed: tuple[str, ...] | None = None
+    low: float | None = None
+    high: float | None = None
+    categories: tuple[str, ...] = ()
+
+    @property
+    def dtype(self) -> str:
+        """The ONNX and numpy name of the encoded type: `float32` or `string`."""
+        return "float32" if self.kind == "numeric" else "string"
+
+    def encode(self, values: Sequence[Any]) -> np.ndarray:
+        """Values as model input of shape (rows, 1): float32 with NaN for null, or str objects with "" for null.
+
+        Raises:
+            ContractError: with the row and what would be right.
+
+        >>> Column("age", "numeric", nullable=True).encode([41, None]).tolist()
+        [[41.0], [nan]]
+        >>> Column("age", "numeric").encode([None])
+        Traceback (most recent call last):
+        serving.contract.ContractError: row 0, column 'age': is missing, and this column may not be null
+        """
+        encoded = self._numbers(values) if self.kind == "numeric" else self._categories(values)
+        return encoded.reshape(-1, 1)
+
+    def _numbers(self, values: Sequence[Any]) -> np.ndarray:
+        """Arrays at once; a list value by value, which for a single row is several times faster than numpy."""
+        if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
+            return np.array([self._number(value, row) for row, value in enumerate(values)], dtype=np.float32)
+        wide = values.astype(np.float64)
+        if not self.nullable:
+            missing = np.isnan(wide)
+            if missing.any():
+                raise self._null(int(np.argmax(missing)))
+        wrong = np.abs(wide) > FLOAT32_MAX
+        if self.minimum is not None:
+            wrong |= wide < self.minimum
+        if self.maximum is not None:
+            wrong |= wide > self.maximum
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise self._out_of_bounds(float(wide[row]), row)
+        return wide.astype(np.float32)
+
+    def _number(self, value: Any, row: int) -> float:
+        if value is None or value != value:
+            if not self.nullable:
+                raise self._null(row)
+            return math.nan
+        if isinstance(value, bool | np.bool_) or not isinstance(value, float | int | np.number):
+            raise ContractError(f"must be a number, found {_shown(value)}", self.name, row)
+        if (
+            not -FLOAT32_MAX <= value <= FLOAT32_MAX
+            or (self.minimum is not None and value < self.minimum)
+            or (self.maximum is not None and value > self.maximum)
+        ):
+            raise self._out_of_bounds(value, row)
+        return float(value)
+
+    def _categories(self, values: Sequence[Any]) -> np.ndarray:
+        encoded = np.empty(len(values), dtype=object)
+        for row, value in enumerate(values):
+            encoded[row] = self._category(value, row)
+        return encoded
+
+    def _category(self, value: Any, row: int) -> str:
+        if isinstance(value, str):
+            text = value
+        elif value is None or value != value:  # NaN, as tables write a missing value
+            text = MISSING
+        elif isinstance(value, int | float | np.number | np.bool_):
+            # 3 and 3.0 are one category: a column of whole numbers turns to floats as soon as one is missing
+            text = str(int(value)) if float(value).is_integer() else str(value)
+        else:
+            raise ContractError(f"must be a string, found {_shown(value)}", self.name, row)
+        if text == MISSING:
+            if not self.nullable:
+                raise self._null(row)
+        elif self.allowed is not None and text not in self.allowed:
+            raise ContractError(f"{_shown(text)} is not one of {', '.join(self.allowed)}", self.name, row)
+        return text
+
+    def unseen(self, encoded: np.ndarray) -> int:
+        """How many encoded values lie outside what the training snapshot showed."""
+        if self.kind == "categorical":
+            return sum(1 for value in encoded.ravel() if value != MISSING and value not in self.categories)
+        if self.low is None or self.high is None:
+            return 0
+        if len(encoded) > FEW_ROWS:
+            return int(((encoded < self.low) | (encoded > self.high)).sum())
+        low, high = self.low, self.high
+        return sum(1 for value in encoded.ravel().tolist() if value < low or value > high)
+
+    def _null(self, row: int) -> ContractError:
+        return ContractError("is missing, and this column may not be null", self.name, row)
+
+    def _out_of_bounds(self, value: float, row: int) -> ContractError:
+        if not -FLOAT32_MAX <= value <= FLOAT32_MAX:
+            return ContractError("is not a finite number that fits in 32 bits", self.name, row)
+        if self.minimum is not None and value < self.minimum:
+            return ContractError(f"{value:g} is below the minimum {self.minimum:g}", self.name, row)
+        return ContractError(f"{value:g} is above the maximum {self.maximum:g}", self.name, row)
+
+
+class Contract(msgspec.Struct, frozen=True):
+    """The columns that go in, the target that comes out (`classes[i]` has probability column i), and the time column."""
+
+    use_case: str
+    columns: tuple[Column, ...]
+    target: str
+    classes: tuple[str | int | bool, ...]
+    time_column: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The column names, in the order of the model's inputs."""
+        return tuple(column.name for column in self.columns)
+
+    def encode(self, records: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+        """Records by name as model input, one (rows, 1) array a column.
+
+        Raises:
+            ContractError: a record lacks a column that may not be null, has one the contract does not know, or holds a
+                value that is not allowed.
+        """
+        known = frozenset(self.names)
+        for row, record in enumerate(records):
+            stray = record.keys() - known
+            if stray:
+                name = min(stray)
+                raise ContractError(f"is not in the contract; known: {', '.join(self.names)}", name, row)
+        return {column.name: column.encode([record.get(column.name) for record in records]) for column in self.columns}
+
+    def encode_columns(self, table: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """A table of columns as model input; the same rules as `encode`.
+
+        Raises:
+            ContractError: a column is missing from the table, or holds a value that is not allowed.
+        """
+        for column in self.columns:
+            if column.name not in table:
+                raise ContractError("is not in the table", column.name)
+        return {column.name: column.encode(table[column.name]) for column in self.columns}
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def read_contract(path: Path) -> Contract:
+    """The contract of a `contract.json`."""
+    return msgspec.json.decode(path.read_bytes(), type=Contract)
+
+
+def contract_json(contract: Contract) -> bytes:
+    """The one spelling of a contract: equal contracts have equal bytes."""
+    return msgspec.json.format(msgspec.json.encode(contract, order="deterministic"), indent=1) + b"\n"

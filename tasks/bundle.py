@@ -1,0 +1,99 @@
+"""Bundle: the one artifact that moves. Model, contract, reference rows, card, and a manifest with the hash of each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from typing import Any
+
+import numpy as np
+
+from configs.schema import UseCase
+from configs.settings import store
+from serving.bundle import file_digest
+from tasks.frames import read_rows
+from tasks.step import step
+from tasks.values import BundleRef, Evaluation, OnnxModel, Snapshot
+
+REFERENCE_ROWS = 10_000
+
+
+@step
+def bundle(
+    use_case: UseCase,
+    snapshot: Snapshot,
+    contract: str,
+    onnx: OnnxModel,
+    evaluation: Evaluation,
+    lineage: dict[str, Any],
+) -> BundleRef:
+    """Assemble the bundle, and move it into the store under the digest of its manifest in one step."""
+    bundles = store("bundles")
+    folder = tempfile.mkdtemp(prefix=".new-", dir=bundles)
+    try:
+        shutil.copyfile(onnx.path, f"{folder}/model.onnx")
+        shutil.copyfile(store("contracts") / f"{contract}.json", f"{folder}/contract.json")
+        shutil.copyfile(evaluation.scores_path, f"{folder}/holdout.parquet")
+        _write_reference(use_case, snapshot, f"{folder}/reference.parquet")
+        with open(f"{folder}/card.md", "w", encoding="utf-8") as card:
+            card.write(model_card(use_case, snapshot, evaluation, lineage))
+        files = {name: file_digest(bundles / folder / name) for name in sorted(os.listdir(folder))}
+        manifest = {"use_case": use_case.name, "files": files, "lineage": lineage}
+        raw = json.dumps(manifest, indent=1, sort_keys=True).encode()
+        with open(f"{folder}/manifest.json", "wb") as file:
+            file.write(raw)
+        digest = hashlib.sha256(raw).hexdigest()
+        os.chmod(folder, 0o755)
+        if not (bundles / digest).exists():
+            os.replace(folder, bundles / digest)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return BundleRef(digest=digest)
+
+
+def _write_reference(use_case: UseCase, snapshot: Snapshot, path: str) -> None:
+    """A seeded sample of the training snapshot, in its order: what monitoring compares a window with."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = [*use_case.features.all, use_case.target.column]
+    if use_case.source.time_column:
+        columns.append(use_case.source.time_column)
+    frame = read_rows(snapshot, 0, snapshot.rows, columns)
+    rows = np.random.default_rng(0).permutation(snapshot.rows)[:REFERENCE_ROWS]
+    sample = pa.Table.from_pandas(frame.iloc[np.sort(rows)], preserve_index=False)
+    pq.write_table(sample, path, compression="zstd")
+
+
+def model_card(use_case: UseCase, snapshot: Snapshot, evaluation: Evaluation, lineage: dict[str, Any]) -> str:
+    """A model card after Mitchell et al., "Model Cards for Model Reporting" (2019)."""
+    metrics = "\n".join(f"| {name} | {value:.4f} |" for name, value in sorted(evaluation.metrics.items()))
+    gates = "\n".join(
+        f"| {gate.where} | {gate.metric} | {gate.value:.4f} | {gate.bound} | {gate.rows:,} |" for gate in evaluation.gates
+    )
+    judged = "fitted without these rows; the model in this bundle was then refitted with them" * use_case.split.refit
+    return f"""# {use_case.name}
+
+{use_case.description}
+
+- **Answers**: `{use_case.target.column}`; the positive class is `{use_case.target.positive}`
+- **Model**: `{use_case.model.estimator}` {use_case.model.parameters}, seed {use_case.model.seed}
+- **Trained on**: {snapshot.rows:,} rows, snapshot `{snapshot.digest}`, known until {lineage["until"] or "now"}
+- **Features**: {", ".join(f"`{name}`" for name in use_case.features.all)}
+- **Configuration**: `{lineage["configuration_digest"]}`, commit `{lineage["git_commit"]}`, lock `{lineage["lock"]}`
+
+## Measured on the newest rows, held out{f" ({judged})" if judged else ""}
+
+| metric | value |
+|---|---|
+{metrics}
+
+## Gates
+
+| rows of | metric | value | bound | rows |
+|---|---|---|---|---|
+{gates}
+"""

@@ -1,0 +1,24 @@
+"""The time of a use case: now, or, where history is replayed as live traffic, how far the replay has come."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from configs.schema import UseCase, parse_time
+from configs.settings import use_case_home
+from tasks.values import write_atomically
+
+
+def current_time(use_case: UseCase) -> datetime | None:
+    """The replay's clock where there is one, else None for "up to now"; no step may look beyond it."""
+    if use_case.replay is None or use_case.replay.start is None:
+        return None
+    path = use_case_home(use_case.name) / "clock"
+    return parse_time(path.read_text()) if path.exists() else use_case.replay.start
+
+
+def set_clock(use_case: UseCase, moment: datetime) -> None:
+    """Move the replay's clock; it never goes back."""
+    before = current_time(use_case)
+    if before is None or moment > before:
+        write_atomically(use_case_home(use_case.name) / "clock", moment.isoformat().encode())

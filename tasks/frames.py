@@ -1,0 +1,46 @@
+"""Reading snapshots the way the contract sees them: the one place where a table becomes model input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from configs.schema import Target
+from configs.settings import store
+from serving.contract import Contract, read_contract
+from tasks.values import Snapshot
+
+
+def read_rows(snapshot: Snapshot, start: int, stop: int, columns: list[str] | None = None) -> Any:
+    """Rows [start, stop) of a snapshot as a pandas frame."""
+    import pyarrow.parquet as pq
+
+    return pq.read_table(snapshot.path, columns=columns).slice(start, stop - start).to_pandas()
+
+
+def encode(contract: Contract, frame: Any) -> Any:
+    """The frame's features as the contract encodes them, as a frame: float32 numbers and string categories."""
+    import pandas as pd
+
+    arrays = contract.encode_columns({name: plain(frame[name]) for name in contract.names})
+    return pd.DataFrame({name: array.ravel() for name, array in arrays.items()})
+
+
+def plain(series: Any) -> Any:
+    """A column as the contract takes it: a float64 array where it holds numbers, else a list of Python values."""
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(series) and not pd.api.types.is_bool_dtype(series):
+        return series.to_numpy(dtype=np.float64, na_value=np.nan)
+    return [None if pd.isna(value) else value for value in series.tolist()]
+
+
+def labels(target: Target, frame: Any) -> np.ndarray:
+    """1 where the target is the positive class, else 0, shape (rows,)."""
+    return (frame[target.column] == target.positive).to_numpy(dtype=np.int64)
+
+
+def contract_of(digest: str) -> Contract:
+    """A contract from the store."""
+    return read_contract(store("contracts") / f"{digest}.json")

@@ -1,0 +1,49 @@
+"""Lineage: everything that a model was made from, so that it can be made again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from datetime import datetime
+from typing import Any
+
+from configs.schema import UseCase
+from configs.settings import PROJECT
+from tasks.step import code_version
+from tasks.values import OnnxModel, Snapshot
+
+
+def lineage(use_case: UseCase, snapshot: Snapshot, until: datetime | None, contract: str, onnx: OnnxModel) -> dict[str, Any]:
+    """What goes into a bundle's manifest. Nothing of the moment (no time, no run): the same inputs give the same bundle."""
+    configuration = use_case.model_dump(mode="json")
+    return {
+        "snapshot": snapshot.digest,
+        "rows": snapshot.rows,
+        "until": until.isoformat() if until else "",
+        "contract": contract,
+        "onnx": onnx.digest,
+        "configuration": configuration,
+        "configuration_digest": digest_of(configuration),
+        "git_commit": git_commit(),
+        "lock": hashlib.sha256((PROJECT / "requirements.lock").read_bytes()).hexdigest(),
+        "code": code_version(),
+    }
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 of a value's canonical JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def git_commit() -> str:
+    """The project's commit, with `-dirty` where files differ from it; `unknown` outside a git clone."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", "-C", str(PROJECT), *words], capture_output=True, text=True, check=True).stdout
+
+    try:
+        commit = git("rev-parse", "HEAD").strip()
+        return f"{commit}-dirty" if git("status", "--porcelain").strip() else commit
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return "unknown"

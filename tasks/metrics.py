@@ -1,0 +1,63 @@
+"""The metrics that gates, promotion and monitoring share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+LOWER_IS_BETTER = frozenset({"log_loss", "brier"})
+
+
+def score(metric: str, target: np.ndarray, probability: np.ndarray) -> float:
+    """A metric of 0/1 targets and the positive class's probabilities, both of shape (rows,).
+
+    NaN where it is not defined: ranking metrics need both classes.
+
+    >>> score("roc_auc", np.array([0, 1, 1]), np.array([0.2, 0.6, 0.9]))
+    1.0
+    >>> score("brier", np.array([0, 1]), np.array([0.5, 0.5]))
+    0.25
+    """
+    from sklearn import metrics as m
+
+    if metric in {"roc_auc", "average_precision"} and not 0 < target.sum() < len(target):
+        return float("nan")
+    if metric == "accuracy":
+        return float(((probability >= 0.5) == target).mean())
+    if metric == "brier":
+        return float(((probability - target) ** 2).mean())
+    if metric == "log_loss":
+        return float(m.log_loss(target, probability.astype(np.float64), labels=[0, 1]))
+    return float(getattr(m, f"{metric}_score")(target, probability))
+
+
+def gain(metric: str, new: float, old: float) -> float:
+    """How much better `new` is than `old`; positive is better, whichever way the metric points.
+
+    >>> round(gain("brier", 0.20, 0.25), 2)
+    0.05
+    """
+    return old - new if metric in LOWER_IS_BETTER else new - old
+
+
+def resamples(blocks: np.ndarray, times: int, draws: int, seed: int) -> Iterator[np.ndarray]:
+    """Row numbers of `times` block bootstrap resamples, each of `draws` whole blocks drawn with replacement.
+
+    `blocks` (rows,) gives each row's block; rows of a block (a day, say) stay together, because rows of one day are not
+    independent. Künsch, "The Jackknife and the Bootstrap for General Stationary Observations" (1989).
+    """
+    _, inverse = np.unique(blocks, return_inverse=True)
+    order = np.argsort(inverse, kind="stable")
+    members = np.split(order, np.cumsum(np.bincount(inverse))[:-1])
+    generator = np.random.default_rng(seed)
+    for _ in range(times):
+        chosen = generator.integers(0, len(members), draws)
+        yield np.concatenate([members[block] for block in chosen])
+
+
+def day_blocks(times: np.ndarray | None, rows: int) -> np.ndarray:
+    """The block of each row: its day, or the row itself where there is no time."""
+    if times is None:
+        return np.arange(rows)
+    return times.astype("datetime64[D]").astype(np.int64)

@@ -1,0 +1,244 @@
+"""The small values that travel between steps: a digest, a number, a verdict; never a frame or a fitted object.
+
+Files are named by the SHA-256 of their content and lie in the store of their kind, so that a value read back from an
+interrupted run still means the same file, also after the home folder has moved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from configs.settings import store
+
+
+class Value(BaseModel):
+    """Base of all values: immutable, and strict about its fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Snapshot(Value):
+    """An immutable Parquet file of a source for a time window, rows in order."""
+
+    digest: str
+    rows: int
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return store("snapshots") / f"{self.digest}.parquet"
+
+
+class Validation(Value):
+    """What the suite found."""
+
+    contract: str
+    expectations: int
+    report: str
+
+
+class Split(Value):
+    """Rows [0, cut) of a snapshot train, rows [cut, rows) are held out; `boundary` says where that is."""
+
+    snapshot: Snapshot
+    cut: int
+    boundary: str
+
+
+class FittedModel(Value):
+    """A fitted pipeline, and how many rows it saw."""
+
+    digest: str
+    rows: int
+
+    @property
+    def path(self) -> Path:
+        """Where it lies. Never part of a bundle: a pickle runs code when it is read."""
+        return store("models") / f"{self.digest}.joblib"
+
+
+class GateResult(Value):
+    """One bound, what was measured, and whether it held."""
+
+    where: str
+    metric: str
+    value: float
+    bound: str
+    passed: bool
+    rows: int
+
+
+class Evaluation(Value):
+    """Metrics on the holdout, gates and slices; `scores` is a Parquet of time, label and probability a holdout row."""
+
+    metrics: dict[str, float]
+    gates: list[GateResult]
+    scores: str
+
+    @property
+    def scores_path(self) -> Path:
+        """Where the holdout scores lie."""
+        return store("scores") / f"{self.scores}.parquet"
+
+
+class OnnxModel(Value):
+    """A converted model, compared with scikit-learn on every holdout row."""
+
+    digest: str
+    rows_compared: int
+    max_difference: float
+    golden: str
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return store("onnx") / f"{self.digest}.onnx"
+
+    @property
+    def golden_path(self) -> Path:
+        """Records and the probabilities that scikit-learn gives them, for the integration test."""
+        return store("golden") / f"{self.golden}.json"
+
+
+class BundleRef(Value):
+    """A bundle in the store."""
+
+    digest: str
+
+    @property
+    def path(self) -> Path:
+        """The bundle's folder."""
+        return store("bundles") / self.digest
+
+
+class Version(Value):
+    """A version in the MLflow registry."""
+
+    use_case: str
+    version: str
+    run_id: str
+    bundle: BundleRef
+    golden: str
+    tags: dict[str, str] = {}
+
+
+class Image(Value):
+    """What a target runs: an image of the Docker Engine, or (`reference` empty) the bundle as it lies here."""
+
+    target: str
+    reference: str = ""
+    digest: str = ""
+    why: str = ""
+
+
+class Release(Value):
+    """A bundle running somewhere."""
+
+    name: str
+    use_case: str
+    version: str
+    bundle: str
+    target: str
+    address: str
+    handle: str
+
+
+class Comparison(Value):
+    """Champion against challenger on the same newest labelled rows."""
+
+    metric: str
+    champion: float | None
+    challenger: float
+    difference: float
+    lower: float
+    confidence: float
+    rows: int
+    better: bool
+    reason: str
+
+
+class Window(Value):
+    """A closed slice of the prediction log; `data` is a Parquet of its rows joined with the latest feedback."""
+
+    use_case: str
+    name: str
+    start: str
+    end: str
+    rows: int
+    labelled: int
+    data: str
+
+    @property
+    def path(self) -> Path:
+        """Where its rows lie."""
+        return store("windows") / f"{self.data}.parquet"
+
+
+class Drift(Value):
+    """Distance of each column from the reference, beside the threshold calibrated for it."""
+
+    detected: bool
+    columns: dict[str, tuple[float, float]]
+    false_alarm_rate: float
+
+    @property
+    def drifted(self) -> list[str]:
+        """The columns over their threshold, farthest first."""
+        over = {name: value - bound for name, (value, bound) in self.columns.items() if value > bound}
+        return sorted(over, key=lambda name: -over[name])
+
+
+class Performance(Value):
+    """The champion's metric on the labels that have arrived, and the calibrated floor it must not fall under."""
+
+    metric: str
+    value: float | None
+    floor: float | None
+    expected: float | None
+    labelled: int
+    fell: bool
+
+
+class Finding(Value):
+    """What one monitoring run found."""
+
+    use_case: str
+    window: str
+    until: str
+    version: str
+    rows: int
+    drift: Drift
+    performance: Performance
+    causes: list[str]
+    report: str
+
+
+def put(kind: str, suffix: str, content: bytes) -> str:
+    """Keep bytes in the store of a kind under the SHA-256 of their content, atomically; returns that digest."""
+    digest = hashlib.sha256(content).hexdigest()
+    path = store(kind) / f"{digest}{suffix}"
+    if not path.exists():
+        write_atomically(path, content)
+    return digest
+
+
+def put_parquet(kind: str, table: Any) -> str:
+    """Keep an Arrow table as Parquet under the digest of its bytes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    return put(kind, ".parquet", sink.getvalue().to_pybytes())
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace a file in one step: a reader sees the old content or the new, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(content)
+    os.replace(temporary, path)
