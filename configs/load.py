@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -22,15 +21,18 @@ def use_case_names() -> list[str]:
 
 
 def load_use_case(name: str) -> UseCase:
-    """The use case of a name in `configs/`, or of a path to a YAML file.
+    """The use case of that name in `configs/`.
 
     Raises:
         InputError: there is no such use case, or something in it is wrong.
     """
-    path = Path(name) if name.endswith((".yaml", ".yml")) else PROJECT / "configs" / f"{name}.yaml"
+    path = PROJECT / "configs" / f"{name}.yaml"
     if not path.is_file():
-        raise InputError(f"use case {name!r}: no file {_shown(path)}; {nearest(name, use_case_names())}")
-    return parse_use_case(path.read_text(encoding="utf-8"), _shown(path))
+        raise InputError(f"use case {name!r}: no file configs/{name}.yaml; {nearest(name, use_case_names())}")
+    use_case = parse_use_case(path.read_text(encoding="utf-8"), f"configs/{path.name}")
+    if use_case.name != name:
+        raise InputError(f"configs/{path.name}: 'name' is {use_case.name!r}, but the file is named {name!r}; make them one")
+    return use_case
 
 
 def parse_use_case(text: str, where: str) -> UseCase:
@@ -45,16 +47,10 @@ def parse_use_case(text: str, where: str) -> UseCase:
     try:
         return UseCase.model_validate(_plain(tree))
     except ValidationError as error:
-        first = error.errors()[0]
+        # a misspelt key is also a missing one; the misspelling is what a person wants to hear of
+        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
         keys = [str(part) for part in first["loc"] if not _is_union_branch(str(part))]
         raise InputError(f"{where}:{_line(tree, first['loc'])}: {_explain(first, keys)}") from None
-
-
-def _shown(path: Path) -> str:
-    try:
-        return str(path.resolve().relative_to(PROJECT))
-    except ValueError:
-        return str(path)
 
 
 def _plain(node: Any) -> Any:

@@ -38,7 +38,7 @@ def follow(run_id: UUID, screen: Console) -> None:
             if run.state is not None and run.state.is_final():
                 break
             time.sleep(POLL_SECONDS)
-        time.sleep(POLL_SECONDS)
+        time.sleep(2 * POLL_SECONDS)  # the last lines are on their way
         _print_logs(client, run_id, printed, screen)
     if not run.state.is_completed():
         raise CheckFailed(f"flow run {run.name}: {run.state.name}: {run.state.message}")
@@ -52,6 +52,8 @@ def _print_logs(client: Any, run_id: UUID, offset: int, screen: Console) -> int:
         message = line.message
         if line.name not in ("prefect.flow_runs", "prefect.task_runs") or line.level < logging.INFO:
             continue
+        if message.startswith(("  ", "Running 1 deployment", "Executing deployment", "Deployment step", "All deployment")):
+            continue  # the steps of a docker build and of the worker are in the Prefect UI
         if message.startswith("Finished in state") and line.task_run_id is not None:
             message = f"{client.read_task_run(line.task_run_id).name.rsplit('-', 1)[0]}: {message.split()[3].split('(')[0]}"
         style = "dim" if line.level < logging.WARNING else "yellow"

@@ -105,7 +105,11 @@ def worker() -> Service:
         "worker",
         "Prefect worker",
         lambda _: [f"{BIN}/prefect", "worker", "start", "--pool", POOL, "--type", "process", "--name", POOL],
-        environment={"PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_WORKER_PREFETCH_SECONDS": "1"},
+        environment={
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            "PREFECT_WORKER_PREFETCH_SECONDS": "1",
+            "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "0.5",
+        },
     )
 
 

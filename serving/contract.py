@@ -141,7 +141,7 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
     def _null(self, row: int) -> ContractError:
         return ContractError("is missing, and this column may not be null", self.name, row)
 
-    def _out_of_bounds(self, value: float, row: int) -> ContractError:
+    def _out_of_bounds(self, value: Any, row: int) -> ContractError:
         if not -FLOAT32_MAX <= value <= FLOAT32_MAX:
             return ContractError("is not a finite number that fits in 32 bits", self.name, row)
         if self.minimum is not None and value < self.minimum:

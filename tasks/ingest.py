@@ -35,8 +35,8 @@ def ingest(use_case: UseCase, until: datetime | None) -> Snapshot:
 def training_rows(use_case: UseCase, until: datetime | None) -> Any:
     """The rows that may be learned from at `until`, as an Arrow table.
 
-    Where rows have a time, their label must have arrived (`label_delay`) by then. Where they have none, they come in a seeded
-    random order, without the share that is replayed as live traffic. Rows without a label are left out.
+    Where rows have a time, their label must have arrived (`label_delay`) by then. Where they have none, they come in a
+    seeded random order, without the share that is replayed as live traffic. Rows without a label are left out.
     """
     rows = read_source(use_case)
     source, target = use_case.source, use_case.target.column
@@ -45,10 +45,10 @@ def training_rows(use_case: UseCase, until: datetime | None) -> Any:
         moment = (until - source.label_delay).replace(tzinfo=None).isoformat()
         rows = rows.filter(f"\"{source.time_column}\" < timestamp '{moment}'")
     table = _ordered(rows, source)
-    if not source.time_column:
-        table = table.take(shuffled(table.num_rows, use_case.replay or Replay())[1])
     if table.num_rows == 0:
         raise InputError(f"use case {use_case.name!r}: source has no row with a {target!r} before {until or 'now'}")
+    if not source.time_column:
+        table = table.take(shuffled(table.num_rows, use_case.replay or Replay())[1])
     return table
 
 
@@ -68,7 +68,7 @@ def shuffled(rows: int, replay: Replay) -> tuple[list[int], list[int]]:
     """Row numbers in a seeded random order: those to replay, and those to train on.
 
     >>> shuffled(4, Replay(share=0.5, seed=1))
-    ([0, 3], [2, 1])
+    ([0, 1], [2, 3])
     """
     import numpy as np
 

@@ -23,13 +23,31 @@ def score(metric: str, target: np.ndarray, probability: np.ndarray) -> float:
 
     if metric in {"roc_auc", "average_precision"} and not 0 < target.sum() < len(target):
         return float("nan")
+    if metric == "roc_auc":
+        return roc_auc(target, probability)
     if metric == "accuracy":
         return float(((probability >= 0.5) == target).mean())
     if metric == "brier":
         return float(((probability - target) ** 2).mean())
     if metric == "log_loss":
         return float(m.log_loss(target, probability.astype(np.float64), labels=[0, 1]))
-    return float(getattr(m, f"{metric}_score")(target, probability))
+    return float(m.average_precision_score(target, probability))
+
+
+def roc_auc(target: np.ndarray, probability: np.ndarray) -> float:
+    """Area under the ROC curve as the Mann-Whitney statistic, ties counted half.
+
+    Equal to scikit-learn's to rounding and several times faster, which resampling feels. Hanley & McNeil (1982).
+
+    >>> roc_auc(np.array([0, 1, 0, 1]), np.array([0.1, 0.1, 0.2, 0.9]))
+    0.625
+    """
+    from scipy.stats import rankdata
+
+    positive = target == 1
+    count = int(positive.sum())
+    ranks = rankdata(probability)[positive].sum()
+    return float((ranks - count * (count + 1) / 2) / (count * (len(target) - count)))
 
 
 def gain(metric: str, new: float, old: float) -> float:

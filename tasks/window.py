@@ -33,12 +33,12 @@ def closed_windows(use_case: UseCase) -> list[Bounds]:
     window = use_case.monitoring.window
     if window.endswith("rows"):
         size = int(window.split()[0])
-        (count,) = log.execute(f"select count(distinct prediction_id) from log where {LIVE}").fetchone() or (0,)
+        ((count,),) = log.sql(f"select count(distinct prediction_id) from log where {LIVE}").fetchall()
         return [
             Bounds(name=f"rows-{start}-{start + size - 1}", start=str(start), end=str(start + size))
             for start in range(0, count - size + 1, size)
         ]
-    (first,) = log.execute(f"select min(event_time) from log where {LIVE}").fetchone() or (None,)
+    ((first,),) = log.sql(f"select min(event_time) from log where {LIVE}").fetchall()
     if first is None:
         return []
     now = current_time(use_case) or datetime.now(UTC)
@@ -95,13 +95,13 @@ def read_window(use_case: UseCase, bounds: Bounds, contract: Contract) -> tuple[
     or the gateway sent it again, counts once.
     """
     log = open_log(use_case.name, contract)
-    (torn,) = log.execute("select count(*) from log where kind is null").fetchone() or (0,)
+    ((torn,),) = log.sql("select count(*) from log where kind is null").fetchall()
     if bounds.start.isdigit():
         chosen = f"position >= {bounds.start} and position < {bounds.end}"
     else:
         chosen = f"event_time >= timestamp '{bounds.start[:19]}' and event_time < timestamp '{bounds.end[:19]}'"
     features = ", ".join(f'p.features."{name}" as "{name}"' for name in contract.names)
-    rows = log.execute(f"""
+    rows = log.sql(f"""
         with once as (
             select * from log where {LIVE} qualify row_number() over (partition by prediction_id order by time) = 1
         ), predictions as (

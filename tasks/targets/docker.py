@@ -6,6 +6,7 @@ import hashlib
 import os
 from typing import Any
 
+from configs.errors import InputError
 from configs.settings import home, prediction_log
 from tasks.containerize import engine
 from tasks.targets.ports import free_port
@@ -75,7 +76,7 @@ def container_name(release: Release) -> str:
 def _client() -> Any:
     client, why = engine()
     if client is None:
-        raise RuntimeError(f"the Docker Engine no longer answers: {why}")
+        raise InputError(f"a release runs on Docker, but no Docker Engine answers ({why}); start it and run this again")
     return client
 
 

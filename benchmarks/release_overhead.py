@@ -1,0 +1,115 @@
+"""What orchestration costs: the `release` flow beside the same steps as one plain script, process start included.
+
+Usage: python -m benchmarks.release_overhead [ROUNDS]
+
+Each round releases `flights` twice on snapshots that end on different days (so that nothing is found in a cache), once by
+`slipway release` and once by a script that calls the steps' functions without Prefect; the order alternates.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+SLIPWAY = str(Path(sys.executable).parent / "slipway")
+FIRST_DAY = datetime(2013, 2, 1)
+
+
+def main(rounds: int = 3) -> None:
+    """Print the table."""
+    with tempfile.TemporaryDirectory() as home:
+        environment = {**os.environ, "SLIPWAY_HOME": home}
+        _run([SLIPWAY, "up"], environment)
+        try:
+            _run([SLIPWAY, "release", "flights", "--until", "2013-01-31"], environment)  # warm: image layers, MLflow
+            flow, plain = [], []
+            for number in range(rounds):
+                days = [str((FIRST_DAY + timedelta(days=2 * number + i)).date()) for i in (0, 1)]
+                commands = [
+                    (flow, [SLIPWAY, "release", "flights", "--until", days[0]]),
+                    (plain, [sys.executable, "-m", "benchmarks.release_overhead", "--plain", days[1]]),
+                ]
+                for seconds, command in commands if number % 2 == 0 else reversed(commands):
+                    seconds.append(_run(command, environment))
+        finally:
+            _run([SLIPWAY, "down"], environment)
+    table = Table(title=f"release of flights, {rounds} rounds, seconds")
+    for column in ("how", "median", "min", "max"):
+        table.add_column(column)
+    for name, seconds in (("flow", flow), ("plain script", plain)):
+        table.add_row(name, *(f"{value:.1f}" for value in (statistics.median(seconds), min(seconds), max(seconds))))
+    Console().print(table)
+    ratios = [a / b for a, b in zip(flow, plain, strict=True)]
+    print(f"flow / plain: median {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+
+
+def plain_script(until: str) -> None:
+    """The steps of `release`, called as functions."""
+    from unittest.mock import patch
+
+    from prefect.logging import disable_run_logger
+
+    from configs.load import load_use_case
+    from configs.schema import parse_time
+    from tasks import (
+        bundle,
+        containerize,
+        convert,
+        deploy,
+        derive_contract,
+        evaluate,
+        ingest,
+        integrate,
+        lineage,
+        register,
+        split,
+        train,
+        validate,
+    )
+
+    case, moment = load_use_case("flights"), parse_time(until)
+    artifacts = [patch(f"tasks.{name}", lambda **_: None) for name in (
+        "evaluate.create_table_artifact", "integrate.create_table_artifact", "deploy.create_markdown_artifact",
+    )]  # fmt: skip
+    with disable_run_logger(), artifacts[0], artifacts[1], artifacts[2]:
+        serving = register.champion(case.name)
+        snapshot = ingest.ingest.fn(case, moment)
+        contract = derive_contract.derive_contract.fn(case, snapshot)
+        validate.validate.fn(case, snapshot, contract, serving.tags["contract"] if serving else None)
+        parts = split.split.fn(case, snapshot)
+        recipe = (contract, case.features, case.target, case.model)
+        candidate = train.train.fn(snapshot, parts.cut, *recipe)
+        evaluation = evaluate.evaluate.fn(case, parts, contract, candidate)
+        final = train.train.fn(snapshot, snapshot.rows, *recipe)
+        onnx = convert.convert.fn(parts, contract, case.features, case.model, final)
+        origin = lineage.lineage(case, snapshot, moment, contract, onnx)
+        packed = bundle.bundle.fn(case, snapshot, contract, onnx, evaluation, origin)
+        version = register.register.fn(case, packed, onnx, evaluation)
+        image = containerize.containerize.fn(case, version)
+        release = deploy.start.fn(case, version, image)
+        integrate.integration_test.fn(release, version)
+        deploy.switch.fn(case, version, release, "benchmark")
+
+
+def _run(command: list[str], environment: dict[str, str]) -> float:
+    began = time.monotonic()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+    return time.monotonic() - began
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--plain"]:
+        plain_script(sys.argv[2])
+    else:
+        main(*(int(word) for word in sys.argv[1:]))

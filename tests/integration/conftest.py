@@ -1,0 +1,56 @@
+"""One home with real services for all integration tests; commands are run as a person runs them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from configs.settings import PROJECT
+
+SLIPWAY = str(Path(sys.executable).parent / "slipway")
+
+
+class Home:
+    """A home folder and the command line on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {**os.environ, "SLIPWAY_HOME": str(folder), "COLUMNS": "200"}
+
+    def command(self, *words, **environment):
+        return subprocess.Popen(
+            [SLIPWAY, *words],
+            cwd=PROJECT,
+            env={**self.environment, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *words, status=0, **environment):
+        process = self.command(*words, **environment)
+        output, _ = process.communicate(timeout=600)
+        assert process.returncode == status, f"slipway {' '.join(words)} ended with {process.returncode}:\n{output}"
+        return output
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory):
+    """A home where `loans` was released once."""
+    home = Home(tmp_path_factory.mktemp("served") / "home")
+    previous = os.environ.get("SLIPWAY_HOME")
+    os.environ["SLIPWAY_HOME"] = str(home.folder)  # so that tests can read what the commands wrote
+    try:
+        home.run("up")
+        home.run("release", "loans")
+        yield home
+    finally:
+        home.run("down")
+        os.environ.pop("SLIPWAY_HOME")
+        if previous:
+            os.environ["SLIPWAY_HOME"] = previous

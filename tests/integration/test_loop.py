@@ -1,0 +1,285 @@
+"""The loop on `loans`, command by command, on real services (and the Docker Engine where there is one)."""
+
+import json
+import random
+import signal
+import threading
+import time
+
+import httpx
+import pandas as pd
+import pytest
+
+from configs.load import load_use_case
+
+
+def released(served):
+    """The version behind the gateway."""
+    from tasks.gateway import address
+
+    return httpx.get(f"{address('loans')}/readyz", timeout=5).raise_for_status().json()
+
+
+def entries(served, what):
+    from tasks.history import read_history
+
+    return read_history("loans", what)
+
+
+def test_release_twice_changes_nothing(served):
+    before = released(served)
+    started = time.monotonic()
+    served.run("release", "loans")
+    assert time.monotonic() - started < 60
+    assert released(served) == before
+    assert len(entries(served, "deploy")) == 1
+
+
+def test_the_target_is_docker_where_an_engine_answers(served):
+    from tasks.containerize import engine
+
+    expected = "docker" if engine()[0] else "local"
+    assert entries(served, "deploy")[0]["target"] == expected
+
+
+def test_lineage_is_whole(served):
+    from tasks.register import champion
+
+    tags = champion("loans").tags
+    for name in ("snapshot", "configuration_digest", "git_commit", "lock", "flow_run", "onnx", "parent", "code", "contract"):
+        assert name in tags, name
+    assert tags["flow_run"]
+
+
+def test_reproduce_is_equal_and_a_difference_is_told(served):
+    version = released(served)["version"]
+    assert "equal ONNX bytes" in served.run("reproduce", "loans", version)
+    assert "has no version '99'" in served.run("reproduce", "loans", "99", status=2)
+
+
+def test_replay_then_monitor(served):
+    assert "failed" not in served.run("replay", "loans", "--rows", "300").replace("0 failed", "")
+    output = served.run("monitor", "loans")
+    assert "rows-0-299" in output
+    from tasks.conclude import findings
+
+    (finding,) = findings("loans")
+    assert finding.rows == 300
+    assert finding.performance.labelled == 300
+    report = httpx.get(finding.report, timeout=10)
+    assert report.status_code == 200
+    assert "evidently" in report.text.lower()
+    assert "No closed window" in served.run("monitor", "loans")
+    assert "'rows-9-10' is not closed; closed: rows-0-299" in served.run(
+        "monitor", "loans", "--window", "rows-9-10", status=2
+    )
+
+
+def test_replay_goes_on_where_it_stopped(served):
+    """Killed in the middle and started again, every row is in the log once."""
+    process = served.command("replay", "loans", "--rows", "900", "--rate", "300")
+    time.sleep(7)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    served.run("replay", "loans", "--rows", "900")
+    from tasks.prediction_log import open_log
+
+    query = "select count(*), count(distinct prediction_id) from log where caller = 'replay' and kind = ?"
+    rows, distinct = open_log("loans").execute(query, ["prediction"]).fetchone()
+    assert distinct == 900
+    assert rows - distinct <= 24  # at most one answer a connection was on its way when the client died
+    assert open_log("loans").execute(query, ["feedback"]).fetchone()[1] == 900
+
+
+def test_retrain_with_nothing_new_keeps_the_champion(served):
+    before = released(served)
+    assert "nothing new: the same bundle" in served.run("retrain", "loans")
+    assert released(served) == before
+    assert entries(served, "verdict")[-1]["better"] is False
+
+
+def test_score_a_file_in_chunks_and_resume(served, tmp_path, monkeypatch):
+    from tasks.ingest import replay_rows
+
+    rows = replay_rows(load_use_case("loans")).to_pandas()
+    source = tmp_path / "applications.csv"
+    rows.to_csv(source, index=False)
+    served.run("score", "loans", str(source), str(tmp_path / "answers"))
+    answers = pd.read_parquet(tmp_path / "answers" / "part-00000.parquet")
+    assert len(answers) == len(rows)
+    assert set(answers["prediction"]) <= {0, 1}
+    assert json.loads((tmp_path / "answers" / "summary.json").read_text())["rows"] == len(rows)
+    served.run("score", "loans", str(source), str(tmp_path / "answers"))
+    parquet = tmp_path / "applications.parquet"
+    rows.to_parquet(parquet)
+    told = served.run("score", "loans", str(parquet), str(tmp_path / "answers"), status=2)
+    assert "holds the answers of another file or version" in told
+    served.run("score", "loans", str(parquet), str(tmp_path / "more"))
+    pd.testing.assert_series_equal(pd.read_parquet(tmp_path / "more")["probability"], answers["probability"])
+    rows.loc[17, "loanamt"] = None
+    rows.to_csv(source, index=False)
+    assert "row 17, column 'loanamt': is missing" in served.run(
+        "score", "loans", str(source), str(tmp_path / "bad"), status=2
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("release", "loan"), "use case 'loan': no file configs/loan.yaml; did you mean 'loans'?"),
+        (("rollback", "loans"), "version 1 is the first, so there is none to go back to"),
+        (("release", "loans", "--until", "soon"), "--until: 'soon' is not a time"),
+        (("score", "loans", "/nowhere.csv", "/tmp/x"), "source '/nowhere.csv': no such file"),
+        (("replay", "flights"), "use case 'flights' has no champion yet; run 'slipway release flights' first"),
+        (("monitor", "flights"), "use case 'flights' has no champion yet"),
+    ],
+)
+def test_bad_input_is_one_line_status_2_and_nothing_changed(served, words, told):
+    before = served.run("status")
+    output = served.run(*words, status=2)
+    assert told in output
+    assert "Traceback" not in output
+    assert served.run("status") == before
+
+
+def test_a_taken_port_is_told(served, tmp_path):
+    from configs.settings import read_services
+
+    port = str(read_services()["mlflow"]["port"])
+    output = served.run("up", status=2, SLIPWAY_HOME=str(tmp_path / "other"), SLIPWAY_GATEWAY_PORT=port)
+    assert f"SLIPWAY_GATEWAY_PORT={port}: this port is taken" in output
+    served.run("down", SLIPWAY_HOME=str(tmp_path / "other"))
+
+
+def test_a_second_run_waits_and_says_so(served):
+    first = served.command("retrain", "loans")
+    time.sleep(0.2)
+    second = served.command("retrain", "loans")
+    outputs = [process.communicate(timeout=300)[0] for process in (first, second)]
+    assert [first.returncode, second.returncode] == [0, 0], outputs
+    assert sum("Another run works on loans" in output for output in outputs) == 1
+
+
+class Load:
+    """Constant load from real clients; what was not answered with 200 is kept."""
+
+    def __init__(self, address, record):
+        self.address, self.record, self.answers, self.lost = address, record, [], []
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._client) for _ in range(8)]
+
+    def _client(self):
+        with httpx.Client(timeout=10) as http:
+            while not self._stop.is_set():
+                try:
+                    answer = http.post(f"{self.address}/predict", json={"records": [self.record]})
+                    (self.answers if answer.status_code == 200 else self.lost).append(
+                        answer.headers.get("x-slipway-release")
+                    )
+                except httpx.TransportError as error:
+                    self.lost.append(repr(error))
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def test_five_switches_under_load_lose_no_request(served):
+    """Between the image's release and a local one and back, while clients send without a pause."""
+    from prefect import flow
+
+    from tasks.containerize import containerize
+    from tasks.deploy import releases, start, stop, switch
+    from tasks.gateway import address
+    from tasks.ingest import replay_rows
+    from tasks.register import champion
+    from tasks.values import Image
+
+    case, version = load_use_case("loans"), champion("loans")
+    record = {n: v for n, v in replay_rows(case).to_pylist()[0].items() if n in case.features.all and v is not None}
+
+    @flow
+    def switches():
+        seen = []
+        for number in range(5):
+            image = Image(target="local") if number % 2 == 0 else containerize(case, version)
+            renamed = version.model_copy(update={"version": f"{version.version}"})
+            old = releases("loans")
+            # another name, so that the same version runs twice side by side as two releases do
+            release = start(case, renamed, image) if not old else _beside(case, renamed, image, number)
+            switch(case, version, release, "a test")
+            seen.append(release.name)
+        return seen
+
+    def _beside(case, version, image, number):
+        from tasks import deploy
+        from tasks.values import Release, write_atomically
+
+        release = Release(
+            name=f"loans-switch-{number}", use_case="loans", version=version.version, bundle=version.bundle.digest,
+            target=image.target, address="", handle="",
+        )  # fmt: skip
+        release = deploy.TARGETS[image.target].start(release, image, 1)
+        write_atomically(deploy._record(release), release.model_dump_json().encode())
+        deploy._wait_ready(release)
+        return release
+
+    assert stop
+    with Load(address("loans"), record) as load:
+        time.sleep(0.5)
+        seen = switches()
+        time.sleep(0.5)
+    assert load.lost == [], f"{len(load.lost)} lost of {len(load.answers)}: {load.lost[:3]}"
+    assert len(load.answers) > 500
+    assert set(seen) <= set(load.answers)
+    served.run("release", "loans")
+
+
+def test_killed_at_ten_random_moments_it_ends_right_with_one_training(served, tmp_path):
+    """`kill -9` of the whole flow run, ten times at random moments; started again it ends, and trains once in all."""
+    from tasks.register import champion, versions
+
+    home = type(served)(tmp_path / "home")
+    home.environment |= {name: value for name, value in served.environment.items() if name.endswith("_PORT")}
+    home.run("up")
+    try:
+        generator, outputs = random.Random(7), []
+        for _ in range(10):
+            process = home.command("release", "loans")
+            time.sleep(generator.uniform(3, 14))
+            try:
+                import os
+
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            outputs.append(process.communicate()[0])
+        outputs.append(home.run("release", "loans"))
+        trained = sum(output.count("Trained hist_gradient_boosting") for output in outputs)
+        assert trained == 2, f"{trained} trainings (one candidate, one refit expected)"
+        told = home.run("status")
+        assert "loans-v1-" in told
+        served_by = [line for line in told.splitlines() if "loans" in line]
+        assert served_by
+    finally:
+        home.run("down")
+    assert champion("loans")
+    assert versions("loans")
+
+
+def test_without_a_docker_engine_it_says_so_and_serves_locally(served):
+    """Last, because it moves the release to the local target."""
+    from tasks.deploy import releases, stop
+
+    for release in releases("loans"):
+        stop(release)
+    output = served.run("release", "loans", DOCKER_HOST="unix:///nowhere/docker.sock")
+    assert "Target local: no Docker Engine answers" in output
+    assert released(served)["ready"] is True
+    assert "(local)" in served.run("status")

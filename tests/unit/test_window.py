@@ -1,0 +1,55 @@
+import json
+from datetime import UTC, datetime
+
+from configs.settings import prediction_log
+from serving.contract import Column, Contract
+from serving.log import Feedback, Prediction, PredictionLog
+from tasks.window import Bounds, closed_windows, read_window
+from tests.conftest import small_use_case
+
+CONTRACT = Contract("small", (Column("a", "numeric", nullable=True),), "y", ("no", "yes"))
+
+
+def prediction(number, caller=""):
+    time = f"2020-01-01T00:00:{number % 60:02d}.000000Z"
+    return Prediction(f"p{number:03d}", time, time, "1", "r", caller, {"a": 1.0 * number}, "yes", [0.4, 0.6], 10)
+
+
+def test_labels_join_early_or_late_and_the_last_one_counts(home, tmp_path):
+    log = PredictionLog(prediction_log("small"))
+    log.append([Feedback("p001", "2020-01-01T00:00:00.000000Z", "yes", "")])  # before its prediction
+    log.append([prediction(n) for n in range(4)])
+    log.append([Feedback("p002", f"2020-01-02T00:00:0{n}.000000Z", label, "") for n, label in enumerate(("yes", "no"))])
+    rows, torn = read_window(small_use_case(tmp_path), Bounds(name="w", start="0", end="4"), CONTRACT)
+    assert torn == 0
+    assert rows["target"].to_pylist() == [None, 1, 0, None]
+    assert rows["a"].to_pylist() == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_a_request_sent_twice_and_a_test_are_counted_once_and_not_at_all(home, tmp_path):
+    log = PredictionLog(prediction_log("small"))
+    log.append([prediction(n) for n in range(100)])
+    log.append([prediction(5), prediction(200, caller="integration-test")])
+    assert [bounds.name for bounds in closed_windows(small_use_case(tmp_path))] == ["rows-0-99"]
+    rows, _ = read_window(small_use_case(tmp_path), Bounds(name="w", start="0", end="200"), CONTRACT)
+    assert rows.num_rows == 100
+
+
+def test_an_empty_log_has_no_windows(home, tmp_path):
+    assert closed_windows(small_use_case(tmp_path)) == []
+
+
+def test_months_close_when_they_have_ended(home):
+    from configs.load import load_use_case
+    from tasks.clock import set_clock
+
+    case = load_use_case("flights")
+    log = PredictionLog(prediction_log("flights"))
+    record = json.loads(json.dumps({}))
+    for month in (3, 4):
+        moment = f"2013-0{month}-05T00:00:00.000000Z"
+        log.append([Prediction(f"p{month}", moment, moment, "1", "r", "", record, 1, [0.4, 0.6], 10)])
+    set_clock(case, datetime(2013, 4, 20, tzinfo=UTC))
+    assert [bounds.name for bounds in closed_windows(case)] == ["2013-03"]
+    set_clock(case, datetime(2013, 5, 1, tzinfo=UTC))
+    assert [bounds.name for bounds in closed_windows(case)] == ["2013-03", "2013-04"]
