@@ -187,13 +187,16 @@ def reproduce(use_case: UseCaseName, version: Annotated[str, typer.Argument(help
 def _stop_everything() -> None:
     from console.releases import stop_all
 
-    stop_all(screen.print)
-    services.down(screen.print)
+    try:
+        stop_all(screen.print)
+    finally:
+        services.down(screen.print)
 
 
 def _ready(use_case: str) -> Any:
     """The use case, checked before anything is started; then the services, if they are not up."""
     case = load_use_case(use_case)
+    services.require_disk()
     if not all(services.is_up(name) for name in ("prefect", "mlflow", "gateway", "reports", "worker")):
         services.up(screen.print)
         screen.print("Services stay up; 'slipway down' stops them")

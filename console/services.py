@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -26,6 +27,7 @@ BIN = Path(sys.executable).parent
 POOL = "slipway"
 START_SECONDS = 120
 STOP_SECONDS = 20
+MIN_FREE_BYTES = 500 * 2**20
 
 
 @dataclass(frozen=True)
@@ -126,29 +128,47 @@ def up(say: Callable[[str], None]) -> None:
     """Start what is not running, and register the deployments of `prefect.yaml`. Twice changes nothing.
 
     Raises:
-        InputError: a port that was asked for is taken, or a service does not start.
+        InputError: a port that was asked for is taken, the disk is full, or a service does not start; then what this call
+            started is stopped again.
     """
+    require_disk()
     made(home() / "logs")
-    started = [service for service in services() if not is_up(service.name)]
-    if started:
-        say(f"Starting {', '.join(service.title for service in started)} in {home()}")
-    for service in started:
-        _start(service)
-    for service in started:
-        _wait(service)
-    os.environ.update(environment())
-    if not is_up("worker"):
-        _start(worker())
-    _deploy(say)
+    missing = [service for service in services() if not is_up(service.name)]
+    ports = {service.name: _port(service) for service in missing}
+    if missing:
+        say(f"Starting {', '.join(service.title for service in missing)} in {home()}")
+    started: list[str] = []
+    try:
+        for service in missing:
+            _start(service, ports[service.name])
+            started.append(service.name)
+        for service in missing:
+            _wait(service)
+        os.environ.update(environment())
+        if not is_up("worker"):
+            _start(worker(), 0)
+            started.append("worker")
+        _deploy(say)
+    except BaseException:
+        for name in reversed(started):
+            _stop(name)
+        raise
+
+
+def require_disk() -> None:
+    """Refuse to begin what a full disk would break in the middle."""
+    free = shutil.disk_usage(made(home())).free
+    if free < MIN_FREE_BYTES:
+        need, left = MIN_FREE_BYTES // 2**20, free // 2**20
+        raise InputError(f"only {left} MiB are free on the disk of {home()}; at least {need} MiB are needed")
 
 
 def down(say: Callable[[str], None]) -> None:
     """Stop every service of this home, the worker first."""
     for name in ["worker", "gateway", "reports", "mlflow", "prefect"]:
-        process = _process(name)
-        if process is not None:
+        if is_up(name):
             say(f"Stopping {name}")
-            _stop(process)
+            _stop(name)
     known = read_services()
     _write({name: {"port": entry["port"]} for name, entry in known.items() if name != "worker"})
 
@@ -170,8 +190,7 @@ def _process(name: str) -> psutil.Process | None:
     return process if same else None
 
 
-def _start(service: Service) -> None:
-    port = _port(service) if service.ready else 0
+def _start(service: Service, port: int) -> None:
     own = {**os.environ, **environment(), **service.environment}
     if service.name == "prefect":
         own["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
@@ -209,8 +228,11 @@ def _wait(service: Service) -> None:
     raise InputError(f"{service.title} did not start; see {home() / 'logs' / f'{service.name}.log'}")
 
 
-def _stop(process: psutil.Process) -> None:
+def _stop(name: str) -> None:
     """SIGTERM to the process, then SIGKILL to it and whatever it started that is still there."""
+    process = _process(name)
+    if process is None:
+        return
     family = [*process.children(recursive=True), process]
     process.terminate()
     _, left = psutil.wait_procs(family, timeout=STOP_SECONDS)

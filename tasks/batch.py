@@ -27,8 +27,8 @@ CHUNK_ROWS = 100_000
 def score_file(use_case: str, version: Version | None, source: str, destination: str) -> int:
     """Write `part-NNNNN.parquet` files of the source's columns, the prediction, its probability and the version.
 
-    A part is moved into place when it is whole, so a run that is stopped goes on behind the last part. The folder
-    remembers the source and the bundle, and refuses another.
+    A part is moved into place when it is whole, so a run that is stopped goes on behind the last part. The folder remembers
+    the source and the bundle in `_job.json`, and refuses another; readers of Parquet folders pass over such names.
 
     Raises:
         InputError: nothing to score with, an unreadable source, a folder of another job, or a row that the contract
@@ -56,7 +56,7 @@ def score_file(use_case: str, version: Version | None, source: str, destination:
     if not rows:
         raise InputError(f"{source}: has no rows")
     summary = {"rows": rows, "parts": len(list(folder.glob("part-*.parquet"))), "version": version.version}
-    write_atomically(folder / "summary.json", json.dumps(summary, indent=1).encode())
+    write_atomically(folder / "_summary.json", json.dumps(summary, indent=1).encode())
     return rows
 
 
@@ -82,7 +82,7 @@ def _claim(path: Path, destination: Path, version: Version) -> Path:
         "mtime_ns": stat.st_mtime_ns,
         "bundle": version.bundle.digest,
     }
-    mark = made(destination) / "job.json"
+    mark = made(destination) / "_job.json"
     if mark.exists() and json.loads(mark.read_text()) != job:
         raise InputError(
             f"destination {str(destination)!r}: holds the answers of another file or version; name another folder"

@@ -77,3 +77,13 @@ def real_data():
     if not folder.is_dir():
         pytest.skip(f"no real data in {folder}; set SLIPWAY_DATA")
     return folder
+
+
+def pytest_report_header():
+    """Whether the container parts are tested on a real engine, or, where none answers, on local processes."""
+    from tasks.containerize import engine
+
+    client, why = engine()
+    return "Docker Engine: " + (
+        client.version()["Version"] if client else f"none answers ({why}); releases run as processes"
+    )
