@@ -78,8 +78,11 @@ def run(
 
 @app.command()
 def up() -> None:
-    """Start Prefect, MLflow, the gateway, the worker and the reports, and register the deployments."""
+    """Start Prefect, MLflow, the gateway, the worker and the reports; champions that were down serve again."""
     services.up(screen.print)
+    from console.releases import bring_back
+
+    bring_back(screen.print)
     _print_addresses()
 
 
@@ -103,8 +106,7 @@ def release(use_case: UseCaseName, until: Until = None) -> None:
     case = _ready(use_case)
     from flows.release import release as flow
 
-    version = flow(case.name, _moment(until))
-    screen.print(f"{case.name} version {version} serves at {_gateway(case.name)}")
+    _told(case.name, flow(case.name, _moment(until)))
 
 
 @app.command()
@@ -149,6 +151,19 @@ def replay(
 
 
 @app.command()
+def deploy(
+    use_case: UseCaseName,
+    version: Annotated[str | None, typer.Option(help="A version's number; default the champion.")] = None,
+    reason: str = "deployed by a person",
+) -> None:
+    """Put a version behind the gateway, tested first; without --version the champion, where it is down."""
+    case = _ready(use_case)
+    from flows.deploy import deploy as flow
+
+    _told(case.name, flow(case.name, version, reason))
+
+
+@app.command()
 def rollback(
     use_case: UseCaseName,
     version: Annotated[str | None, typer.Option(help="The version to go back to; default the one before.")] = None,
@@ -158,7 +173,7 @@ def rollback(
     case = _ready(use_case)
     from flows.rollback import rollback as flow
 
-    screen.print(f"{case.name} version {flow(case.name, version, reason)} serves at {_gateway(case.name)}")
+    _told(case.name, flow(case.name, version, reason))
 
 
 @app.command()
@@ -212,10 +227,15 @@ def _moment(text: str | None) -> datetime | None:
         raise InputError(f"--until: {error}") from None
 
 
-def _gateway(use_case: str) -> str:
+def _told(use_case: str, version: str) -> None:
+    """What serves now, where, and where to look."""
+    from console.releases import serving
     from tasks.gateway import address
 
-    return address(use_case)
+    release = serving(use_case)
+    target = f" on target {release.target} (release {release.name})" if release else ""
+    screen.print(f"{use_case} version {version} serves{target}")
+    screen.print(f"API: {address(use_case)}/predict   More: slipway status")
 
 
 def _print_addresses() -> None:

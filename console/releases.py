@@ -5,12 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from configs.settings import home
-from tasks import deploy
+from tasks import deploy, gateway
+from tasks.history import read_history
+from tasks.values import Release
 
 
 def with_releases() -> list[str]:
     """The use cases that something was started for."""
     return sorted(path.parent.name for path in (home() / "use_cases").glob("*/releases"))
+
+
+def serving(use_case: str) -> Release | None:
+    """The running release that the gateway sends requests to, if any."""
+    address = gateway.served_by(use_case)
+    found = (release for release in deploy.releases(use_case) if release.address == address)
+    return next((release for release in found if deploy.is_alive(release)), None)
+
+
+def bring_back(say: Callable[[str], None]) -> None:
+    """Deploy again the champions that were taken down, or did not survive a reboot."""
+    down = [name for name in with_releases() if read_history(name, "deploy") and serving(name) is None]
+    if down:
+        from flows.deploy import deploy as flow
+
+        for use_case in down:
+            say(f"{use_case} version {flow(use_case)} serves again")
 
 
 def stop_all(say: Callable[[str], None]) -> None:

@@ -13,17 +13,18 @@ from prefect.client.schemas.sorting import FlowRunSort
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from configs.errors import CheckFailed, InputError
+from configs.errors import CheckFailed
 from configs.schema import UseCase, parse_time
 from console.follow import follow, start
+from console.releases import serving
 from console.replay import Figures, Replay
 from console.status import addresses
 from console.summary import summarize
 from serving.bundle import read_bundle
-from tasks import deploy, gateway
+from tasks import gateway
 from tasks.conclude import findings, told
 from tasks.history import read_history
-from tasks.register import champion
+from tasks.register import champion, the_champion
 from tasks.values import Finding
 from tasks.window import calendar
 
@@ -32,9 +33,12 @@ TRIGGER_SECONDS = 90
 
 def main_job(case: UseCase, until: datetime | None, rate: float | None, began: float, screen: Console) -> None:
     """Release, then window after window: replay, monitor, and the retraining that Prefect starts; then the summary."""
-    if not _serves(case):
+    if champion(case.name) is None:
         screen.rule("Release")
         follow(start("release", {"use_case": case.name, "reason": "the first release"}), screen)
+    elif serving(case.name) is None:
+        screen.rule("The champion comes back")
+        follow(start("deploy", {"use_case": case.name}), screen)
     screen.print(f"[green]{case.name} serves at {gateway.address(case.name)}[/] after {_minutes(began)}")
     replay = the_replay(case)
     for name, end, count in _windows(case, replay, until):
@@ -50,10 +54,7 @@ def main_job(case: UseCase, until: datetime | None, rate: float | None, began: f
 
 def the_replay(case: UseCase) -> Replay:
     """The replay of a use case that serves."""
-    version = champion(case.name)
-    if version is None:
-        raise InputError(f"use case {case.name!r} has no champion yet; run 'slipway release {case.name}' first")
-    return Replay(case, read_bundle(version.bundle.path).contract)
+    return Replay(case, read_bundle(the_champion(case.name).bundle.path).contract)
 
 
 def replayed(replay: Replay, until: datetime | None, count: int | None, rate: float | None, screen: Console) -> None:
@@ -73,15 +74,6 @@ def replayed(replay: Replay, until: datetime | None, count: int | None, rate: fl
             progress.update(bar, total=figures.total, completed=figures.sent, told=text)
 
         replay.send(until, count, rate, show)
-
-
-def _serves(case: UseCase) -> bool:
-    """Whether the champion answers behind the gateway; a release that is down is started again."""
-    version = champion(case.name)
-    if version is None:
-        return False
-    address = gateway.served_by(case.name)
-    return any(r.address == address and deploy.is_alive(r) for r in deploy.releases(case.name))
 
 
 def _windows(case: UseCase, replay: Replay, until: datetime | None) -> Iterator[tuple[str, datetime | None, int | None]]:

@@ -7,8 +7,7 @@ from rich.table import Table
 
 from configs.settings import home, read_services, service_address
 from console import services
-from console.releases import with_releases
-from tasks import deploy, gateway
+from console.releases import serving, with_releases
 from tasks.conclude import findings, told
 from tasks.history import read_history
 
@@ -38,13 +37,12 @@ def addresses() -> Table:
 
 
 def _serving(use_case: str) -> tuple[str, str, str, str]:
-    deploys = [e for e in read_history(use_case) if e["what"] == "deploy"]
+    deploys = read_history(use_case, "deploy")
     if not deploys:
         return "", "", "", ""
     last = deploys[-1]
-    address = gateway.served_by(use_case)
-    running = next((r for r in deploy.releases(use_case) if r.address == address), None)
-    state = f"{running.name} ({running.target})" if running and deploy.is_alive(running) else "down"
+    running = serving(use_case)
+    state = f"{running.name} ({running.target})" if running else "down"
     return last["version"], last["time"], last["reason"], state
 
 

@@ -13,7 +13,7 @@ from configs.settings import report_address, reports
 from serving.bundle import read_bundle
 from serving.contract import Contract
 from serving.scoring import Scorer
-from tasks.frames import encode
+from tasks.frames import encode, model_input
 from tasks.history import read_history
 from tasks.metrics import score
 from tasks.register import champion, get_version
@@ -63,9 +63,8 @@ def _line(case: UseCase, contract: Contract, first: Version, bounds: Any) -> Lin
     frame = read_window(case, bounds, contract)[0].to_pandas()
     frame = frame[frame["target"].notna()].reset_index(drop=True)
     bundle = read_bundle(first.bundle.path)
-    encoded = encode(bundle.contract, frame)
-    arrays = {name: encoded[name].to_numpy().reshape(-1, 1) for name in bundle.contract.names}
-    frozen = Scorer(bundle.model).probabilities(arrays)[:, 1] if len(frame) else np.array([])
+    inputs = model_input(encode(bundle.contract, frame))
+    frozen = Scorer(bundle.model).probabilities(inputs)[:, 1] if len(frame) else np.array([])
     target, metric = frame["target"].to_numpy(dtype=int), case.promotion.metric
     versions = ", ".join(f"v{version}" for version in sorted(frame["version"].unique(), key=int))
     served = score(metric, target, frame["probability"].to_numpy())

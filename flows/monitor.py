@@ -12,7 +12,7 @@ from tasks.conclude import conclude, finding_path
 from tasks.drift_report import drift_report
 from tasks.lock import one_at_a_time
 from tasks.performance import measure_performance
-from tasks.register import champion
+from tasks.register import the_champion
 from tasks.window import closed_windows, collect_window, length
 
 
@@ -29,9 +29,7 @@ def monitor(use_case: str = "flights", window: str | None = None) -> list[str]:
     """
     case = load_use_case(use_case)
     with one_at_a_time(case.name):
-        version = champion(case.name)
-        if version is None:
-            raise InputError(f"use case {case.name!r} has no champion yet; run 'slipway release {case.name}' first")
+        version = the_champion(case.name)
         contract = read_bundle(version.bundle.path).contract
         closed = closed_windows(case)
         if window is not None and window not in [bounds.name for bounds in closed]:

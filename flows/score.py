@@ -6,7 +6,7 @@ from prefect import flow
 
 from configs.load import load_use_case
 from tasks.batch import score_file
-from tasks.register import champion, get_version
+from tasks.register import get_version, the_champion
 
 
 @flow(name="score", flow_run_name="score-{use_case}")
@@ -23,5 +23,5 @@ def score(use_case: str = "flights", source: str = "", destination: str = "", ve
         The number of rows scored.
     """
     case = load_use_case(use_case)
-    chosen = get_version(case.name, version) if version else champion(case.name)
+    chosen = get_version(case.name, version) if version else the_champion(case.name)
     return score_file(case.name, chosen, source, destination)

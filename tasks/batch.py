@@ -24,18 +24,17 @@ CHUNK_ROWS = 100_000
 
 
 @task
-def score_file(use_case: str, version: Version | None, source: str, destination: str) -> int:
+def score_file(use_case: str, version: Version, source: str, destination: str) -> int:
     """Write `part-NNNNN.parquet` files of the source's columns, the prediction, its probability and the version.
 
     A part is moved into place when it is whole, so a run that is stopped goes on behind the last part. The folder remembers
     the source and the bundle in `_job.json`, and refuses another; readers of Parquet folders pass over such names.
 
     Raises:
-        InputError: nothing to score with, an unreadable source, a folder of another job, or a row that the contract
+        InputError: an unreadable source, a folder of another job, or a row that the contract
             does not allow (by its number in the file; parts before it stay).
     """
-    path = _check(use_case, version, source, destination)
-    assert version is not None
+    path = _check(source, destination)
     bundle = read_bundle(version.bundle.path)
     folder = _claim(path, Path(destination), version)
     scorer, rows, logger = Scorer(bundle.model), 0, get_run_logger()
@@ -60,9 +59,7 @@ def score_file(use_case: str, version: Version | None, source: str, destination:
     return rows
 
 
-def _check(use_case: str, version: Version | None, source: str, destination: str) -> Path:
-    if version is None:
-        raise InputError(f"use case {use_case!r} has no champion yet; run 'slipway release {use_case}' first")
+def _check(source: str, destination: str) -> Path:
     if not source or not destination:
         raise InputError("score needs a 'source' file and a 'destination' folder")
     path = Path(source)

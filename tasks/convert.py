@@ -14,7 +14,7 @@ from configs.errors import CheckFailed
 from configs.schema import Features, Model
 from serving.contract import Contract
 from serving.scoring import PROBABILITIES, Scorer
-from tasks.frames import contract_of, encode, plain, read_rows
+from tasks.frames import contract_of, encode, model_input, plain, read_rows
 from tasks.step import step
 from tasks.train import load
 from tasks.values import FittedModel, OnnxModel, Split, put
@@ -40,7 +40,7 @@ def convert(split: Split, contract: str, features: Features, model: Model, fitte
     frame = read_rows(split.snapshot, split.cut, split.snapshot.rows)
     encoded = encode(columns, frame)[features.all]
     expected = pipeline.predict_proba(encoded)
-    found = Scorer(content).probabilities({name: encoded[name].to_numpy().reshape(-1, 1) for name in features.all})
+    found = Scorer(content).probabilities(model_input(encoded))
     difference = np.abs(found - expected).max(axis=1)
     worst = int(difference.argmax())
     if difference[worst] > TOLERANCE:

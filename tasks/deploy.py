@@ -14,12 +14,12 @@ import httpx
 from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 
-from configs.errors import CheckFailed
+from configs.errors import CheckFailed, InputError
 from configs.schema import UseCase
 from configs.settings import made, use_case_home
 from tasks import gateway
-from tasks.history import record
-from tasks.register import champion, crown
+from tasks.history import read_history, record
+from tasks.register import crown
 from tasks.targets import docker, local
 from tasks.values import Image, Release, Version, write_atomically
 
@@ -39,9 +39,9 @@ def start(use_case: UseCase, version: Version, image: Image) -> Release:
     Raises:
         NotReady: it died, or was not ready in time.
     """
-    name = f"{use_case.name}-v{version.version}-{version.bundle.digest[:8]}"
+    name = f"{use_case.name}-v{version.version}-{version.bundle.digest[:8]}-{image.target}"
     before = next((r for r in releases(use_case.name) if r.name == name), None)
-    if before and before.target == image.target and TARGETS[before.target].alive(before):
+    if before and TARGETS[before.target].alive(before):
         _wait_ready(before)
         return before
     release = Release(
@@ -67,32 +67,41 @@ def start(use_case: UseCase, version: Version, image: Image) -> Release:
 @task
 def switch(use_case: UseCase, version: Version, release: Release, reason: str) -> None:
     """Send all requests to the release, make its version the champion, and take down what served before."""
-    before = champion(use_case.name)
     gateway.route(use_case.name, release)
-    if before is None or before.version != version.version:
-        crown(version)
-        previous = before.version if before else ""
-        record(
-            use_case.name,
-            "deploy",
-            reason,
-            version=version.version,
-            previous=previous,
-            release=release.name,
-            target=release.target,
-            bundle=version.bundle.digest,
-            until=version.tags.get("until", ""),
-        )
-        create_markdown_artifact(
-            key=f"deploy-{use_case.name}",
-            markdown=f"# {use_case.name}: version {version.version} serves\n\nBefore: {previous or 'none'}. {reason}",
-        )
-        get_run_logger().info("%s version %s is the champion: %s", use_case.name, version.version, reason)
+    crown(version)
+    _record_deploy(use_case, version, release, reason)
     others = [other for other in releases(use_case.name) if other.name != release.name]
     if others:
         time.sleep(DRAIN_SECONDS)  # requests on their way to the old release arrive before it stops
     for other in others:
-        stop(other)
+        try:
+            stop(other)
+        except InputError as error:  # its target does not answer now; it stays on record, and the next switch tries again
+            get_run_logger().warning("Release %s was not stopped: %s", other.name, error)
+
+
+def _record_deploy(use_case: UseCase, version: Version, release: Release, reason: str) -> None:
+    """One entry a change of version, also when a killed switch is done again."""
+    deploys = read_history(use_case.name, "deploy")
+    previous = deploys[-1]["version"] if deploys else ""
+    if previous == version.version:
+        return
+    record(
+        use_case.name,
+        "deploy",
+        reason,
+        version=version.version,
+        previous=previous,
+        release=release.name,
+        target=release.target,
+        bundle=version.bundle.digest,
+        until=version.tags.get("until", ""),
+    )
+    create_markdown_artifact(
+        key=f"deploy-{use_case.name}",
+        markdown=f"# {use_case.name}: version {version.version} serves\n\nBefore: {previous or 'none'}. {reason}",
+    )
+    get_run_logger().info("%s version %s is the champion: %s", use_case.name, version.version, reason)
 
 
 def stop(release: Release) -> None:

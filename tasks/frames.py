@@ -27,6 +27,11 @@ def encode(contract: Contract, frame: Any) -> Any:
     return pd.DataFrame({name: array.ravel() for name, array in arrays.items()})
 
 
+def model_input(encoded: Any) -> dict[str, np.ndarray]:
+    """An encoded frame as the scorer takes it: one (rows, 1) array a column."""
+    return {name: encoded[name].to_numpy().reshape(-1, 1) for name in encoded.columns}
+
+
 def plain(series: Any) -> Any:
     """A column as the contract takes it: a float64 array where it holds numbers, else a list of Python values."""
     import pandas as pd

@@ -55,6 +55,18 @@ def champion(use_case: str) -> Version | None:
         raise
 
 
+def the_champion(use_case: str) -> Version:
+    """The version that serves.
+
+    Raises:
+        InputError: there is none yet.
+    """
+    version = champion(use_case)
+    if version is None:
+        raise InputError(f"use case {use_case!r} has no champion yet; run 'slipway release {use_case}' first")
+    return version
+
+
 def get_version(use_case: str, number: str) -> Version:
     """One version of a use case.
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from prefect.artifacts import create_link_artifact
 
 from configs.errors import InputError
 from configs.schema import UseCase
-from configs.settings import made, reports
+from configs.settings import made, report_address, reports
 from serving.contract import Contract, ContractError
 from tasks.frames import contract_of, encode, labels, read_rows
 from tasks.step import step
@@ -33,6 +34,12 @@ def validate(use_case: UseCase, snapshot: Snapshot, contract: str, champion: str
     report = made(reports(use_case.name, "validation") / snapshot.digest[:16])
     expectations = suite(use_case, columns, contract_of(champion) if champion else columns)
     failures = _run_suite(frame, expectations, str(report))
+    create_link_artifact(
+        key=f"validation-{use_case.name}",
+        link=report_address(report / "index.html"),
+        link_text=f"Data Docs of snapshot {snapshot.digest[:12]}",
+        description=f"{len(expectations)} expectations, {len(failures)} failed",
+    )
     if failures:
         raise InputError(f"snapshot {snapshot.digest[:12]}: {failures[0]} ({len(failures)} failed; {report}/index.html)")
     try:

@@ -149,17 +149,17 @@ class Release(Value):
 
 
 class Comparison(Value):
-    """Champion against challenger on the same newest labelled rows."""
+    """A verdict: champion against challenger on the same newest labelled rows. No numbers where nothing was measured."""
 
-    metric: str
-    champion: float | None
-    challenger: float
-    difference: float
-    lower: float
-    confidence: float
-    rows: int
     better: bool
     reason: str
+    metric: str | None = None
+    champion: float | None = None
+    challenger: float | None = None
+    difference: float | None = None
+    lower: float | None = None
+    confidence: float | None = None
+    rows: int = 0
 
 
 class Window(Value):

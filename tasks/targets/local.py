@@ -20,6 +20,7 @@ STOP_SECONDS = 15
 
 def start(release: Release, image: Image, workers: int) -> Release:
     """Start a server process in a session of its own; its handle is `PID:START`, so that a reused pid is not believed."""
+    _stop_strays(release)
     port = free_port()
     command = [sys.executable, "-m", "serving", "--bundle", str(BundleRef(digest=release.bundle).path)]
     command += ["--log", str(prediction_log(release.use_case)), "--port", str(port), "--workers", str(workers)]
@@ -59,6 +60,14 @@ def last_words(release: Release) -> str:
     """The end of its output."""
     path = _output(release)
     return path.read_text(errors="replace")[-2000:] if path.exists() else ""
+
+
+def _stop_strays(release: Release) -> None:
+    """Take away what a run left that was killed between starting the process and recording it."""
+    marks = {"serving", release.name, str(prediction_log(release.use_case))}
+    for process in psutil.process_iter(["cmdline"]):
+        if marks <= set(process.info["cmdline"] or []):
+            process.kill()
 
 
 def _pid(release: Release) -> int:

@@ -18,3 +18,14 @@ def test_the_year_begins(tmp_path):
     assert "Trained" not in again
     assert "waiting for Prefect" not in again
     assert "down" in home.run("status")
+
+
+def test_the_second_use_case(tmp_path):
+    """`loans`: no time column, so a seeded random order and windows in rows; findings start no retraining."""
+    home = Home(tmp_path / "home")
+    output = home.run("run", "loans", "--once")
+    assert "loans serves at http://127.0.0.1:" in output
+    for window in ("rows-0-299", "rows-300-599", "rows-600-899"):
+        assert re.search(rf"{window}.*0\.\d\d\d", output), window
+    assert "waiting for Prefect" not in output
+    assert "retrain" not in output.split("Deploys and verdicts")[0].replace("never retrained", "")

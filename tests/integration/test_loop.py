@@ -252,12 +252,19 @@ def test_killed_at_ten_random_moments_it_ends_right_with_one_training(served, tm
 
 
 def test_without_a_docker_engine_it_says_so_and_serves_locally(served):
-    """Last, because it moves the release to the local target."""
-    from tasks.deploy import releases, stop
-
-    for release in releases("loans"):
-        stop(release)
+    """Near the end, because it moves the release to the local target, and back where there is an engine."""
+    version = released(served)["version"]
     output = served.run("release", "loans", DOCKER_HOST="unix:///nowhere/docker.sock")
     assert "Target local: no Docker Engine answers" in output
-    assert released(served)["ready"] is True
-    assert "(local)" in served.run("status")
+    assert released(served) | {"release": ""} == {**released(served), "version": version, "release": ""}
+    assert "(local)" in served.run("status", DOCKER_HOST="unix:///nowhere/docker.sock")
+    served.run("release", "loans")
+
+
+def test_what_went_down_comes_back_as_it_was(served):
+    before, deploys = released(served), len(entries(served, "deploy"))
+    served.run("down")
+    assert "down" in served.run("status")
+    assert f"loans version {before['version']} serves again" in served.run("up")
+    assert released(served) == before
+    assert len(entries(served, "deploy")) == deploys

@@ -18,8 +18,7 @@ from tests.unit.test_convert import chain
 
 
 @pytest.fixture
-def small_bundle(home, quiet, tmp_path, monkeypatch):
-    monkeypatch.setattr("tasks.evaluate.create_table_artifact", lambda **_: None)
+def small_bundle(home, quiet, tmp_path):
     case = small_use_case(tmp_path)
     snapshot, contract, parts, fitted = chain(case)
     evaluation = evaluate.fn(case, parts, contract, fitted)
