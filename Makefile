@@ -35,8 +35,8 @@ bench: install
 
 # Versions and hashes, no index address.
 lock: install
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.lock
-	$(BIN)/uv pip compile infra/serving.in --python-platform linux --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements.lock -o infra/serving.lock
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements.lock
+	$(BIN)/uv pip compile infra/serving.in --python-platform linux --python-version 3.11 --generate-hashes --no-header --no-annotate -c requirements.lock -o infra/serving.lock
 
 clean:
 	rm -rf .venv .slipway

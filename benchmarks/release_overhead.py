@@ -72,6 +72,7 @@ def plain_script(until: str) -> None:
         integrate,
         lineage,
         register,
+        registry,
         split,
         train,
         validate,
@@ -82,7 +83,7 @@ def plain_script(until: str) -> None:
         stack.enter_context(disable_run_logger())
         for name in ("validate.create_link", "evaluate.create_table", "integrate.create_table", "deploy.create_markdown"):
             stack.enter_context(patch(f"tasks.{name}_artifact", lambda **_: None))
-        serving = register.champion(case.name)
+        serving = registry.champion(case.name)
         snapshot = ingest.ingest.fn(case, moment)
         contract = derive_contract.derive_contract.fn(case, snapshot)
         validate.validate.fn(case, snapshot, contract, serving.tags["contract"] if serving else None)

@@ -126,7 +126,7 @@ def monitor(
     """Look at every closed window that was not looked at yet: drift, performance, Evidently report, event."""
     case = _ready(use_case)
     from flows.monitor import monitor as flow
-    from tasks.conclude import findings, told
+    from tasks.findings import findings, told
 
     names = flow(case.name, window)
     for finding in findings(case.name):

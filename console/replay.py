@@ -24,8 +24,8 @@ from serving.contract import Contract
 from tasks import gateway
 from tasks.clock import set_clock
 from tasks.frames import plain
-from tasks.ingest import replay_rows
 from tasks.prediction_log import open_log
+from tasks.source import replay_rows
 
 CALLER = "replay"
 CONNECTIONS = 24

@@ -22,9 +22,9 @@ from console.status import addresses
 from console.summary import summarize
 from serving.bundle import read_bundle
 from tasks import gateway
-from tasks.conclude import findings, told
+from tasks.findings import findings, told
 from tasks.history import read_history
-from tasks.register import champion, the_champion
+from tasks.registry import champion, the_champion
 from tasks.values import Finding
 from tasks.window import calendar
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from configs.settings import home, read_services, service_address
 from console import services
 from console.releases import serving, with_releases
-from tasks.conclude import findings, told
+from tasks.findings import findings, told
 from tasks.history import read_history
 
 

@@ -16,7 +16,7 @@ from serving.scoring import Scorer
 from tasks.frames import encode, model_input
 from tasks.history import read_history
 from tasks.metrics import score
-from tasks.register import champion, get_version
+from tasks.registry import champion, get_version
 from tasks.values import Version
 from tasks.window import closed_windows, read_window
 

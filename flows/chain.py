@@ -15,7 +15,8 @@ from tasks.evaluate import evaluate
 from tasks.ingest import ingest
 from tasks.integrate import integration_test
 from tasks.lineage import lineage
-from tasks.register import champion, register
+from tasks.register import register
+from tasks.registry import champion
 from tasks.split import split
 from tasks.train import train
 from tasks.validate import validate

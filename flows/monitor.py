@@ -8,12 +8,14 @@ from configs.errors import InputError
 from configs.load import load_use_case
 from serving.bundle import read_bundle
 from tasks.calibrate import calibrate
-from tasks.conclude import conclude, finding_path
+from tasks.collect_window import collect_window
+from tasks.conclude import conclude
 from tasks.drift_report import drift_report
+from tasks.findings import finding_path
 from tasks.lock import one_at_a_time
 from tasks.performance import measure_performance
-from tasks.register import the_champion
-from tasks.window import closed_windows, collect_window, length
+from tasks.registry import the_champion
+from tasks.window import closed_windows, length
 
 
 @flow(name="monitor", flow_run_name="monitor-{use_case}")

@@ -6,7 +6,7 @@ from prefect import flow
 
 from tasks.convert import convert
 from tasks.derive_contract import derive_contract
-from tasks.register import get_version, recorded_use_case
+from tasks.registry import get_version, recorded_use_case
 from tasks.reproduction import compare_onnx, recorded_snapshot
 from tasks.split import split
 from tasks.train import train

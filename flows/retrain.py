@@ -12,7 +12,7 @@ from tasks.clock import current_time
 from tasks.compare import compare, keep_champion
 from tasks.evaluate import GateFailed
 from tasks.lock import one_at_a_time
-from tasks.register import champion
+from tasks.registry import champion
 
 
 @flow(name="retrain", flow_run_name="retrain-{use_case}-{cause}")

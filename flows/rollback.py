@@ -8,7 +8,7 @@ from configs.load import load_use_case
 from flows.chain import roll_out
 from tasks.lock import one_at_a_time
 from tasks.previous import previous_version
-from tasks.register import get_version
+from tasks.registry import get_version
 
 
 @flow(name="rollback", flow_run_name="rollback-{use_case}")

@@ -6,7 +6,7 @@ from prefect import flow
 
 from configs.load import load_use_case
 from tasks.batch import score_file
-from tasks.register import get_version, the_champion
+from tasks.registry import get_version, the_champion
 
 
 @flow(name="score", flow_run_name="score-{use_case}")

@@ -15,21 +15,11 @@ import numpy as np
 from configs.schema import UseCase
 from tasks.metrics import LOWER_IS_BETTER, day_blocks, resamples, score
 from tasks.step import step
-from tasks.values import BundleRef, Value
+from tasks.values import BundleRef, Thresholds
 
 BLOCK_DAYS = 5
 DRAWS = 200
 MANY_VALUES = 20  # as Evidently: a numeric column with more distinct values is binned
-
-
-class Thresholds(Value):
-    """Drift: a bound a column, and how many rows of a window to compare. Performance: what is expected, and the floor."""
-
-    columns: dict[str, float]
-    window_rows: int
-    expected: float
-    floor: float
-    false_alarm_rate: float
 
 
 @step

@@ -14,7 +14,7 @@ from serving.scoring import Scorer
 from tasks.frames import encode, model_input, read_rows
 from tasks.history import record
 from tasks.metrics import day_blocks, gain, resamples, score
-from tasks.register import registry
+from tasks.registry import registry
 from tasks.values import Comparison, Evaluation, Split, Version
 
 RESAMPLES = 500

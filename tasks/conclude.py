@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.events import emit_event
 
 from configs.schema import UseCase
-from configs.settings import made, use_case_home
-from tasks.drift_report import DriftReport
+from tasks.findings import describe, finding_path, told
 from tasks.history import record
-from tasks.values import Finding, Performance, Version, Window, write_atomically
+from tasks.values import DriftReport, Finding, Performance, Version, Window, write_atomically
 
 
 @task
@@ -64,45 +62,3 @@ def conclude(use_case: UseCase, window: Window, version: Version, report: DriftR
 def window_end(window: Window) -> str:
     """When the window ended: its bound, or now where windows are counted in rows."""
     return datetime.now(UTC).isoformat() if window.end.isdigit() else window.end
-
-
-def told(finding: Finding) -> str:
-    """The finding in one line."""
-    drift, performance = finding.drift, finding.performance
-    parts = [f"drift in {', '.join(drift.drifted[:3])}" if drift.detected else "no drift"]
-    if performance.value is None:
-        parts.append(f"too few labels to judge ({performance.labelled})")
-    else:
-        verb = "fell under its floor" if performance.fell else "holds its floor"
-        parts.append(f"{performance.metric} {performance.value:.3f} {verb} {performance.floor:.3f}")
-    return "; ".join(parts)
-
-
-def describe(finding: Finding) -> str:
-    """The finding as a page."""
-    rows = "\n".join(
-        f"| {name} | {value:.4f} | {bound:.4f} | {'drift' if value > bound else ''} |"
-        for name, (value, bound) in sorted(finding.drift.columns.items(), key=lambda item: item[1][1] - item[1][0])
-    )
-    return f"""# {finding.use_case}, window {finding.window}
-
-{told(finding)}. {finding.rows:,} requests to version {finding.version}. [Evidently report]({finding.report})
-
-Thresholds let {finding.drift.false_alarm_rate:.1%} of windows without drift raise an alarm.
-
-| column | distance | threshold | |
-|---|---|---|---|
-{rows}
-"""
-
-
-def finding_path(use_case: str, window: str) -> Path:
-    """Where a window's finding is kept."""
-    return made(use_case_home(use_case) / "monitoring") / f"{window}.json"
-
-
-def findings(use_case: str) -> list[Finding]:
-    """All findings, oldest window first."""
-    folder = made(use_case_home(use_case) / "monitoring")
-    found = [Finding.model_validate_json(path.read_bytes()) for path in folder.glob("*.json")]
-    return sorted(found, key=lambda finding: (finding.until, len(finding.window), finding.window))

@@ -13,6 +13,7 @@ from configs.errors import CheckFailed, InputError
 from configs.schema import UseCase
 from configs.settings import PROJECT
 from tasks.step import code_version
+from tasks.targets.engine import engine
 from tasks.values import Image, Version
 
 WHEELS = PROJECT / ".venv" / "wheels"
@@ -47,19 +48,6 @@ def containerize(use_case: UseCase, version: Version) -> Image:
         image = _existing(client, reference)
         assert image is not None, "the engine built it"
     return Image(target="docker", reference=reference, digest=image.id, why="a Docker Engine answers")
-
-
-def engine() -> tuple[Any, str]:
-    """A client of the Docker Engine, or None and why there is none."""
-    import docker
-    from docker.errors import DockerException
-
-    try:
-        client = docker.from_env(timeout=60)
-        client.ping()
-    except DockerException as error:
-        return None, str(error).split("(")[0].strip() or type(error).__name__
-    return client, ""
 
 
 def _existing(client: Any, reference: str) -> Any:

@@ -14,9 +14,9 @@ from configs.errors import CheckFailed
 from configs.schema import Features, Model
 from serving.contract import Contract
 from serving.scoring import PROBABILITIES, Scorer
+from tasks.fitted import load
 from tasks.frames import contract_of, encode, model_input, plain, read_rows
 from tasks.step import step
-from tasks.train import load
 from tasks.values import FittedModel, OnnxModel, Split, put
 
 TOLERANCE = 1e-5

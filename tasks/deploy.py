@@ -19,7 +19,7 @@ from configs.schema import UseCase
 from configs.settings import made, use_case_home
 from tasks import gateway
 from tasks.history import read_history, record
-from tasks.register import crown
+from tasks.registry import crown
 from tasks.targets import docker, local
 from tasks.values import Image, Release, Version, write_atomically
 

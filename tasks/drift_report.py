@@ -10,15 +10,7 @@ from prefect.artifacts import create_link_artifact
 
 from configs.schema import UseCase
 from configs.settings import report_address, reports
-from tasks.calibrate import Thresholds
-from tasks.values import BundleRef, Drift, Value, Window
-
-
-class DriftReport(Value):
-    """The decision, and where to read about it."""
-
-    drift: Drift
-    address: str
+from tasks.values import BundleRef, Drift, DriftReport, Thresholds, Window
 
 
 @task

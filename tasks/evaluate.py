@@ -9,10 +9,10 @@ from prefect.artifacts import create_table_artifact
 
 from configs.errors import CheckFailed, InputError
 from configs.schema import Gate, Metric, SliceGates, UseCase
+from tasks.fitted import load
 from tasks.frames import contract_of, encode, labels, read_rows
 from tasks.metrics import score
 from tasks.step import step
-from tasks.train import load
 from tasks.values import Evaluation, FittedModel, GateResult, Split, put_parquet
 
 

@@ -13,11 +13,10 @@ from prefect.artifacts import create_table_artifact
 from configs.errors import CheckFailed
 from configs.settings import store
 from serving.contract import Contract
-from tasks.prediction_log import find_prediction
+from tasks.prediction_log import TEST_CALLER, find_prediction
 from tasks.values import BundleRef, Release, Version
 
 TOLERANCE = 1e-6
-CALLER = "integration-test"  # these requests are no traffic: monitoring leaves them out
 
 
 class IntegrationFailed(CheckFailed):
@@ -36,7 +35,7 @@ def integration_test(release: Release, version: Version) -> None:
     contract = read_bundle(BundleRef(digest=release.bundle).path).contract
     golden = json.loads((store("golden") / f"{version.golden}.json").read_text())
     results: list[dict[str, str]] = []
-    with httpx.Client(base_url=release.address, headers={"x-slipway-caller": CALLER}, timeout=10) as client:
+    with httpx.Client(base_url=release.address, headers={"x-slipway-caller": TEST_CALLER}, timeout=10) as client:
         checks = Checks(client, release, contract, golden)
         for name in (name for name in dir(checks) if name.startswith("check_")):
             try:

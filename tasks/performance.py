@@ -9,9 +9,8 @@ from prefect.artifacts import create_link_artifact
 
 from configs.schema import UseCase
 from configs.settings import report_address, reports
-from tasks.calibrate import Thresholds
 from tasks.metrics import gain, score
-from tasks.values import BundleRef, Performance, Window
+from tasks.values import BundleRef, Performance, Thresholds, Window
 
 
 @task

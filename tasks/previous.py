@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from configs.errors import InputError
 from tasks.history import read_history
-from tasks.register import champion
+from tasks.registry import champion
 
 
 def previous_version(use_case: str) -> str:

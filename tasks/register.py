@@ -1,21 +1,16 @@
-"""Register: a bundle as a version of the use case's model in MLflow, with its lineage; and the registry's aliases."""
+"""Register: a bundle as a version of the use case's model in MLflow, with its lineage."""
 
 from __future__ import annotations
 
-import json
-import os
 from typing import Any
 
 from prefect import get_run_logger, task
 from prefect.runtime import flow_run
 
-from configs.errors import InputError
 from configs.schema import UseCase
-from configs.settings import service_address
 from serving.bundle import read_bundle
+from tasks.registry import CHALLENGER, as_version, champion, registry
 from tasks.values import BundleRef, Evaluation, OnnxModel, Version
-
-CHAMPION, CHALLENGER = "champion", "challenger"
 
 
 @task
@@ -34,81 +29,9 @@ def register(use_case: UseCase, bundle: BundleRef, onnx: OnnxModel, evaluation: 
     return version
 
 
-def registry() -> Any:
-    """The MLflow client of this home."""
-    os.environ["MLFLOW_ENABLE_ASYNC_LOGGING"] = "false"
-    import mlflow
-
-    mlflow.set_tracking_uri(service_address("mlflow"))
-    return mlflow.MlflowClient()
-
-
-def champion(use_case: str) -> Version | None:
-    """The version that serves, or None before the first release."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return _version(registry().get_model_version_by_alias(use_case, CHAMPION))
-    except MlflowException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            return None
-        raise
-
-
-def the_champion(use_case: str) -> Version:
-    """The version that serves.
-
-    Raises:
-        InputError: there is none yet.
-    """
-    version = champion(use_case)
-    if version is None:
-        raise InputError(f"use case {use_case!r} has no champion yet; run 'slipway release {use_case}' first")
-    return version
-
-
-def get_version(use_case: str, number: str) -> Version:
-    """One version of a use case.
-
-    Raises:
-        InputError: there is no such version.
-    """
-    from mlflow.exceptions import MlflowException
-
-    client = registry()
-    try:
-        return _version(client.get_model_version(use_case, number))
-    except MlflowException:
-        known = ", ".join(version.version for version in versions(use_case)) or "none yet"
-        raise InputError(f"use case {use_case!r} has no version {number!r}; versions: {known}") from None
-
-
-def versions(use_case: str) -> list[Version]:
-    """All versions, oldest first."""
-    found = [_version(item) for item in registry().search_model_versions(f"name='{use_case}'")]
-    return sorted(found, key=lambda version: int(version.version))
-
-
-def crown(version: Version) -> None:
-    """Make a version the champion."""
-    registry().set_registered_model_alias(version.use_case, CHAMPION, version.version)
-
-
 def _find(client: Any, use_case: str, bundle: BundleRef) -> Version | None:
     found = client.search_model_versions(f"name='{use_case}' and tags.bundle='{bundle.digest}'")
-    return _version(found[0]) if found else None
-
-
-def _version(item: Any) -> Version:
-    tags = dict(item.tags)
-    return Version(
-        use_case=item.name,
-        version=str(item.version),
-        run_id=item.run_id,
-        bundle=BundleRef(digest=tags["bundle"]),
-        golden=tags["golden"],
-        tags=tags,
-    )
+    return as_version(found[0]) if found else None
 
 
 def _create(use_case: UseCase, bundle: BundleRef, onnx: OnnxModel, evaluation: Evaluation, parent: str) -> Version:
@@ -137,7 +60,7 @@ def _create(use_case: UseCase, bundle: BundleRef, onnx: OnnxModel, evaluation: E
             signature=_signature(contents.contract),
             pip_requirements=["mlflow", "onnx", "onnxruntime"],
         )
-    return _version(mlflow.register_model(logged.model_uri, use_case.name, tags=tags))
+    return as_version(mlflow.register_model(logged.model_uri, use_case.name, tags=tags))
 
 
 def _signature(contract: Any) -> Any:
@@ -147,12 +70,3 @@ def _signature(contract: Any) -> Any:
     kinds = {"float32": DataType.float, "string": DataType.string}
     inputs = Schema([ColSpec(kinds[column.dtype], column.name) for column in contract.columns])
     return ModelSignature(inputs, Schema([ColSpec(DataType.long, "label"), ColSpec(DataType.float, "probabilities")]))
-
-
-def recorded_use_case(version: Version) -> UseCase:
-    """The configuration that a version was made with, from its lineage."""
-    import mlflow
-
-    registry()
-    text = mlflow.artifacts.load_text(f"runs:/{version.run_id}/use_case.json")
-    return UseCase.model_validate(json.loads(text))

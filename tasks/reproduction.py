@@ -11,8 +11,8 @@ from configs.errors import CheckFailed
 from configs.schema import UseCase
 from configs.settings import PROJECT
 from serving.bundle import read_bundle
-from tasks.ingest import training_rows
 from tasks.lineage import git_commit
+from tasks.source import training_rows
 from tasks.step import code_version
 from tasks.values import OnnxModel, Snapshot, Version, put_parquet
 

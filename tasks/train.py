@@ -60,10 +60,3 @@ def build_pipeline(features: Features, model: Model) -> Any:
         raise InputError(f"model.parameters: {model.estimator}: {error}") from None
     parts = [("categorical", categories, features.categorical), ("numeric", numbers, features.numeric)]
     return Pipeline([("encode", ColumnTransformer([p for p in parts if p[2]])), ("model", estimator)])
-
-
-def load(fitted: FittedModel) -> Any:
-    """The fitted pipeline, from this home's own store."""
-    import joblib
-
-    return joblib.load(fitted.path)

@@ -162,6 +162,14 @@ class Comparison(Value):
     rows: int = 0
 
 
+class Bounds(Value):
+    """A window before its rows are read: by event time [start, end), or by position [start, end) in the log."""
+
+    name: str
+    start: str
+    end: str
+
+
 class Window(Value):
     """A closed slice of the prediction log; `data` is a Parquet of its rows joined with the latest feedback."""
 
@@ -179,6 +187,16 @@ class Window(Value):
         return store("windows") / f"{self.data}.parquet"
 
 
+class Thresholds(Value):
+    """Drift: a bound a column, and how many rows of a window to compare. Performance: what is expected, and the floor."""
+
+    columns: dict[str, float]
+    window_rows: int
+    expected: float
+    floor: float
+    false_alarm_rate: float
+
+
 class Drift(Value):
     """Distance of each column from the reference, beside the threshold calibrated for it."""
 
@@ -191,6 +209,13 @@ class Drift(Value):
         """The columns over their threshold, farthest first."""
         over = {name: value - bound for name, (value, bound) in self.columns.items() if value > bound}
         return sorted(over, key=lambda name: -over[name])
+
+
+class DriftReport(Value):
+    """The decision, and where to read about it."""
+
+    drift: Drift
+    address: str
 
 
 class Performance(Value):

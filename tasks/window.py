@@ -7,24 +7,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from prefect import get_run_logger, task
-
 from configs.schema import UseCase, parse_duration
 from serving.contract import Contract
 from tasks.clock import current_time
-from tasks.integrate import CALLER
-from tasks.prediction_log import open_log
-from tasks.values import Value, Window, put_parquet
-
-LIVE = f"kind = 'prediction' and caller != '{CALLER}'"
-
-
-class Bounds(Value):
-    """A window before its rows are read: by event time [start, end), or by position [start, end) in the log."""
-
-    name: str
-    start: str
-    end: str
+from tasks.prediction_log import LIVE, open_log
+from tasks.values import Bounds
 
 
 def closed_windows(use_case: UseCase) -> list[Bounds]:
@@ -66,25 +53,6 @@ def calendar(window: str, first: datetime, now: datetime) -> Iterator[tuple[str,
     while (end := start + length) <= now:
         yield start.strftime("%Y-%m-%dT%H%M"), start, end
         start = end
-
-
-@task
-def collect_window(use_case: UseCase, bounds: Bounds, contract: Contract) -> Window:
-    """Keep a window's rows in the store."""
-    table, torn = read_window(use_case, bounds, contract)
-    labelled = table.num_rows - table["target"].null_count
-    if torn:
-        get_run_logger().warning("The prediction log has %s lines torn by a crash, never answered: cut off", torn)
-    get_run_logger().info("Window %s: %s rows, %s labelled", bounds.name, f"{table.num_rows:,}", f"{labelled:,}")
-    return Window(
-        use_case=use_case.name,
-        name=bounds.name,
-        start=bounds.start,
-        end=bounds.end,
-        rows=table.num_rows,
-        labelled=labelled,
-        data=put_parquet("windows", table),
-    )
 
 
 def read_window(use_case: UseCase, bounds: Bounds, contract: Contract) -> tuple[Any, int]:

@@ -87,7 +87,7 @@ def real_data():
 
 def pytest_report_header():
     """Whether the container parts are tested on a real engine, or, where none answers, on local processes."""
-    from tasks.containerize import engine
+    from tasks.targets.engine import engine
 
     client, why = engine()
     return "Docker Engine: " + (

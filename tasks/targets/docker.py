@@ -8,7 +8,7 @@ from typing import Any
 
 from configs.errors import InputError
 from configs.settings import home, prediction_log
-from tasks.containerize import engine
+from tasks.targets.engine import engine
 from tasks.targets.ports import free_port
 from tasks.values import Image, Release
 

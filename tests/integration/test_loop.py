@@ -39,14 +39,14 @@ def test_release_twice_changes_nothing(served):
 
 
 def test_the_target_is_docker_where_an_engine_answers(served):
-    from tasks.containerize import engine
+    from tasks.targets.engine import engine
 
     expected = "docker" if engine()[0] else "local"
     assert entries(served, "deploy")[0]["target"] == expected
 
 
 def test_lineage_is_whole(served):
-    from tasks.register import champion
+    from tasks.registry import champion
 
     tags = champion("loans").tags
     for name in ("snapshot", "configuration_digest", "git_commit", "lock", "flow_run", "onnx", "parent", "code", "contract"):
@@ -64,7 +64,7 @@ def test_replay_then_monitor(served):
     assert "failed" not in served.run("replay", "loans", "--rows", "300").replace("0 failed", "")
     output = served.run("monitor", "loans")
     assert "rows-0-299" in output
-    from tasks.conclude import findings
+    from tasks.findings import findings
 
     (finding,) = findings("loans")
     assert finding.rows == 300
@@ -102,7 +102,7 @@ def test_retrain_with_nothing_new_keeps_the_champion(served):
 
 
 def test_score_a_file_in_chunks_and_resume(served, tmp_path, monkeypatch):
-    from tasks.ingest import replay_rows
+    from tasks.source import replay_rows
 
     rows = replay_rows(load_use_case("loans")).to_pandas()
     source = tmp_path / "applications.csv"
@@ -201,8 +201,8 @@ def test_five_switches_under_load_lose_no_request(served):
     from configs.settings import service_address
     from flows.chain import build, roll_out
     from tasks.gateway import address
-    from tasks.ingest import replay_rows
-    from tasks.register import champion
+    from tasks.registry import champion
+    from tasks.source import replay_rows
 
     case = load_use_case("loans")
     record = {n: v for n, v in replay_rows(case).to_pylist()[0].items() if n in case.features.all and v is not None}

@@ -11,10 +11,11 @@ from configs.settings import PROJECT
 from serving.scoring import Scorer
 from tasks.convert import ConversionError, convert
 from tasks.derive_contract import derive_contract
+from tasks.fitted import load
 from tasks.frames import contract_of, encode, read_rows
 from tasks.ingest import ingest
 from tasks.split import split
-from tasks.train import load, train
+from tasks.train import train
 from tests.conftest import small_use_case
 
 
@@ -78,7 +79,7 @@ from pathlib import Path
 from configs.load import parse_use_case
 from tasks.convert import to_onnx
 from tasks.frames import contract_of
-from tasks.train import load
+from tasks.fitted import load
 from tasks.values import FittedModel
 case = parse_use_case(Path({str(tmp_path / "small.yaml")!r}).read_text(), "small.yaml")
 model = load(FittedModel(digest={fitted.digest!r}, rows=1))

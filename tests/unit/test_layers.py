@@ -33,6 +33,21 @@ def test_imports_run_one_way(package):
         assert not stray, f"{path.relative_to(PROJECT)} imports {stray}"
 
 
+def test_no_step_imports_another():
+    """Steps meet in flows; what two of them share stands in a file of its own."""
+
+    def steps(path):
+        marks = ("@task", "@step")
+        return any(line.startswith(marks) for line in path.read_text().splitlines())
+
+    files = {f"tasks.{path.stem}": path for path in (PROJECT / "tasks").glob("*.py") if steps(path)}
+    assert len(files) > 15
+    for name, path in files.items():
+        nodes = ast.walk(ast.parse(path.read_text()))
+        stray = {node.module for node in nodes if isinstance(node, ast.ImportFrom)} & set(files) - {name}
+        assert not stray, f"{name} imports {stray}"
+
+
 def test_the_server_holds_only_what_the_image_holds():
     program = "import sys, serving.app, serving.__main__; print(' '.join(sorted({n.split('.')[0] for n in sys.modules})))"
     done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from configs.settings import prediction_log
 from serving.contract import Column, Contract
 from serving.log import Feedback, Prediction, PredictionLog
-from tasks.window import Bounds, closed_windows, read_window
+from tasks.values import Bounds
+from tasks.window import closed_windows, read_window
 from tests.conftest import small_use_case
 
 CONTRACT = Contract("small", (Column("a", "numeric", nullable=True),), "y", ("no", "yes"))

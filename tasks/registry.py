@@ -1,0 +1,96 @@
+"""The MLflow registry: versions of a use case's model, and the aliases `champion` and `challenger`."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from configs.errors import InputError
+from configs.schema import UseCase
+from configs.settings import service_address
+from tasks.values import BundleRef, Version
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+
+
+def registry() -> Any:
+    """The MLflow client of this home."""
+    os.environ["MLFLOW_ENABLE_ASYNC_LOGGING"] = "false"
+    import mlflow
+
+    mlflow.set_tracking_uri(service_address("mlflow"))
+    return mlflow.MlflowClient()
+
+
+def champion(use_case: str) -> Version | None:
+    """The version that serves, or None before the first release."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return as_version(registry().get_model_version_by_alias(use_case, CHAMPION))
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+
+
+def the_champion(use_case: str) -> Version:
+    """The version that serves.
+
+    Raises:
+        InputError: there is none yet.
+    """
+    version = champion(use_case)
+    if version is None:
+        raise InputError(f"use case {use_case!r} has no champion yet; run 'slipway release {use_case}' first")
+    return version
+
+
+def get_version(use_case: str, number: str) -> Version:
+    """One version of a use case.
+
+    Raises:
+        InputError: there is no such version.
+    """
+    from mlflow.exceptions import MlflowException
+
+    client = registry()
+    try:
+        return as_version(client.get_model_version(use_case, number))
+    except MlflowException:
+        known = ", ".join(version.version for version in versions(use_case)) or "none yet"
+        raise InputError(f"use case {use_case!r} has no version {number!r}; versions: {known}") from None
+
+
+def versions(use_case: str) -> list[Version]:
+    """All versions, oldest first."""
+    found = [as_version(item) for item in registry().search_model_versions(f"name='{use_case}'")]
+    return sorted(found, key=lambda version: int(version.version))
+
+
+def crown(version: Version) -> None:
+    """Make a version the champion."""
+    registry().set_registered_model_alias(version.use_case, CHAMPION, version.version)
+
+
+def recorded_use_case(version: Version) -> UseCase:
+    """The configuration that a version was made with, from its lineage."""
+    import mlflow
+
+    registry()
+    text = mlflow.artifacts.load_text(f"runs:/{version.run_id}/use_case.json")
+    return UseCase.model_validate(json.loads(text))
+
+
+def as_version(item: Any) -> Version:
+    """MLflow's model version as a value."""
+    tags = dict(item.tags)
+    return Version(
+        use_case=item.name,
+        version=str(item.version),
+        run_id=item.run_id,
+        bundle=BundleRef(digest=tags["bundle"]),
+        golden=tags["golden"],
+        tags=tags,
+    )
