@@ -69,6 +69,7 @@ def services() -> list[Service]:
             ],
             "/health",
             5000,
+            {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},  # its job runners take 1 GB and have nothing to do here
         ),
         Service(
             "gateway",
