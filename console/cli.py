@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -68,10 +69,7 @@ def run(
 
         main_job(case, moment, rate, began, screen)
         if not once:
-            screen.print("Everything stays up. Ctrl-C stops it.")
-            signal.pause()
-    except KeyboardInterrupt:
-        screen.print("Stopping")
+            _until_interrupted()
     finally:
         _stop_everything()
 
@@ -197,6 +195,12 @@ def reproduce(use_case: UseCaseName, version: Annotated[str, typer.Argument(help
     from flows.reproduce import reproduce as flow
 
     screen.print(flow(case.name, version))
+
+
+def _until_interrupted() -> None:
+    screen.print("Everything stays up. Ctrl-C stops it.")
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.pause()
 
 
 def _stop_everything() -> None:

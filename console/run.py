@@ -9,6 +9,7 @@ from uuid import UUID
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName, FlowFilter, FlowFilterName
+from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -102,13 +103,10 @@ def _react(case: UseCase, name: str, screen: Console) -> None:
     if finding is None or not set(finding.causes) & set(case.retraining.on) or _answered(case, finding):
         return
     screen.print(f"{told(finding)}: waiting for Prefect to start the retraining")
-    run_id = _triggered(finding)
-    if run_id is None:  # stopped between the event and the run: emit the event again
-        follow(start("monitor", {"use_case": case.name, "window": name}), screen)
-        run_id = _triggered(finding)
-    if run_id is None:
-        raise CheckFailed(f"no retraining was started by the event of window {name} within {TRIGGER_SECONDS} s")
-    follow(run_id, screen)
+    runs = _started_by(finding)
+    if runs and all(run.state is not None and run.state.is_crashed() for run in runs):
+        follow(start("monitor", {"use_case": case.name, "window": name}), screen)  # stopped in the middle: ask again
+    follow(_triggered(finding), screen)
 
 
 def _answered(case: UseCase, finding: Finding) -> bool:
@@ -116,24 +114,28 @@ def _answered(case: UseCase, finding: Finding) -> bool:
     return any(entry.get("until") == finding.until for entry in read_history(case.name, "verdict"))
 
 
-def _triggered(finding: Finding) -> UUID | None:
-    """The flow run that Prefect's automation made from the event."""
+def _triggered(finding: Finding) -> UUID:
+    """The flow run that Prefect's automation makes from the event."""
     deadline = time.monotonic() + TRIGGER_SECONDS
+    while time.monotonic() < deadline:
+        for run in _started_by(finding):
+            if run.state is None or not run.state.is_crashed():
+                return run.id
+        time.sleep(0.5)
+    raise CheckFailed(f"no retraining was started by the event of window {finding.window} within {TRIGGER_SECONDS} s")
+
+
+def _started_by(finding: Finding) -> list[FlowRun]:
+    """Runs of the deployment `retrain` with the finding's use case and time."""
     with get_client(sync_client=True) as client:
-        while time.monotonic() < deadline:
-            runs = client.read_flow_runs(
-                flow_filter=FlowFilter(name=FlowFilterName(any_=["retrain"])),
-                deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=["default"])),
-                sort=FlowRunSort.EXPECTED_START_TIME_DESC,
-                limit=20,
-            )
-            for run in runs:
-                wanted = run.parameters.get("use_case"), parse_time(run.parameters.get("until"))
-                crashed = run.state is not None and run.state.is_crashed()
-                if wanted == (finding.use_case, parse_time(finding.until)) and not crashed:
-                    return run.id
-            time.sleep(0.5)
-    return None
+        runs = client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=["retrain"])),
+            deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=["default"])),
+            sort=FlowRunSort.EXPECTED_START_TIME_DESC,
+            limit=50,
+        )
+    wanted = (finding.use_case, parse_time(finding.until))
+    return [r for r in runs if (r.parameters.get("use_case"), parse_time(r.parameters.get("until"))) == wanted]
 
 
 def _minutes(began: float) -> str:

@@ -147,6 +147,7 @@ def up(say: Callable[[str], None]) -> None:
             _wait(service)
         os.environ.update(environment())
         if not is_up("worker"):
+            _end_orphans(say)
             _start(worker(), 0)
             started.append("worker")
         _deploy(say)
@@ -239,6 +240,30 @@ def _stop(name: str) -> None:
     _, left = psutil.wait_procs(family, timeout=STOP_SECONDS)
     for survivor in left:
         survivor.kill()
+
+
+def _end_orphans(say: Callable[[str], None]) -> None:
+    """Tell Prefect that the runs of a worker that is gone are gone too, or they would hold their deployment's only slot."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import (
+        FlowRunFilter,
+        FlowRunFilterState,
+        FlowRunFilterStateType,
+        WorkPoolFilter,
+        WorkPoolFilterName,
+    )
+    from prefect.client.schemas.objects import StateType
+    from prefect.states import Crashed
+
+    unfinished = FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING, StateType.CANCELLING])
+    with get_client(sync_client=True) as client:
+        orphans = client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=unfinished)),
+            work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL])),
+        )
+        for run in orphans:
+            client.set_flow_run_state(run.id, Crashed(message="Its worker was stopped; run it again to go on from here"))
+            say(f"Flow run {run.name} was stopped with its worker")
 
 
 def _deploy(say: Callable[[str], None]) -> None:

@@ -1,23 +1,40 @@
 """The main job on real flights: two months of it, from nothing to a retraining that Prefect itself started."""
 
 import re
+import signal
 
 from tests.integration.conftest import Home
 
 
-def test_the_year_begins(tmp_path):
+def test_the_year_begins_stops_and_goes_on(tmp_path):
+    """Interrupted in the middle of the first retraining, the same command goes on where it stood."""
     home = Home(tmp_path / "home")
-    output = home.run("run", "flights", "--once", "--until", "2013-05-01")
-    assert "flights serves at http://127.0.0.1:" in output
+    words = ("run", "flights", "--once", "--until", "2013-05-01")
+    process, before = home.command(*words), []
+    for line in process.stdout:
+        before.append(line)
+        if "Beginning flow run 'retrain-flights-drift" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=120)
+    first = "".join(before) + rest
+    assert process.returncode == 130, first
+    assert "flights serves at http://127.0.0.1:" in first
+    assert "waiting for Prefect to start the retraining" in first
+    assert "stopped; run the same command again" in first
+    assert "down" in home.run("status")
+
+    output = home.run(*words)
+    assert "The champion comes back" in output
+    assert "Window 2013-04 ─" in output
+    assert "Window 2013-03 ─" not in output
+    assert output.count("Beginning flow run 'retrain-flights-drift") == 2  # March's again, and April's
     assert re.search(r"2013-03.*0\.7\d\d", output)
-    assert "2013-04" in output
-    assert "waiting for Prefect to start the retraining" in output
-    assert "Beginning flow run 'retrain-flights-drift" in output
     assert "failed" not in output.replace("0 failed", "")
-    again = home.run("run", "flights", "--once", "--until", "2013-05-01")
+
+    again = home.run(*words)
     assert "Trained" not in again
     assert "waiting for Prefect" not in again
-    assert "down" in home.run("status")
 
 
 def test_the_second_use_case(tmp_path):
