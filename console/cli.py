@@ -26,6 +26,7 @@ app = typer.Typer(
     epilog="Start with: slipway run flights. State lies in SLIPWAY_HOME (default .slipway/); 'slipway down' stops all.",
 )
 screen = Console()
+INTERRUPTED = 130
 UseCaseName = Annotated[str, typer.Argument(help="A use case in configs/, for example flights or loans.")]
 Until = Annotated[str | None, typer.Option(help="Learn only from rows whose label was known then, e.g. 2013-06-01.")]
 
@@ -44,8 +45,10 @@ def main() -> None:
         if error.errno != errno.ENOSPC:
             raise
         _die(f"error: no space left on the disk of {services.home()}; free some and run the same command again", 2)
-    except KeyboardInterrupt:
-        _die("stopped; run the same command again to go on from here", 130)
+    except SystemExit as ending:
+        if ending.code == INTERRUPTED:  # Typer's own answer to Ctrl-C
+            print("stopped; run the same command again to go on from here", file=sys.stderr)
+        raise
 
 
 def _die(message: str, status: int) -> None:
