@@ -92,7 +92,7 @@ def plain_script(until: str) -> None:
         candidate = train.train.fn(snapshot, parts.cut, *recipe)
         evaluation = evaluate.evaluate.fn(case, parts, contract, candidate)
         final = train.train.fn(snapshot, snapshot.rows, *recipe)
-        onnx = convert.convert.fn(parts, contract, case.features, case.model, final)
+        onnx = convert.convert.fn(parts, contract, case.features, final)
         origin = lineage.lineage(case, snapshot, moment, contract, onnx)
         packed = bundle.bundle.fn(case, snapshot, contract, onnx, evaluation, origin)
         version = register.register.fn(case, packed, onnx, evaluation)

@@ -60,7 +60,9 @@ def _die(message: str, status: int) -> None:
 def run(
     use_case: UseCaseName = "flights",
     once: Annotated[bool, typer.Option("--once", help="End when the replay has ended, and stop everything.")] = False,
-    until: Annotated[str | None, typer.Option(help="Replay only up to this day, e.g. 2013-06-01.")] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Stop before the first window that begins on this day or later, e.g. 2013-06-01.")
+    ] = None,
     rate: Annotated[float | None, typer.Option(help="Requests a second at most.", min=0.1)] = None,
 ) -> None:
     """The main job: start everything, release, replay history as live traffic, monitor, retrain. Run again to go on."""

@@ -92,7 +92,7 @@ class Replay:
         until: datetime | None = None,
         count: int | None = None,
         rate: float | None = None,
-        progress: Callable[[Figures], None] = lambda figures: None,
+        progress: Callable[[Figures], None] = lambda _: None,
     ) -> Figures:
         """Send what is not answered yet, then every label that is known by `until`.
 
@@ -108,11 +108,11 @@ class Replay:
         rows = self.rows(until, count)
         figures = Figures(total=len(rows), sent=len(rows) - sum(r.prediction_id not in self._answered for r in rows))
         asyncio.run(self._send(rows, until, rate, figures, progress))
+        progress(figures)
+        if figures.failed:  # the clock stays: a window that lacks rows has not closed
+            raise CheckFailed(f"{figures.failed} of {figures.total} requests failed; the first: {figures.first_failure}")
         if until is not None:
             set_clock(self.use_case, until)
-        progress(figures)
-        if figures.failed:
-            raise CheckFailed(f"{figures.failed} of {figures.total} requests failed; the first: {figures.first_failure}")
         return figures
 
     async def _send(

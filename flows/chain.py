@@ -45,7 +45,7 @@ def build(use_case: UseCase, until: datetime | None) -> Challenger:
     evaluation = evaluate(use_case, parts, contract, candidate)
     final = train(snapshot, snapshot.rows, *recipe) if use_case.split.refit else candidate
 
-    onnx = convert(parts, contract, use_case.features, use_case.model, final)
+    onnx = convert(parts, contract, use_case.features, final)
     origin = lineage(use_case, snapshot, until, contract, onnx)
     packed = bundle(use_case, snapshot, contract, onnx, evaluation, origin)
     version = register(use_case, packed, onnx, evaluation)

@@ -31,5 +31,5 @@ def reproduce(use_case: str = "flights", version: str = "1") -> str:
     parts = split.with_options(refresh_cache=True)(case, snapshot)
     rows = snapshot.rows if case.split.refit else parts.cut
     model = train.with_options(refresh_cache=True)(snapshot, rows, contract, case.features, case.target, case.model)
-    onnx = convert.with_options(refresh_cache=True)(parts, contract, case.features, case.model, model)
+    onnx = convert.with_options(refresh_cache=True)(parts, contract, case.features, model)
     return compare_onnx(original, onnx)

@@ -11,7 +11,7 @@ import numpy as np
 from prefect import get_run_logger
 
 from configs.errors import CheckFailed
-from configs.schema import Features, Model
+from configs.schema import Features
 from serving.contract import Contract
 from serving.scoring import PROBABILITIES, Scorer
 from tasks.fitted import load
@@ -29,7 +29,7 @@ class ConversionError(CheckFailed):
 
 
 @step
-def convert(split: Split, contract: str, features: Features, model: Model, fitted: FittedModel) -> OnnxModel:
+def convert(split: Split, contract: str, features: Features, fitted: FittedModel) -> OnnxModel:
     """Convert, compare every holdout row with scikit-learn, and keep the ONNX file and golden rows.
 
     Raises:

@@ -32,7 +32,7 @@ def validate(use_case: UseCase, snapshot: Snapshot, contract: str, champion: str
     frame = read_rows(snapshot, 0, snapshot.rows)
     columns = contract_of(contract)
     report = made(reports(use_case.name, "validation") / snapshot.digest[:16])
-    expectations = suite(use_case, columns, contract_of(champion) if champion else columns)
+    expectations = suite(columns, contract_of(champion) if champion else columns)
     failures = _run_suite(frame, expectations, str(report))
     create_link_artifact(
         key=f"validation-{use_case.name}",
@@ -50,7 +50,7 @@ def validate(use_case: UseCase, snapshot: Snapshot, contract: str, champion: str
     return Validation(contract=contract, expectations=len(expectations), report=str(report / "index.html"))
 
 
-def suite(use_case: UseCase, contract: Contract, before: Contract) -> list[Any]:
+def suite(contract: Contract, before: Contract) -> list[Any]:
     """The expectations that a contract stands for, stricter of it and the one that serves."""
     import great_expectations.expectations as gxe
 

@@ -101,7 +101,7 @@ def test_retrain_with_nothing_new_keeps_the_champion(served):
     assert entries(served, "verdict")[-1]["better"] is False
 
 
-def test_score_a_file_in_chunks_and_resume(served, tmp_path, monkeypatch):
+def test_score_a_file_in_chunks_and_resume(served, tmp_path):
     from tasks.source import replay_rows
 
     rows = replay_rows(load_use_case("loans")).to_pandas()

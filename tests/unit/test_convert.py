@@ -31,7 +31,7 @@ def chain(case, until=None):
 def test_every_holdout_row_equals_scikit_learn(home, quiet, tmp_path, estimator):
     case = small_use_case(tmp_path).model_copy(update={"model": Model(estimator=estimator)})
     _, contract, parts, fitted = chain(case)
-    onnx = convert.fn(parts, contract, case.features, case.model, fitted)
+    onnx = convert.fn(parts, contract, case.features, fitted)
     assert onnx.rows_compared == parts.snapshot.rows - parts.cut
     assert onnx.max_difference < 1e-5
 
@@ -42,7 +42,7 @@ def test_flights_equal_scikit_learn_on_unseen_airports_and_missing_weather(home,
 
     case = load_use_case("flights")
     _, contract, parts, fitted = chain(case, case.replay.start)
-    onnx = convert.fn(parts, contract, case.features, case.model, fitted)
+    onnx = convert.fn(parts, contract, case.features, fitted)
     later = ingest.fn(case, datetime(2013, 9, 1, tzinfo=UTC))
     frame = read_rows(later, later.rows - 25_000, later.rows)
     encoded = encode(contract_of(contract), frame)[case.features.all]
@@ -66,7 +66,7 @@ def test_a_difference_stops_and_names_the_row(home, quiet, tmp_path, monkeypatch
 
     monkeypatch.setattr(Scorer, "probabilities", wrong)
     with pytest.raises(ConversionError, match=rf"row {parts.cut + 3} of snapshot .* \(1 of "):
-        convert.fn(parts, contract, case.features, case.model, fitted)
+        convert.fn(parts, contract, case.features, fitted)
 
 
 def test_onnx_bytes_do_not_depend_on_the_hash_seed(home, quiet, tmp_path):
@@ -108,7 +108,7 @@ def test_training_twice_gives_the_same_onnx_bytes(home, quiet, tmp_path):
     digests = set()
     for _ in range(2):
         _, contract, parts, fitted = chain(case)
-        onnx = convert.fn(parts, contract, case.features, case.model, fitted)
+        onnx = convert.fn(parts, contract, case.features, fitted)
         assert hashlib.sha256(onnx.path.read_bytes()).hexdigest() == onnx.digest
         digests.add(onnx.digest)
     assert len(digests) == 1

@@ -52,6 +52,6 @@ def test_validate_train_evaluate_convert(home, quiet, real_data, text, estimator
     snapshot, contract, parts, fitted = chain(case)
     assert validate.fn(case, snapshot, contract, None).expectations > 10
     assert evaluate.fn(case, parts, contract, fitted).metrics["roc_auc"] > 0.55
-    onnx = convert.fn(parts, contract, case.features, case.model, fitted)
+    onnx = convert.fn(parts, contract, case.features, fitted)
     assert onnx.rows_compared == snapshot.rows - parts.cut > 3000
     assert onnx.max_difference < 1e-5

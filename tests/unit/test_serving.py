@@ -22,7 +22,7 @@ def small_bundle(home, quiet, tmp_path):
     case = small_use_case(tmp_path)
     snapshot, contract, parts, fitted = chain(case)
     evaluation = evaluate.fn(case, parts, contract, fitted)
-    onnx = convert.fn(parts, contract, case.features, case.model, fitted)
+    onnx = convert.fn(parts, contract, case.features, fitted)
     origin = lineage(case, snapshot, None, contract, onnx)
     return bundle.fn(case, snapshot, contract, onnx, evaluation, origin)
 
