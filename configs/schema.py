@@ -94,10 +94,15 @@ class ColumnRule(Strict):
 
 
 class Features(Strict):
-    """The columns that go into the model, in order, and rules for those that need one."""
+    """The columns that go into the model, in order, and rules for those that need one.
+
+    `identifiers` are fields that clients may send beside them (`customer`): logged, so that one subject's records can be
+    found and erased, and never shown to the model.
+    """
 
     numeric: list[str] = []
     categorical: list[str] = []
+    identifiers: list[str] = []
     rules: dict[str, ColumnRule] = {}
 
     @property
@@ -109,7 +114,8 @@ class Features(Strict):
     def _consistent(self) -> Features:
         if not self.all:
             raise ValueError("names no feature; list columns under 'numeric' or 'categorical'")
-        twice = sorted({name for name in self.all if self.all.count(name) > 1})
+        listed = [*self.all, *self.identifiers]
+        twice = sorted({name for name in listed if listed.count(name) > 1})
         if twice:
             raise ValueError(f"column {twice[0]!r} is listed twice")
         stray = sorted(set(self.rules) - set(self.all))
@@ -168,10 +174,32 @@ class Promotion(Strict):
 
 
 class Deploy(Strict):
-    """Where releases run. `auto` takes Docker where an engine answers and `local` processes otherwise."""
+    """Where releases run, and whether clients need a key.
+
+    Target `auto` takes Docker where an engine answers and `local` processes otherwise. Authentication `auto` asks for keys
+    as soon as a release can be reached from beyond the loopback interface, which neither of these targets lets it.
+    """
 
     target: Literal["auto", "local", "docker"] = "auto"
     workers: int = Field(1, ge=1)
+    authentication: Literal["auto", "on", "off"] = "auto"
+
+
+class Log(Strict):
+    """What the prediction log keeps of sensitive columns and for how long, and what happens when it cannot be written.
+
+    Columns that are hashed or left out are not monitored for drift: the log no longer has their values.
+    """
+
+    sensitive: Literal["keep", "hash", "omit"] = "hash"
+    keep: Duration | None = None
+    on_failure: Literal["refuse", "answer"] = "refuse"
+
+    @model_validator(mode="after")
+    def _whole_days(self) -> Log:
+        if self.keep is not None and self.keep < timedelta(days=1):
+            raise ValueError("'keep' must be a day or longer: old records go by whole days")
+        return self
 
 
 class Monitoring(Strict):
@@ -215,13 +243,20 @@ class UseCase(Strict):
     evaluation: Evaluation
     promotion: Promotion = Promotion()
     deploy: Deploy = Deploy()
+    log: Log = Log()
     monitoring: Monitoring = Monitoring()
     retraining: Retraining = Retraining()
     replay: Replay | None = None
 
+    @property
+    def watched(self) -> list[str]:
+        """The features whose values the prediction log has."""
+        rules, everything = self.features.rules, self.log.sensitive == "keep"
+        return [name for name in self.features.all if everything or name not in rules or not rules[name].sensitive]
+
     @model_validator(mode="after")
     def _consistent(self) -> UseCase:
-        if self.target.column in self.features.all:
+        if self.target.column in [*self.features.all, *self.features.identifiers]:
             raise ValueError(f"the target {self.target.column!r} is also a feature: it would leak the answer")
         timed = self.source.time_column is not None
         if isinstance(self.split.holdout, timedelta) and not timed:

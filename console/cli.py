@@ -16,7 +16,7 @@ from rich.console import Console
 
 from configs.errors import CheckFailed, InputError
 from configs.load import load_use_case
-from console import services
+from console import keys, log, services
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,6 +25,8 @@ app = typer.Typer(
     help="From a table of data to a model deployment that is tested, watched, explained and reversible.",
     epilog="Start with: slipway run flights. State lies in SLIPWAY_HOME (default .slipway/); 'slipway down' stops all.",
 )
+app.add_typer(keys.app, name="keys")
+app.add_typer(log.app, name="log")
 screen = Console()
 INTERRUPTED = 130
 UseCaseName = Annotated[str, typer.Argument(help="A use case in configs/, for example flights or loans.")]

@@ -24,6 +24,7 @@ from serving.contract import Contract
 from tasks import gateway
 from tasks.clock import set_clock
 from tasks.frames import plain
+from tasks.keys import internal_headers
 from tasks.prediction_log import open_log
 from tasks.source import replay_rows
 
@@ -70,9 +71,8 @@ class Replay:
     def __init__(self, use_case: UseCase, contract: Contract) -> None:
         self.use_case, self.contract = use_case, contract
         self._rows = list(_rows(use_case, contract, replay_rows(use_case)))
-        log = open_log(use_case.name)
-        query = "select kind, prediction_id from log where caller = ?"
-        seen = set(log.execute(query, [CALLER]).fetchall())
+        with open_log(use_case.name) as log:
+            seen = set(log.execute("select kind, prediction_id from log where caller = ?", [CALLER]).fetchall())
         self._answered = {prediction_id for kind, prediction_id in seen if kind == "prediction"}
         self._labelled = {prediction_id for kind, prediction_id in seen if kind == "feedback"}
 
@@ -129,7 +129,7 @@ class Replay:
         queue = iter(waiting)
         labels = deque(r for r in rows if r.label is not None and r.prediction_id not in self._labelled)
         connector = aiohttp.TCPConnector(limit=CONNECTIONS + 2)
-        headers = {"x-slipway-caller": CALLER, "content-type": "application/json"}
+        headers = {**internal_headers(self.use_case.name, CALLER), "content-type": "application/json"}
         async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
 
             async def client() -> None:
@@ -187,11 +187,11 @@ def _rows(use_case: UseCase, contract: Contract, table: Any) -> Iterator[Row]:
     frame = table.to_pandas()
     if frame.empty:
         raise InputError(f"use case {use_case.name!r}: the replay has no rows")
-    columns = [_client_values(frame[name]) for name in contract.names]
+    names = [*contract.names, *(name for name in contract.identifiers if name in frame)]
+    columns = [_client_values(frame[name]) for name in names]
     time_column, target = use_case.source.time_column, use_case.target
     moments = frame[time_column].tolist() if time_column else [None] * len(frame)
     labels = [_label(contract, target.positive, value) for value in plain(frame[target.column])]
-    names = contract.names
     for number, (values, moment, label) in enumerate(zip(zip(*columns, strict=True), moments, labels, strict=True)):
         record = {name: value for name, value in zip(names, values, strict=True) if value is not None}
         yield Row(number, record, moment.to_pydatetime().replace(tzinfo=UTC) if moment else None, label)

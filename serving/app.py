@@ -1,104 +1,301 @@
-"""The transport: Granian's RSGI. Routes a request to its protocol, and turns what went wrong into a status.
+"""The HTTP transport: Granian's RSGI. Routes a request to its protocol, and turns what went wrong into a status.
 
 RSGI specification: https://github.com/emmett-framework/granian/blob/master/docs/spec/RSGI.md
 """
 
 from __future__ import annotations
 
-import os
+import asyncio
+import hashlib
+import logging
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from serving import native, open_inference
-from serving.bundle import read_bundle
+from serving import mlflow_scoring, open_inference
+from serving.batcher import Batcher
 from serving.contract import ContractError
-from serving.log import PredictionLog
-from serving.model import Identity, ServedModel
+from serving.docs import DOCS_PAGE, openapi
+from serving.job import Job
+from serving.keys import Guard, KeysError, Role
+from serving.mlflow_scoring import MlflowScoring
+from serving.model import ServedModel
+from serving.native import Native
+from serving.options import Options
+from serving.refusal import Refusal
+from serving.tracing import Tracing
 
-MAX_BODY_BYTES = 32 * 1024 * 1024
+logger = logging.getLogger("slipway")
 
-Handler = Callable[[ServedModel, bytes, str], bytes]
+Headers = list[tuple[str, str]]
+Answer = tuple[Headers | None, bytes]  # None: the headers of JSON
+Read = Callable[[bytes, Any], tuple[Job, Any]]
+Write = Callable[[Job, Any], Answer]
+Explain = Callable[[int, ContractError], tuple[int, Answer]]  # how a protocol tells what is wrong with a body
+
+TICK_SECONDS = 0.5
+CALLER = "x-slipway-caller"
+BUDGET = "x-request-timeout-ms"
+LONGEST_ID_HEADER = 16
 
 
 class App:
     """One worker's application."""
 
-    def __init__(self, model: ServedModel) -> None:
-        self.model = model
-        name = model.contract.use_case
-        self._posts: dict[str, Handler] = {
-            "/predict": native.predict,
-            "/feedback": native.feedback,
-            f"/v2/models/{name}/infer": open_inference.infer,
-            f"/v2/models/{name}/versions/{model.identity.version}/infer": open_inference.infer,
-        }
-        self._gets: dict[str, Callable[[], bytes]] = {
-            "/livez": lambda: b'{"live":true}',
-            "/readyz": self._ready,
-            "/v2": open_inference.server_metadata,
-            "/v2/health/live": lambda: b'{"live":true}',
-            "/v2/health/ready": lambda: b'{"ready":true}',
-            f"/v2/models/{name}": lambda: open_inference.model_metadata(model),
-            f"/v2/models/{name}/ready": lambda: msgspec.json.encode({"name": name, "ready": True}),
-        }
+    def __init__(self, model: ServedModel, options: Options, guard: Guard | None, tracing: Tracing | None = None) -> None:
+        self.model, self._options, self._guard, self._tracing = model, options, guard, tracing
+        self.batcher = Batcher(model.score, options.queue_rows)
+        self._native, self._open, self._mlflow = Native(model), open_inference.OpenInference(model), MlflowScoring(model)
+        self._predicts = self._predict_routes()
+        self._gets = self._get_routes()
         release = ("x-slipway-release", model.identity.release)
-        self._json = [("content-type", "application/json"), release]
-        self._text = [("content-type", "text/plain; version=0.0.4; charset=utf-8"), release]
+        self._json: Headers = [("content-type", "application/json"), release]
+        self._release = release
+        self._reading: dict[int, tuple[float, Any]] = {}
+        self._grpc: Any = None
 
-    def _ready(self) -> bytes:
-        return msgspec.json.encode({"ready": True, "bundle": self.model.bundle.digest, **_fields(self.model.identity)})
+    # Granian calls these two when a worker starts and ends.
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.call_later(TICK_SECONDS, self._tick, loop)
+        if self._options.grpc_port:
+            from serving.open_inference_grpc import Service  # a second's worth of memory that not everybody needs
+
+            service = Service(self.model, self.batcher, self._guard)
+            address, tls = f"{self._options.host}:{self._options.grpc_port}", self._options.tls
+            self._grpc = loop.run_until_complete(service.start(address, tls))
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._grpc is not None:
+            loop.run_until_complete(self._grpc.stop(self._options.grace_seconds))
+        if self._tracing:
+            self._tracing.close()
+        self.model.log.close()
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         started = time.perf_counter()
-        path, route = scope.path, scope.path
-        if scope.method == "POST" and path in self._posts:
-            status, body = await self._post(self._posts[path], scope, protocol)
-        elif scope.method == "GET" and path in self._gets:
-            status, body = 200, self._gets[path]()
-        elif scope.method == "GET" and path == "/metrics":
-            protocol.response_bytes(200, self._text, self.model.metrics.text())
-            return
-        elif path in self._posts or path in self._gets or path == "/metrics":
-            status, body = 405, _error(f"{scope.method} is not allowed on {path}")
+        path, method = scope.path, scope.method
+        route = self._predicts.get(path) if method == "POST" else None
+        if route is not None:
+            status, (headers, body) = await self._predict(route, scope, protocol, started)
         else:
-            known = ", ".join([*self._posts, *self._gets, "/metrics"])
-            status, body, route = 404, _error(f"no route {path}; known: {known}"), "unknown"
-        protocol.response_bytes(status, self._json, body)
-        metrics = self.model.metrics
-        metrics.requests.labels(route, str(status)).inc()
-        metrics.latency.labels(route).observe(time.perf_counter() - started)
+            status, path, (headers, body) = await self._other(method, path, scope, protocol)
+        protocol.response_bytes(status, headers or self._json, body)
+        self.model.metrics.request(path, status, time.perf_counter() - started)
 
-    async def _post(self, handler: Handler, scope: Any, protocol: Any) -> tuple[int, bytes]:
-        length = scope.headers.get("content-length", "0")
-        if length.isdigit() and int(length) > MAX_BODY_BYTES:
-            return 413, _error(f"a body of {length} bytes; at most {MAX_BODY_BYTES} are taken")
-        body = await protocol()
+    async def _predict(
+        self, route: tuple[Read, Write, Explain], scope: Any, protocol: Any, started: float
+    ) -> tuple[int, Answer]:
+        read, write, fault = route
+        headers, job = scope.headers, None
+        span = self._tracing.start(scope.path, headers.get("traceparent")) if self._tracing else None
+        status, problem = 200, ""
         try:
-            return 200, handler(self.model, body, scope.headers.get("x-slipway-caller", ""))
-        except ContractError as error:
-            return 422, _error(str(error), column=error.column, row=error.row)
-        except msgspec.ValidationError as error:
-            return 422, _error(str(error))
-        except msgspec.DecodeError as error:
-            return 400, _error(f"the body is not valid JSON: {error}")
-        except OSError as error:
-            return 503, _error(f"the prediction log cannot be written, so nothing is answered: {error.strerror}")
+            caller = self._caller(headers, "predict")
+            if self.batcher.full():
+                raise Refusal(429, "the queue is full; try again later", 1)
+            body = await self._body(headers, protocol)
+            job, context = read(body, headers.get)
+            job.caller, job.received = caller, started
+            job.digest = hashlib.sha256(body).hexdigest()
+            budget = headers.get(BUDGET)
+            if budget is not None:
+                job.budget = _seconds(budget)
+            await self.batcher.submit(job)
+            return 200, write(job, context)
+        except Exception as error:
+            status, answer = self._failure(error, fault)
+            problem = str(error)
+            return status, answer
+        finally:
+            if status != 200 or span is not None or self._options.access_log:
+                self._tell(scope.path, status, job, problem, span)
+
+    async def _other(self, method: str, path: str, scope: Any, protocol: Any) -> tuple[int, str, Answer]:
+        """Everything that is no prediction; the path is the metrics' label, so an unknown one is named so."""
+        try:
+            if method in ("GET", "HEAD") and path in self._gets:
+                role, get = self._gets[path]
+                if role is not None:
+                    self._caller(scope.headers, role)
+                return 200, path, get()
+            if method == "POST" and path == "/feedback":
+                caller = self._caller(scope.headers, "feedback")
+                return 200, path, (None, self._native.feedback(await self._body(scope.headers, protocol), caller))
+            if path in self._predicts or path in self._gets or path == "/feedback":
+                allowed = "GET, HEAD" if path in self._gets else "POST"
+                problem = _error(f"{method[:20]} is not allowed on {path}; send {allowed}")
+                return 405, path, ([*self._json, ("allow", allowed)], problem)
+            known = ", ".join([*self._predicts, "/feedback", *self._gets])
+            return 404, "unknown", (None, _error(f"no route {path[:100]}; known: {known}"))
+        except Exception as error:
+            status, answer = self._failure(error, _native_fault)
+            self._tell(path, status, None, str(error), None)
+            return status, path, answer
+
+    def _caller(self, headers: Any, role: Role) -> str:
+        """Who asks: the key's name, or without authentication what the client says."""
+        if self._guard is None:
+            return (headers.get(CALLER) or "")[:100]
+        name = self._guard.admit(headers.get("authorization"), role)
+        return (headers.get(CALLER) or name)[:100] if name == self._options.internal_caller else name
+
+    async def _body(self, headers: Any, protocol: Any) -> bytes:
+        """The body, within its limits of size and time."""
+        limit, length = self._options.body_bytes, headers.get("content-length")
+        if headers.get("content-encoding") not in (None, "identity"):
+            raise Refusal(415, "compressed bodies are not taken")
+        if length is not None and length.isdigit() and int(length) > limit:
+            raise Refusal(413, f"a body of {length} bytes; at most {limit} are taken")
+        ticket = id(protocol)
+        self._reading[ticket] = time.monotonic(), protocol
+        try:
+            if length is not None:
+                body: bytes = await protocol()
+                return body
+            parts, size = [], 0
+            async for part in protocol:  # chunked: the length is known when it is over
+                size += len(part)
+                if size > limit:
+                    raise Refusal(413, f"the body is larger than {limit} bytes")
+                parts.append(part)
+            return b"".join(parts)
+        finally:
+            del self._reading[ticket]
+
+    def _failure(self, error: Exception, fault: Explain) -> tuple[int, Answer]:
+        """The answer to a request that failed: what the client did wrong is a 4xx, and never a 500."""
+        if isinstance(error, Refusal):
+            headers = list(self._json)
+            if error.retry_after is not None:
+                headers.append(("retry-after", str(error.retry_after)))
+            if error.status == 401:
+                headers.append(("www-authenticate", "Bearer"))
+            return error.status, (headers, _error(error.problem))
+        if isinstance(error, ContractError):
+            return fault(422, error)
+        if isinstance(error, msgspec.ValidationError):
+            return fault(422, ContractError(str(error)))
+        if isinstance(error, msgspec.DecodeError | UnicodeDecodeError):
+            return fault(400, ContractError(f"the body is not valid JSON: {error}"))
+        if isinstance(error, RecursionError):
+            return fault(400, ContractError("the body is nested too deeply"))
+        logger.error("a request failed", exc_info=error)
+        return 500, (None, _error("internal error; the server's log says more"))
+
+    def _tell(self, path: str, status: int, job: Job | None, problem: str, span: Any) -> None:
+        """One line of the structured log: failures, and with `--access-log` everything."""
+        ids = job.ids[:LONGEST_ID_HEADER] if job is not None and job.ids else []
+        if status != 200 or self._options.access_log:
+            fields: dict[str, Any] = {"path": path, "status": status, "prediction_ids": ids, "problem": problem[:500]}
+            if span is not None:
+                fields["trace_id"] = span.trace_id
+            level = logging.INFO if status < 500 else logging.ERROR
+            logger.log(level, "request", extra={"fields": fields})
+        if span is not None:
+            span.end(status, ids, len(job.rows) if job is not None else 0, self.model.identity)
+
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Twice a second: keys, segments, slow clients."""
+        loop.call_later(TICK_SECONDS, self._tick, loop)
+        self.model.log.tick()
+        self.model.metrics.queue.set(self.batcher.waiting)
+        if self._guard is not None:
+            try:
+                self._guard.tick()
+            except KeysError as error:
+                logger.error("the key file cannot be read, the keys from before stay: %s", error)
+        oldest = time.monotonic() - self._options.body_seconds
+        for began, protocol in list(self._reading.values()):
+            if began < oldest:  # answering closes the connection, which ends the reading
+                protocol.response_bytes(408, self._json, _error("the body took too long"))
+
+    def _predict_routes(self) -> dict[str, tuple[Read, Write, Explain]]:
+        native, opened, scoring = self._native, self._open, self._mlflow
+        ids = self._id_header
+        infer = (
+            lambda body, header: opened.read(body, header(open_inference.JSON_LENGTH)),
+            lambda job, request: self._with_release(opened.write(job, request)),
+            lambda status, error: (400, (None, open_inference.error_body(str(error)))),
+        )
+        invocations = (
+            lambda body, header: scoring.read(body, header("content-type") or ""),
+            lambda job, wanted: (ids(job), scoring.write(job, wanted)),
+            lambda status, error: (400, (None, mlflow_scoring.error_body(str(error)))),
+        )
+        paths = open_inference.names(self.model)
+        routes: dict[str, Any] = {
+            "/predict": (lambda body, _: (native.read(body), None), lambda job, _: (None, native.write(job)), _native_fault),
+            f"{paths['model']}/infer": infer,
+            f"{paths['version']}/infer": infer,
+            "/invocations": invocations,
+        }
+        if self._options.predict_route:
+            routes[self._options.predict_route] = invocations
+        return routes
+
+    def _get_routes(self) -> dict[str, tuple[Role | None, Callable[[], Answer]]]:
+        model, paths = self.model, open_inference.names(self.model)
+        name = msgspec.json.encode({"name": model.contract.use_case, "ready": True})
+        identity = model.identity
+        ready = {"ready": True, "bundle": model.bundle.digest, "version": identity.version, "release": identity.release}
+        document = msgspec.json.encode(openapi(model, authenticated=self._guard is not None))
+        version = f"{model.contract.use_case} {identity.version}".encode()
+        metadata, server = open_inference.model_metadata(model), open_inference.server_metadata()
+
+        def constant(body: bytes, kind: str = "application/json") -> Callable[[], Answer]:
+            headers = [("content-type", kind), ("x-slipway-release", identity.release)]
+            return lambda: (headers, body)
+
+        metrics = [("content-type", "text/plain; version=0.0.4; charset=utf-8")]
+        routes: dict[str, tuple[Role | None, Callable[[], Answer]]] = {
+            "/livez": (None, constant(b'{"live":true}')),
+            "/readyz": (None, constant(msgspec.json.encode(ready))),
+            "/ping": (None, constant(b"\n")),
+            "/health": (None, constant(b"\n")),
+            "/version": (None, constant(version, "text/plain; charset=utf-8")),
+            "/metrics": ("admin", lambda: (metrics, model.metrics.text())),
+            "/openapi.json": (None, constant(document)),
+            "/docs": (None, constant(DOCS_PAGE, "text/html; charset=utf-8")),
+            "/v2": (None, constant(server)),
+            "/v2/health/live": (None, constant(b'{"live":true}')),
+            "/v2/health/ready": (None, constant(b'{"ready":true}')),
+        }
+        for path in paths.values():
+            routes[path] = ("predict", constant(metadata))
+            routes[f"{path}/ready"] = (None, constant(name))
+        if self._options.health_route:
+            routes[self._options.health_route] = (None, constant(b"\n"))
+        return routes
+
+    def _with_release(self, answer: tuple[Headers, bytes]) -> Answer:
+        return [*answer[0], self._release], answer[1]
+
+    def _id_header(self, job: Job) -> Headers | None:
+        """Where a protocol's body has no room for prediction ids."""
+        ids = job.ids or []
+        plain = len(ids) <= LONGEST_ID_HEADER
+        return [*self._json, ("x-slipway-prediction-ids", ",".join(ids))] if plain else None
 
 
-def _fields(identity: Identity) -> dict[str, str]:
-    return {"version": identity.version, "release": identity.release}
+def _native_fault(status: int, error: ContractError) -> tuple[int, Answer]:
+    """Every fault at once; the first one's place also stands beside the text."""
+    where = {key: value for key, value in (("column", error.column), ("row", error.row)) if value is not None}
+    body = {"error": str(error), **where, "faults": error.faults}
+    return status, (None, msgspec.json.encode(body))
 
 
-def _error(message: str, **where: Any) -> bytes:
-    return msgspec.json.encode({"error": message, **{key: value for key, value in where.items() if value is not None}})
+def _error(message: str) -> bytes:
+    return msgspec.json.encode({"error": message})
 
 
-def create() -> App:
-    """The application of a worker process, configured by the environment that `serving.__main__` sets."""
-    bundle = read_bundle(Path(os.environ["SLIPWAY_BUNDLE"]))
-    identity = Identity(os.environ["SLIPWAY_MODEL_VERSION"], os.environ["SLIPWAY_RELEASE"])
-    return App(ServedModel(bundle, identity, PredictionLog(Path(os.environ["SLIPWAY_LOG"]))))
+def _seconds(milliseconds: str) -> float:
+    try:
+        budget = float(milliseconds) / 1000
+    except ValueError:
+        budget = -1.0
+    if not 0 < budget < 1e9:
+        raise ContractError(f"{BUDGET}: {milliseconds[:20]!r} is not a number of milliseconds above 0")
+    return budget

@@ -17,19 +17,36 @@ import numpy as np
 MISSING = ""  # a missing category; ONNX string tensors have no null
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 FEW_ROWS = 16  # below, plain Python is faster than numpy
+SHOWN_FAULTS = 5  # in one line of text; all of them stand in `faults`
+MAX_FAULTS = 1000  # enough to see what is wrong with a table
+
+
+class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that is wrong: what and what would be right (`problem`), and where (`row` counts from 0)."""
+
+    problem: str
+    column: str | None = None
+    row: int | None = None
+
+    def __str__(self) -> str:
+        where = [] if self.row is None else [f"row {self.row}"]
+        where += [] if self.column is None else [f"column {self.column!r}"]
+        return f"{', '.join(where)}: {self.problem}" if where else self.problem
 
 
 class ContractError(ValueError):
-    """A value that the contract does not allow.
+    """Values that the contract does not allow; `faults` names every one, `problem`, `column` and `row` are the first's."""
 
-    `column` and `row` (0-based) say where, `problem` what is wrong and what would be right.
-    """
-
-    def __init__(self, problem: str, column: str | None = None, row: int | None = None) -> None:
+    def __init__(self, problem: str, column: str | None = None, row: int | None = None, *more: Fault) -> None:
         self.problem, self.column, self.row = problem, column, row
-        where = [] if row is None else [f"row {row}"]
-        where += [] if column is None else [f"column {column!r}"]
-        super().__init__(f"{', '.join(where)}: {problem}" if where else problem)
+        self.faults = [Fault(problem, column, row), *more]
+        super().__init__("; ".join(map(str, self.faults[:SHOWN_FAULTS])))
+
+    @classmethod
+    def of(cls, faults: Sequence[Fault]) -> ContractError:
+        """One error for all of them (at least one)."""
+        first = faults[0]
+        return cls(first.problem, first.column, first.row, *faults[1:])
 
 
 class Column(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -116,6 +133,8 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
         elif value is None or value != value:  # NaN, as tables write a missing value
             text = MISSING
         elif isinstance(value, int | float | np.number | np.bool_):
+            if not -FLOAT32_MAX <= value <= FLOAT32_MAX:
+                raise ContractError(f"must be a string, found the number {_shown(value)}", self.name, row)
             # 3 and 3.0 are one category: a column of whole numbers turns to floats as soon as one is missing
             text = str(int(value)) if float(value).is_integer() else str(value)
         else:
@@ -126,6 +145,23 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
         elif self.allowed is not None and text not in self.allowed:
             raise ContractError(f"{_shown(text)} is not one of {', '.join(self.allowed)}", self.name, row)
         return text
+
+    def category(self, value: Any, row: int) -> str:
+        """One value of a categorical column as its string; raises as `encode` does."""
+        return self._category(value, row)
+
+    def faults(self, values: Sequence[Any]) -> list[Fault]:
+        """Everything that is wrong with the values, at most `MAX_FAULTS`; slower than `encode`, which stops at the first."""
+        found: list[Fault] = []
+        one = self._number if self.kind == "numeric" else self._category
+        for row, value in enumerate(values):
+            try:
+                one(value, row)
+            except ContractError as error:
+                found += error.faults
+                if len(found) >= MAX_FAULTS:
+                    break
+        return found
 
     def unseen(self, encoded: np.ndarray) -> int:
         """How many encoded values lie outside what the training snapshot showed."""
@@ -150,13 +186,18 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Contract(msgspec.Struct, frozen=True):
-    """The columns that go in, the target that comes out (`classes[i]` has probability column i), and the time column."""
+    """The columns that go in, the target that comes out (`classes[i]` has probability column i), and the time column.
+
+    `identifiers` are fields that a record may carry beside the columns: they are logged with the answer, so that one
+    subject's records can be found and erased, and never reach the model.
+    """
 
     use_case: str
     columns: tuple[Column, ...]
     target: str
     classes: tuple[str | int | bool, ...]
     time_column: str | None = None
+    identifiers: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -170,13 +211,27 @@ class Contract(msgspec.Struct, frozen=True):
             ContractError: a record lacks a column that may not be null, has one the contract does not know, or holds a
                 value that is not allowed.
         """
-        known = frozenset(self.names)
-        for row, record in enumerate(records):
-            stray = record.keys() - known
-            if stray:
-                name = min(stray)
-                raise ContractError(f"is not in the contract; known: {', '.join(self.names)}", name, row)
-        return {column.name: column.encode([record.get(column.name) for record in records]) for column in self.columns}
+        known = frozenset((*self.names, *self.identifiers))
+        try:
+            for row, record in enumerate(records):
+                if not record.keys() <= known:
+                    raise ContractError("is not in the contract", min(record.keys() - known), row)
+            return {column.name: column.encode([record.get(column.name) for record in records]) for column in self.columns}
+        except ContractError:
+            raise ContractError.of(self.faults(records)) from None
+
+    def faults(self, records: Sequence[Mapping[str, Any]]) -> list[Fault]:
+        """Everything that is wrong with records by name, in the order of rows; at most `MAX_FAULTS`."""
+        known = frozenset((*self.names, *self.identifiers))
+        listed = ", ".join((*self.names, *self.identifiers))
+        found = [
+            Fault(f"is not in the contract; known: {listed}", name, row)
+            for row, record in enumerate(records)
+            for name in sorted(record.keys() - known)
+        ]
+        for column in self.columns:
+            found += column.faults([record.get(column.name) for record in records])
+        return sorted(found, key=lambda fault: fault.row or 0)[:MAX_FAULTS]
 
     def encode_columns(self, table: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """A table of columns as model input; the same rules as `encode`.
@@ -184,13 +239,19 @@ class Contract(msgspec.Struct, frozen=True):
         Raises:
             ContractError: a column is missing from the table, or holds a value that is not allowed.
         """
-        for column in self.columns:
-            if column.name not in table:
-                raise ContractError("is not in the table", column.name)
-        return {column.name: column.encode(table[column.name]) for column in self.columns}
+        absent = [Fault("is not in the table", column.name) for column in self.columns if column.name not in table]
+        if absent:
+            raise ContractError.of(absent)
+        try:
+            return {column.name: column.encode(table[column.name]) for column in self.columns}
+        except ContractError:
+            faults = [fault for column in self.columns for fault in column.faults(table[column.name])]
+            raise ContractError.of(faults[:MAX_FAULTS]) from None
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**40:
+        return "a whole number of more than 40 digits"  # Python refuses to print very large ones
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
 

@@ -1,36 +1,52 @@
 """The prediction log: every answer and every feedback, appended before the answer is sent.
 
-A segment is a file of JSON lines that one process writes with `O_APPEND`; nothing in it is ever rewritten. A `write`
-that returned lies in the kernel, so `kill -9` of the process loses nothing that was answered (a power failure can: the
-data is not synced to disk for each request).
+Each process appends to a segment of its own (its form: `serving/segment.py`) with `O_APPEND`, one `write` a batch; nothing
+in it is ever rewritten. A `write` that returned lies in the kernel, so `kill -9` of the process loses nothing that was
+answered (a power failure can: the data is not synced to disk for each request). A segment that is written to is locked
+(`flock`), so that maintenance knows a finished one; the kernel lets go of the lock with the process.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import hashlib
+import hmac
 import os
 import secrets
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
+from serving.segment import Cipher, close_group
+
 SEGMENT_BYTES = 64 * 1024 * 1024
+SEGMENT_SECONDS = 3600.0
+ROTATE = "rotate"  # touched by maintenance: start a new segment, so that the one before can be worked on
 
 
-class Prediction(msgspec.Struct, frozen=True, tag_field="kind", tag="prediction"):
-    """One answered row. Times are UTC in ISO 8601; `latency_us` is the request's time in the server so far."""
+class Prediction(msgspec.Struct, frozen=True, tag_field="kind", tag="prediction", gc=False):
+    """One answered row.
+
+    Times are UTC in ISO 8601; `latency_us` is the request's time in the server until it was logged; `request_digest` is the
+    SHA-256 of the request's body, the same for every row of it; `features` are the record as it came.
+    """
 
     prediction_id: str
     time: str
     event_time: str
     model_version: str
     release: str
+    variant: str
     caller: str
-    features: dict[str, Any]
+    features: Any
     prediction: str | int | bool
     probabilities: list[float]
     latency_us: int
+    request_digest: str
 
 
 class Feedback(msgspec.Struct, frozen=True, tag_field="kind", tag="feedback"):
@@ -43,35 +59,118 @@ class Feedback(msgspec.Struct, frozen=True, tag_field="kind", tag="feedback"):
 
 
 class PredictionLog:
-    """Appends records to this process's own segment, and starts a new one when it is full."""
+    """Appends records to this process's own segment, and starts a new one when it is full or old."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        key: bytes | None = None,
+        segment_bytes: int = SEGMENT_BYTES,
+        segment_seconds: float = SEGMENT_SECONDS,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        self._cipher = Cipher(key) if key else None
+        self._limits = segment_bytes, segment_seconds
         self._encoder = msgspec.json.Encoder()
+        self._asked = self._rotation_asked()
+        self._file: int | None = None
         self._open()
 
-    def _open(self) -> None:
-        unique = f"{time.time_ns()}-{os.getpid()}-{secrets.token_hex(4)}"
-        path = self._folder / f"predictions-{unique}.jsonl"
-        self._file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o640)
-        self._size = 0
-
-    def append(self, records: list[Prediction] | list[Feedback]) -> None:
-        """Write the records of one request.
+    def append(self, records: Sequence[Prediction | Feedback]) -> int:
+        """Write the records of one batch; returns the bytes written.
 
         Raises:
-            OSError: the disk is full or the log is broken; the request must then not be answered.
+            OSError: the disk is full or the log is broken; the batch must then not be answered.
         """
-        data = self._encoder.encode_lines(records)
-        view = memoryview(data)
-        while view:  # a write near a full disk may be short
-            view = view[os.write(self._file, view) :]
-        self._size += len(data)
-        if self._size >= SEGMENT_BYTES:
-            os.close(self._file)
+        if self._file is None:
             self._open()
+        assert self._file is not None
+        data = close_group(self._encoder.encode_lines(records), len(records), self._name, self._cipher)
+        written = os.write(self._file, data)
+        if written < len(data):
+            self._complete(memoryview(data)[written:])
+        self._size += len(data)
+        if self._size >= self._limits[0]:
+            self._close()
+        return len(data)
+
+    def tick(self) -> None:
+        """Called now and then: closes a segment that is old, or that maintenance asked to be closed."""
+        asked = self._rotation_asked()
+        old = time.monotonic() - self._began >= self._limits[1]
+        if self._file is not None and self._size and (old or asked != self._asked):
+            self._close()
+        self._asked = asked
 
     def close(self) -> None:
-        """Close the segment."""
+        """Close the segment; the next `append` opens another."""
+        if self._file is not None:
+            self._close()
+
+    def _complete(self, rest: memoryview) -> None:
+        """A write near a full disk may be short. What cannot be finished is taken back, so that no torn group stays."""
+        assert self._file is not None
+        try:
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, self._size)
+            self._close()  # where that failed too, the torn group is at least the last one of its segment
+            raise
+
+    def _open(self) -> None:
+        self._name = f"predictions-{time.time_ns()}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
+        self._file = os.open(self._folder / self._name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o640)
+        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._size, self._began = 0, time.monotonic()
+
+    def _close(self) -> None:
+        assert self._file is not None
         os.close(self._file)
+        self._file = None
+
+    def _rotation_asked(self) -> int:
+        try:
+            return (self._folder / ROTATE).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
+
+
+class Sensitive:
+    """What the log keeps of columns that are marked sensitive: the value, a keyed hash of it, or nothing.
+
+    The hash is HMAC-SHA-256, cut to 128 bits: equal values stay equal, so they can be counted and found again with the key,
+    and without it a short list of possible values cannot simply be tried.
+    """
+
+    def __init__(self, fields: Sequence[str], policy: Literal["keep", "hash", "omit"], key: bytes) -> None:
+        self._fields = () if policy == "keep" else tuple(fields)
+        self._policy, self._key = policy, key
+
+    def __bool__(self) -> bool:
+        return bool(self._fields)
+
+    def guard(self, features: dict[str, Any]) -> dict[str, Any]:
+        """The features as they are logged."""
+        for name in self._fields:
+            value = features.pop(name, None)
+            if value is not None and self._policy == "hash":
+                features[name] = hashed(value, self._key)
+        return features
+
+
+def pepper(use_case: str, log_key: bytes | None) -> bytes:
+    """The key of the hashes: `SLIPWAY_LOG_PEPPER`, else the log's own key, else only the use case's name."""
+    return os.environ.get("SLIPWAY_LOG_PEPPER", "").encode() or log_key or use_case.encode()
+
+
+def hashed(value: Any, key: bytes) -> str:
+    """What stands in the log for a sensitive value.
+
+    >>> hashed("42", b"key") == hashed(42, b"key") == hashed(42.0, b"key")
+    True
+    """
+    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return "hmac:" + hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:32]

@@ -1,33 +1,62 @@
-"""What the server counts, in the Prometheus text format."""
+"""What the server counts, in the Prometheus text format; with several workers, all of them together."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from typing import Any
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 _LATENCY = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
 class Metrics:
-    """The counters of one worker process, labelled with the release they belong to."""
+    """The counters of one worker process, labelled with the release they belong to.
+
+    With several workers each keeps its counts in a file of `PROMETHEUS_MULTIPROC_DIR`, and whichever is asked adds them up.
+    """
 
     def __init__(self, use_case: str, version: str, release: str) -> None:
-        self.registry = CollectorRegistry()
+        self.registry = registry = CollectorRegistry()
         labels = ["use_case", "version", "release"]
-        info = Gauge("slipway_release_info", "The release that serves", labels, registry=self.registry)
+        info = Gauge("slipway_release_info", "The release that serves", labels, registry=registry, multiprocess_mode="max")
         info.labels(use_case, version, release).set(1)
-        self.requests = Counter("slipway_requests", "Requests", ["route", "status"], registry=self.registry)
-        self.rows = Counter("slipway_rows", "Rows scored", registry=self.registry)
-        self.feedback = Counter("slipway_feedback", "Labels received", registry=self.registry)
+        self._requests = Counter("slipway_requests", "Requests", ["route", "status"], registry=registry)
+        self._latency = Histogram(
+            "slipway_request_seconds", "Time in the server", ["route"], buckets=_LATENCY, registry=registry
+        )
+        self.rows = Counter("slipway_rows", "Rows scored", registry=registry)
+        self.feedback = Counter("slipway_feedback", "Labels received", registry=registry)
         self.unseen = Counter(
-            "slipway_unseen_values",
-            "Values outside what the training snapshot showed",
-            ["column"],
-            registry=self.registry,
+            "slipway_unseen_values", "Values outside what the training snapshot showed", ["column"], registry=registry
         )
-        self.latency = Histogram(
-            "slipway_request_seconds", "Time in the server", ["route"], buckets=_LATENCY, registry=self.registry
+        self.batch = Histogram("slipway_batch_rows", "Rows scored together", buckets=_SIZES, registry=registry)
+        self.queue = Gauge(
+            "slipway_queue_rows", "Rows that wait to be scored", registry=registry, multiprocess_mode="livesum"
         )
+        self.log_bytes = Counter("slipway_log_bytes", "Bytes appended to the prediction log", registry=registry)
+        self.log_failures = Counter("slipway_log_failures", "Batches that could not be logged", registry=registry)
+        self.cache = Counter("slipway_cache_lookups", "Answers looked up in the cache", ["found"], registry=registry)
+        self._count: dict[tuple[str, int], Callable[[], None]] = {}
+        self._time: dict[str, Callable[[float], None]] = {}
+
+    def request(self, route: str, status: int, seconds: float) -> None:
+        """Count one request."""
+        try:
+            self._count[route, status]()
+            self._time[route](seconds)
+        except KeyError:  # labels are looked up once, which is slow
+            self._count.setdefault((route, status), self._requests.labels(route, str(status)).inc)
+            self._time.setdefault(route, self._latency.labels(route).observe)
+            self.request(route, status, seconds)
 
     def text(self) -> bytes:
         """The exposition format."""
-        return generate_latest(self.registry)
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self.registry)
+        everyone: Any = CollectorRegistry()
+        MultiProcessCollector(everyone)
+        return generate_latest(everyone)

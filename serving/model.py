@@ -1,11 +1,13 @@
-"""The model at work: contract, scoring, log and metrics in one call. Every protocol ends here."""
+"""The model at work: contract, scoring, log and metrics in one call. Every protocol and every transport ends here."""
 
 from __future__ import annotations
 
 import itertools
+import logging
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,123 +16,162 @@ import numpy as np
 
 from serving.bundle import Bundle
 from serving.contract import ContractError
-from serving.log import Feedback, Prediction, PredictionLog
+from serving.job import Job
+from serving.log import Feedback, Prediction, PredictionLog, Sensitive
 from serving.metrics import Metrics
+from serving.records import Records
+from serving.refusal import too_late, unlogged
 from serving.scoring import Scorer
+
+logger = logging.getLogger("slipway")
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """Which release this process is: the registry version of its bundle, and its name on the target."""
+    """Which release this process is: its bundle's registry version, its name on the target, its part in the traffic plan."""
 
     version: str
     release: str
-
-
-class Scored(msgspec.Struct, frozen=True):
-    """The answer to one request: `probabilities` has shape (rows, classes), `best` is the index of the class chosen."""
-
-    prediction_ids: list[str]
-    probabilities: np.ndarray
-    best: list[int]
+    variant: str = "champion"
 
 
 class ServedModel:
-    """One bundle, ready to answer."""
+    """One bundle, ready to answer.
 
-    def __init__(self, bundle: Bundle, identity: Identity, log: PredictionLog) -> None:
+    Args:
+        bundle: The verified bundle.
+        identity: What answers and records are signed with.
+        log: Where every answer goes first.
+        sensitive: What the log keeps of sensitive columns; by default all.
+        answer_unlogged: Answer also when the log cannot be written; by default such requests are refused.
+        cache_size: How many requests' probabilities are kept by digest; 0 for none.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        identity: Identity,
+        log: PredictionLog,
+        sensitive: Sensitive | None = None,
+        answer_unlogged: bool = False,
+        cache_size: int = 0,
+    ) -> None:
         self.bundle, self.contract, self.identity, self.log = bundle, bundle.contract, identity, log
         self.metrics = Metrics(self.contract.use_case, identity.version, identity.release)
+        self.records = Records(self.contract)
         self._scorer = Scorer(bundle.model)
+        self._sensitive, self._answer_unlogged = sensitive, answer_unlogged
+        self._cache: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._cache_size = cache_size
         self._classes = set(map(repr, self.contract.classes))
         self._prefix = secrets.token_hex(8)
         self._count = itertools.count()
 
-    def predict_records(
-        self,
-        records: Sequence[dict[str, Any]],
-        event_time: datetime | None,
-        caller: str,
-        prediction_ids: list[str] | None = None,
-    ) -> Scored:
-        """Score records by name, and log each row before returning; ids are made where the client gives none.
-
-        Raises:
-            ContractError: a record is not what the contract says; nothing is logged.
-            OSError: the log cannot be written; the answer must not be sent.
-        """
-        if prediction_ids is not None and len(prediction_ids) != len(records):
-            raise ContractError(f"{len(prediction_ids)} prediction_ids for {len(records)} records; give one each, or none")
-        arrays = self.contract.encode(records)
-        return self._predict(arrays, records.__getitem__, len(records), event_time, caller, prediction_ids)
-
-    def predict_columns(self, columns: dict[str, Any], event_time: datetime | None, caller: str) -> Scored:
-        """Score named columns of equal length; otherwise as `predict_records`."""
-        arrays = self.contract.encode_columns(columns)
-        flat = {name: column.ravel().tolist() for name, column in arrays.items()}
-        rows = len(next(iter(flat.values())))
-
-        def record(row: int) -> dict[str, Any]:
-            return {name: values[row] for name, values in flat.items()}
-
-        return self._predict(arrays, record, rows, event_time, caller)
-
-    def _predict(
-        self,
-        arrays: dict[str, np.ndarray],
-        record: Callable[[int], dict[str, Any]],
-        rows: int,
-        event_time: datetime | None,
-        caller: str,
-        prediction_ids: list[str] | None = None,
-    ) -> Scored:
-        if rows == 0:
-            raise ContractError("there is no row to score")
-        started = time.perf_counter_ns()
-        probabilities = self._scorer.probabilities(arrays)
-        best = probabilities.argmax(axis=1).tolist()
-        ids = prediction_ids or [f"{self._prefix}{next(self._count):012x}" for _ in range(rows)]
-        now = utc_text(datetime.now(UTC))
-        happened = utc_text(event_time) if event_time else now
-        latency = (time.perf_counter_ns() - started) // 1000
-        listed = probabilities.tolist()
-        self.log.append(
-            [
-                Prediction(
-                    ids[row],
-                    now,
-                    happened,
-                    self.identity.version,
-                    self.identity.release,
-                    caller,
-                    record(row),
-                    self.contract.classes[best[row]],
-                    listed[row],
-                    latency,
-                )
-                for row in range(rows)
-            ]
-        )
-        self.metrics.rows.inc(rows)
-        for column in self.contract.columns:
-            unseen = column.unseen(arrays[column.name])
-            if unseen:
-                self.metrics.unseen.labels(column.name).inc(unseen)
-        return Scored(ids, probabilities, best)
+    def score(self, jobs: Sequence[Job]) -> None:
+        """Score, log and answer a batch: afterwards each job holds its answers, or in `error` why it has none."""
+        now = time.perf_counter()
+        live = []
+        for job in jobs:
+            if job.budget is not None and now - job.received > job.budget:
+                job.error = too_late(job.budget)
+            elif not job.gone:
+                live.append(job)
+        if not live:
+            return
+        try:
+            self._answer(live)
+        except Exception as error:  # it belongs to each request of the batch; the transport tells the client and the log
+            for job in live:
+                job.error = error
 
     def feedback(self, labels: Sequence[tuple[str, str | int | bool]], caller: str) -> None:
         """Log what turned out to be true, by prediction id.
 
         Raises:
-            ContractError: a label is not one of the contract's classes; nothing is logged.
-            OSError: the log cannot be written.
+            ContractError: labels are not among the contract's classes; nothing is logged.
+            Refusal: the log cannot be written.
         """
-        for row, (_, label) in enumerate(labels):
-            if repr(label) not in self._classes:
-                allowed = ", ".join(map(repr, self.contract.classes))
-                raise ContractError(f"{label!r} is not one of {allowed}", self.contract.target, row)
+        wrong = [row for row, (_, label) in enumerate(labels) if repr(label) not in self._classes]
+        if wrong:
+            allowed = ", ".join(map(repr, self.contract.classes))
+            raise ContractError(f"{str(labels[wrong[0]][1])[:40]!r} is not one of {allowed}", self.contract.target, wrong[0])
         now = utc_text(datetime.now(UTC))
-        self.log.append([Feedback(prediction_id, now, label, caller) for prediction_id, label in labels])
+        if labels:
+            self._write([Feedback(prediction_id, now, label, caller) for prediction_id, label in labels])
         self.metrics.feedback.inc(len(labels))
+
+    def _answer(self, jobs: list[Job]) -> None:
+        rows = jobs[0].rows if len(jobs) == 1 else [row for job in jobs for row in job.rows]
+        probabilities = self._probabilities(jobs, rows)
+        best, listed = probabilities.argmax(axis=1).tolist(), probabilities.tolist()
+        entries, at, now = [], 0, utc_text(datetime.now(UTC))
+        version, release, variant = self.identity.version, self.identity.release, self.identity.variant
+        classes, clock = self.contract.classes, time.perf_counter()
+        for job in jobs:
+            end = at + len(job.rows)
+            ids = job.ids = job.ids or [f"{self._prefix}{next(self._count):012x}" for _ in job.rows]
+            job.best, job.probabilities = best[at:end], listed[at:end]
+            happened, latency = job.event_time or now, int((clock - job.received) * 1e6)
+            for prediction_id, row, chosen, values in zip(ids, job.rows, job.best, job.probabilities, strict=True):
+                entries.append(
+                    Prediction(
+                        prediction_id,
+                        now,
+                        happened,
+                        version,
+                        release,
+                        variant,
+                        job.caller,
+                        row,
+                        classes[chosen],
+                        values,
+                        latency,
+                        job.digest,
+                    )
+                )
+            at = end
+        if self._sensitive:
+            entries = [self._guarded(entry, self._sensitive) for entry in entries]
+        self._write(entries)
+        self.metrics.rows.inc(at)
+        self.metrics.batch.observe(at)
+
+    def _probabilities(self, jobs: list[Job], rows: list[Any]) -> np.ndarray:
+        """Shape (rows, classes), float32; from the cache where it is on and every request of the batch is in it."""
+        if self._cache_size:
+            known = [self._cache.get(job.digest) for job in jobs]
+            for job, found in zip(jobs, known, strict=True):
+                self.metrics.cache.labels("yes" if found is not None else "no").inc()
+                if found is not None:
+                    self._cache.move_to_end(job.digest)
+            if all(found is not None for found in known):
+                return np.concatenate(known)  # type: ignore[arg-type]
+        arrays = jobs[0].arrays if len(jobs) == 1 and jobs[0].arrays else self.records.arrays(rows)
+        probabilities = self._scorer.probabilities(arrays)
+        for name, count in self.records.unseen(arrays).items():
+            self.metrics.unseen.labels(name).inc(count)
+        if self._cache_size:
+            self._remember(jobs, probabilities)
+        return probabilities
+
+    def _remember(self, jobs: list[Job], probabilities: np.ndarray) -> None:
+        at = 0
+        for job in jobs:
+            self._cache[job.digest] = probabilities[at : at + len(job.rows)]
+            at += len(job.rows)
+        while len(self._cache) > self._cache_size:
+            self._cache.popitem(last=False)
+
+    def _guarded(self, entry: Prediction, sensitive: Sensitive) -> Prediction:
+        return msgspec.structs.replace(entry, features=sensitive.guard(msgspec.to_builtins(entry.features)))
+
+    def _write(self, entries: Sequence[Prediction | Feedback]) -> None:
+        try:
+            self.metrics.log_bytes.inc(self.log.append(entries))
+        except OSError as error:
+            self.metrics.log_failures.inc()
+            logger.error("the prediction log cannot be written: %s", error)
+            if not self._answer_unlogged:
+                raise unlogged(error) from error
 
 
 def utc_text(moment: datetime) -> str:
@@ -140,3 +181,17 @@ def utc_text(moment: datetime) -> str:
     '2013-03-01T00:00:00.000000Z'
     """
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def event_text(moment: datetime | None) -> str | None:
+    """An event's time as the log has it.
+
+    Raises:
+        ContractError: UTC cannot express it (the first and last hours of the calendar).
+    """
+    if moment is None:
+        return None
+    try:
+        return utc_text(moment)
+    except OverflowError:
+        raise ContractError(f"{moment.isoformat()} is not a time in UTC", "event_time") from None

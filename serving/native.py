@@ -1,4 +1,8 @@
-"""The native protocol: `POST /predict` with records by name, `POST /feedback` with labels by prediction id."""
+"""The native protocol: `POST /predict` with records by name, `POST /feedback` with labels by prediction id.
+
+`event_time` is when what is asked about happens; without it, now. `prediction_ids`, one a record, let a client name its
+predictions, so that a request sent again is counted once.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +11,18 @@ from typing import Annotated, Any
 
 import msgspec
 
-from serving.model import ServedModel
+from serving.contract import ContractError
+from serving.job import Job
+from serving.model import ServedModel, event_text
 
-
-class PredictRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """`event_time` is when what is asked about happens; without it, now.
-
-    `prediction_ids`, one a record, let a client name its predictions, so that a request sent again is counted once.
-    """
-
-    records: list[dict[str, Any]]
-    event_time: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
-    prediction_ids: list[Annotated[str, msgspec.Meta(min_length=1, max_length=100)]] | None = None
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Label(msgspec.Struct, forbid_unknown_fields=True):
     """What turned out to be true for one prediction."""
 
-    prediction_id: str
+    prediction_id: Id
     label: str | int | bool
 
 
@@ -34,48 +32,66 @@ class FeedbackRequest(msgspec.Struct, forbid_unknown_fields=True):
     labels: list[Label]
 
 
-class Answer(msgspec.Struct):
-    """The answer to one record; `probabilities` by class."""
+class Native:
+    """Reads requests straight into the contract's record type, and writes answers around parts that never change."""
 
-    prediction_id: str
-    prediction: str | int | bool
-    probabilities: dict[str, float]
+    def __init__(self, model: ServedModel) -> None:
+        self._model = model
+        fields: list[Any] = [
+            ("records", list[model.records.type]),  # type: ignore[name-defined]
+            ("event_time", Time | None, None),
+            ("prediction_ids", list[Id] | None, None),
+        ]
+        request = msgspec.defstruct("PredictRequest", fields, forbid_unknown_fields=True)
+        self._decoder = msgspec.json.Decoder(request)
+        self._feedback = msgspec.json.Decoder(FeedbackRequest)
+        identity, encode = model.identity, msgspec.json.encode
+        head = encode({"model": model.contract.use_case, "version": identity.version, "release": identity.release})
+        self._head = head[:-1].decode() + ',"predictions":['
+        self._chosen = [f',"prediction":{encode(value).decode()},"probabilities":{{' for value in model.contract.classes]
+        self._names = [f"{encode(str(value)).decode()}:" for value in model.contract.classes]
 
+    def read(self, body: bytes) -> Job:
+        """The job of a body.
 
-class PredictResponse(msgspec.Struct):
-    """The answers, in the order of the records."""
+        Raises:
+            ContractError: naming every fault.
+            msgspec.ValidationError, msgspec.DecodeError: it is not a predict request, or not JSON.
+        """
+        try:
+            request: Any = self._decoder.decode(body)
+        except msgspec.ValidationError:
+            self._explain(body)
+            raise
+        records, ids = request.records, request.prediction_ids
+        if not records:
+            raise ContractError("there is no row to score")
+        self._model.records.check(records)
+        if ids is not None and len(ids) != len(records):
+            raise ContractError(f"{len(ids)} prediction_ids for {len(records)} records; give one each, or none")
+        return Job(records, event_text(request.event_time), ids)
 
-    model: str
-    version: str
-    release: str
-    predictions: list[Answer]
+    def write(self, job: Job) -> bytes:
+        """The answers, in the order of the records."""
+        answers = []
+        names, chosen = self._names, self._chosen
+        for prediction_id, best, values in zip(job.ids or (), job.best, job.probabilities, strict=True):
+            shares = ",".join([f"{name}{value!r}" for name, value in zip(names, values, strict=True)])
+            quoted = f'"{prediction_id}"' if prediction_id.isalnum() else msgspec.json.encode(prediction_id).decode()
+            answers.append(f'{{"prediction_id":{quoted}{chosen[best]}{shares}}}}}')
+        return f"{self._head}{','.join(answers)}]}}".encode()
 
+    def feedback(self, body: bytes, caller: str) -> bytes:
+        """Log the labels of a body; raises as `read` does."""
+        labels = self._feedback.decode(body).labels
+        self._model.feedback([(label.prediction_id, label.label) for label in labels], caller)
+        return b'{"accepted":%d}' % len(labels)
 
-_encoder = msgspec.json.Encoder()
-_predict_request = msgspec.json.Decoder(PredictRequest)
-_feedback_request = msgspec.json.Decoder(FeedbackRequest)
-
-
-def predict(model: ServedModel, body: bytes, caller: str) -> bytes:
-    """Answer `/predict`.
-
-    Raises:
-        msgspec.ValidationError, msgspec.DecodeError, ContractError, OSError: see `serving.app`.
-    """
-    request = _predict_request.decode(body)
-    scored = model.predict_records(request.records, request.event_time, caller, request.prediction_ids)
-    classes = model.contract.classes
-    names = [str(value) for value in classes]
-    answers = [
-        Answer(prediction_id, classes[best], dict(zip(names, row, strict=True)))
-        for prediction_id, best, row in zip(scored.prediction_ids, scored.best, scored.probabilities.tolist(), strict=True)
-    ]
-    identity = model.identity
-    return _encoder.encode(PredictResponse(model.contract.use_case, identity.version, identity.release, answers))
-
-
-def feedback(model: ServedModel, body: bytes, caller: str) -> bytes:
-    """Answer `/feedback`; raises as `predict` does."""
-    request = _feedback_request.decode(body)
-    model.feedback([(label.prediction_id, label.label) for label in request.labels], caller)
-    return _encoder.encode({"accepted": len(request.labels)})
+    def _explain(self, body: bytes) -> None:
+        """Raise every fault of the records, where it is the records that are wrong."""
+        plain = msgspec.json.decode(body)
+        records = plain.get("records") if isinstance(plain, dict) else None
+        if isinstance(records, list):
+            error = self._model.records.faults(records)
+            if error:
+                raise error from None

@@ -1,7 +1,7 @@
-"""The Open Inference Protocol v2 over REST: health, metadata and `infer` with one named tensor a column.
+"""The Open Inference Protocol v2 over REST, with the binary tensor data extension.
 
-Specification: https://github.com/kserve/open-inference-protocol (REST, version 2). Tensors are JSON; the binary data
-extension is not offered, and asking for it is an error.
+Specification: https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md and
+https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md
 """
 
 from __future__ import annotations
@@ -10,135 +10,149 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+import numpy as np
 
+from serving import tensors
 from serving.contract import ContractError
+from serving.job import Job
 from serving.model import ServedModel
 
-NUMERIC = {"FP16", "FP32", "FP64", *(f"{sign}INT{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64))}
+JSON_LENGTH = "inference-header-content-length"
+EXTENSIONS = ["binary_tensor_data"]
 
 
-class Tensor(msgspec.Struct, forbid_unknown_fields=True):
-    """A named tensor; `data` is flat or nested, in row order."""
+class Tensor(msgspec.Struct):
+    """A named tensor; `data` is flat or nested, in row order, and stands after the JSON in the binary form."""
 
     name: str
     shape: list[int]
     datatype: str
-    data: list[Any]
+    data: list[Any] | None = None
     parameters: dict[str, Any] = {}
 
 
-class Output(msgspec.Struct):
+class Requested(msgspec.Struct):
     """A requested output."""
 
     name: str
     parameters: dict[str, Any] = {}
 
 
-class InferRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of `infer`."""
+class InferRequest(msgspec.Struct):
+    """The body of `infer`, or the JSON part of it."""
 
     inputs: list[Tensor]
     id: str | None = None
-    outputs: list[Output] | None = None
+    outputs: list[Requested] = []
     parameters: dict[str, Any] = {}
 
 
-_encoder = msgspec.json.Encoder()
 _request = msgspec.json.Decoder(InferRequest)
+_encode = msgspec.json.Encoder().encode
+
+
+class OpenInference:
+    """Reads and writes `infer`."""
+
+    def __init__(self, model: ServedModel) -> None:
+        self._model = model
+
+    def read(self, body: bytes, json_length: str | None) -> tuple[Job, InferRequest]:
+        """The job of a body; `json_length` is the header that says where binary tensors begin.
+
+        Raises:
+            ContractError: naming every fault.
+            msgspec.ValidationError, msgspec.DecodeError: it is not an infer request, or not JSON.
+        """
+        head, binary = _split(body, json_length)
+        request = _request.decode(head)
+        tensors.check_outputs(self._model, [output.name for output in request.outputs])
+        columns: dict[str, Any] = {}
+        rows: dict[str, int] = {}
+        at = 0
+        for tensor in request.inputs:
+            tensors.known_datatype(tensor.datatype, tensor.name)
+            if tensor.name in columns:
+                raise ContractError("is there twice", tensor.name)
+            rows[tensor.name] = tensors.rows_of(tensor.shape, tensor.name)
+            size = tensor.parameters.get("binary_data_size")
+            if size is None:
+                columns[tensor.name] = _flat(tensor)
+                continue
+            if type(size) is not int or size < 0 or at + size > len(binary):
+                raise ContractError(f"binary_data_size {str(size)[:20]} reaches beyond the body", tensor.name)
+            raw = binary[at : at + size]
+            columns[tensor.name] = tensors.unpack(raw, tensor.datatype, tensor.shape, tensor.name)
+            at += size
+        if at != len(binary):
+            raise ContractError(f"{len(binary) - at} bytes after the last tensor")
+        return tensors.read(self._model, columns, rows, request.parameters), request
+
+    def write(self, job: Job, request: InferRequest) -> tuple[list[tuple[str, str]], bytes]:
+        """Headers and body of the answer; binary where the request asked for it."""
+        model, asked = self._model, {output.name: output.parameters for output in request.outputs}
+        everything_binary = request.parameters.get("binary_data_output") is True
+        listed, raws = [], []
+        for number, output in enumerate(tensors.outputs(model, job, list(asked))):
+            entry: dict[str, Any] = {"name": output.name, "datatype": output.datatype, "shape": output.shape}
+            parameters = {"prediction_ids": ",".join(job.ids or [])} if number == 0 else {}
+            if asked.get(output.name, {}).get("binary_data", everything_binary) is True:
+                raws.append(output.raw())
+                parameters["binary_data_size"] = len(raws[-1])  # type: ignore[assignment]
+            else:
+                entry["data"] = output.data
+            listed.append({**entry, "parameters": parameters} if parameters else entry)
+        answer: dict[str, Any] = {"model_name": model.contract.use_case, "model_version": model.identity.version}
+        if request.id is not None:
+            answer["id"] = request.id
+        head = _encode({**answer, "parameters": {"release": model.identity.release}, "outputs": listed})
+        if not raws:
+            return [("content-type", "application/json")], head
+        headers = [("content-type", "application/octet-stream"), (JSON_LENGTH, str(len(head)))]
+        return headers, b"".join([head, *raws])
 
 
 def server_metadata() -> bytes:
     """`GET /v2`."""
-    return _encoder.encode({"name": "slipway", "version": "2", "extensions": []})
+    return _encode({"name": "slipway", "version": "2", "extensions": EXTENSIONS})
 
 
 def model_metadata(model: ServedModel) -> bytes:
-    """`GET /v2/models/NAME`: the contract as tensors."""
-    contract = model.contract
-    inputs = [{"name": c.name, "datatype": _datatype(c.dtype), "shape": [-1, 1]} for c in contract.columns]
-    outputs = [
-        {"name": contract.target, "datatype": "BYTES", "shape": [-1, 1]},
-        {"name": "probabilities", "datatype": "FP32", "shape": [-1, len(contract.classes)]},
-    ]
-    return _encoder.encode(
-        {
-            "name": contract.use_case,
-            "versions": [model.identity.version],
-            "platform": "onnx_onnxv1",
-            "inputs": inputs,
-            "outputs": outputs,
-        }
-    )
+    """`GET /v2/models/NAME`."""
+    return _encode(tensors.metadata(model))
 
 
-def infer(model: ServedModel, body: bytes, caller: str) -> bytes:
-    """`POST /v2/models/NAME/infer`.
-
-    Raises:
-        msgspec.ValidationError, msgspec.DecodeError, ContractError, OSError: see `serving.app`.
-    """
-    request = _request.decode(body)
-    columns = {tensor.name: _values(tensor, model) for tensor in request.inputs}
-    lengths = {name: len(values) for name, values in columns.items()}
-    if len(set(lengths.values())) > 1:
-        raise ContractError(f"tensors differ in their number of rows: {lengths}")
-    rows = next(iter(lengths.values()), 0)
-    for column in model.contract.columns:
-        if column.nullable:
-            columns.setdefault(column.name, [None] * rows)
-    scored = model.predict_columns(columns, None, caller)
-    contract = model.contract
-    outputs: dict[str, dict[str, Any]] = {
-        contract.target: {
-            "datatype": "BYTES",
-            "shape": [rows, 1],
-            "data": [str(contract.classes[best]) for best in scored.best],
-        },
-        "probabilities": {
-            "datatype": "FP32",
-            "shape": [rows, len(contract.classes)],
-            "data": scored.probabilities.ravel().tolist(),
-        },
-    }
-    answer: dict[str, Any] = {"model_name": contract.use_case, "model_version": model.identity.version}
-    if request.id is not None:
-        answer["id"] = request.id
-    answer["parameters"] = {"release": model.identity.release}
-    wanted = [output.name for output in request.outputs] if request.outputs else list(outputs)
-    answer["outputs"] = [{"name": name, **_output(outputs, name)} for name in wanted]
-    answer["outputs"][0]["parameters"] = {"prediction_ids": ",".join(scored.prediction_ids)}
-    return _encoder.encode(answer)
+def _split(body: bytes, json_length: str | None) -> tuple[bytes, bytes]:
+    if json_length is None:
+        return body, b""
+    if not json_length.isascii() or not json_length.isdigit() or len(json_length) > 10 or int(json_length) > len(body):
+        raise ContractError(f"{JSON_LENGTH}: {json_length[:20]!r} is not a length within the body's {len(body)} bytes")
+    return body[: int(json_length)], body[int(json_length) :]
 
 
-def _output(outputs: Mapping[str, dict[str, Any]], name: str) -> dict[str, Any]:
-    if name not in outputs:
-        raise ContractError(f"no output is named {name!r}; known: {', '.join(outputs)}")
-    return outputs[name]
+def _flat(tensor: Tensor) -> Any:
+    """JSON data, flat. What the datatype says is what the contract gets, so 1.5 as INT64 is a fault here."""
+    if tensor.data is None:
+        raise ContractError("has no data", tensor.name)
+    values = [value[0] if type(value) is list and len(value) == 1 else value for value in tensor.data]
+    if tensor.datatype == "BYTES" or any(value is None for value in values):
+        return values
+    wanted = bool if tensor.datatype == "BOOL" else int if "INT" in tensor.datatype else (int, float)
+    for row, value in enumerate(values):
+        if not isinstance(value, wanted) or (type(value) is bool) != (tensor.datatype == "BOOL"):
+            raise ContractError(f"must be {tensor.datatype}, found {str(value)[:40]!r}", tensor.name, row)
+    try:
+        return np.array(values, dtype=tensors.NUMPY[tensor.datatype])
+    except OverflowError:
+        raise ContractError(f"holds a number that does not fit in {tensor.datatype}", tensor.name) from None
 
 
-def _values(tensor: Tensor, model: ServedModel) -> list[Any]:
-    if "binary_data_size" in tensor.parameters:
-        raise ContractError("the binary data extension is not offered; send the tensor as JSON", tensor.name)
-    if tensor.name not in model.contract.names:
-        raise ContractError(f"is not in the contract; known: {', '.join(model.contract.names)}", tensor.name)
-    if tensor.datatype not in NUMERIC | {"BYTES"}:
-        raise ContractError(f"datatype {tensor.datatype!r} is not one of FP32, FP64, INT64, BYTES, ...", tensor.name)
-    values = _flat(tensor.data)
-    rows = tensor.shape[0] if tensor.shape else 0
-    if tensor.shape not in ([rows], [rows, 1]) or len(values) != rows:
-        raise ContractError(f"shape {tensor.shape} with {len(values)} values; a column is [rows] or [rows, 1]", tensor.name)
-    return values
+def error_body(problem: str) -> bytes:
+    """An error as the protocol says."""
+    return _encode({"error": problem})
 
 
-def _flat(data: list[Any]) -> list[Any]:
-    flat: list[Any] = []
-    for value in data:
-        if isinstance(value, list):
-            flat.extend(_flat(value))
-        else:
-            flat.append(value)
-    return flat
-
-
-def _datatype(dtype: str) -> str:
-    return "FP32" if dtype == "float32" else "BYTES"
+def names(model: ServedModel) -> Mapping[str, str]:
+    """The two paths of the model: without and with its version."""
+    base = f"/v2/models/{model.contract.use_case}"
+    return {"model": base, "version": f"{base}/versions/{model.identity.version}"}

@@ -39,9 +39,7 @@ def calibrate(use_case: UseCase, bundle: BundleRef, days: float, rows: int) -> T
     time = use_case.source.time_column
     blocks = day_blocks(reference[time].to_numpy() if time else None, len(reference)) // (BLOCK_DAYS if time else 1)
     draws = max(1, round(days / BLOCK_DAYS)) if time else min(rows, len(reference))
-    columns = {
-        name: encoded_column(reference[name], name in use_case.features.categorical) for name in use_case.features.all
-    }
+    columns = {name: encoded_column(reference[name], name in use_case.features.categorical) for name in use_case.watched}
     thresholds = drift_thresholds(columns, blocks, draws, rate)
     density = len(reference) / len(np.unique(blocks))
     expected, floor = performance_floor(use_case, bundle, days, rows)

@@ -21,6 +21,7 @@ from tasks import gateway
 from tasks.history import read_history, record
 from tasks.registry import crown
 from tasks.targets import docker, local
+from tasks.targets.settings import settings_digest
 from tasks.values import Image, Release, Version, write_atomically
 
 READY_SECONDS = 60
@@ -39,7 +40,8 @@ def start(use_case: UseCase, version: Version, image: Image) -> Release:
     Raises:
         NotReady: it died, or was not ready in time.
     """
-    name = f"{use_case.name}-v{version.version}-{version.bundle.digest[:8]}-{image.target}"
+    settings = settings_digest(use_case)
+    name = f"{use_case.name}-v{version.version}-{version.bundle.digest[:8]}-{image.target}-{settings}"
     before = next((r for r in releases(use_case.name) if r.name == name), None)
     if before and TARGETS[before.target].alive(before):
         _wait_ready(before)
@@ -53,7 +55,7 @@ def start(use_case: UseCase, version: Version, image: Image) -> Release:
         address="",
         handle="",
     )
-    release = TARGETS[image.target].start(release, image, use_case.deploy.workers)
+    release = TARGETS[image.target].start(release, image, use_case)
     write_atomically(_record(release), release.model_dump_json(indent=1).encode())
     try:
         _wait_ready(release)

@@ -29,7 +29,8 @@ def derive_contract(use_case: UseCase, snapshot: Snapshot) -> str:
         for kind, names in (("categorical", use_case.features.categorical), ("numeric", use_case.features.numeric))
         for name in names
     )
-    contract = Contract(use_case.name, columns, use_case.target.column, classes, use_case.source.time_column)
+    time, identifiers = use_case.source.time_column, tuple(use_case.features.identifiers)
+    contract = Contract(use_case.name, columns, use_case.target.column, classes, time, identifiers)
     return put("contracts", ".json", contract_json(contract))
 
 

@@ -19,7 +19,7 @@ def drift_report(use_case: UseCase, window: Window, bundle: BundleRef, threshold
     from evidently import Report
     from evidently.presets import DataDriftPreset
 
-    columns = use_case.features.all
+    columns = use_case.watched
     reference, current = _datasets(use_case, window, bundle, thresholds)
     drift = DataDriftPreset(columns=columns, method="jensenshannon", per_column_threshold=thresholds.columns)
     run = Report([drift]).run(current, reference, name=f"{use_case.name} {window.name}")
@@ -50,15 +50,15 @@ def _datasets(use_case: UseCase, window: Window, bundle: BundleRef, thresholds: 
     keep = np.random.default_rng(0).permutation(len(current))[: thresholds.window_rows]
     current = current.iloc[np.sort(keep)]
     reference = pd.read_parquet(bundle.path / "reference.parquet")
-    definition = DataDefinition(
-        numerical_columns=use_case.features.numeric, categorical_columns=use_case.features.categorical
-    )
+    numeric = [name for name in use_case.features.numeric if name in use_case.watched]
+    categorical = [name for name in use_case.features.categorical if name in use_case.watched]
+    definition = DataDefinition(numerical_columns=numeric, categorical_columns=categorical)
 
     def dataset(frame: Any) -> Any:
-        frame = frame[use_case.features.all].copy()
-        for name in use_case.features.categorical:
+        frame = frame[use_case.watched].copy()
+        for name in categorical:
             frame[name] = frame[name].astype("string").fillna("").astype(object)
-        for name in use_case.features.numeric:
+        for name in numeric:
             frame[name] = frame[name].astype("float64")
         return Dataset.from_pandas(frame, data_definition=definition)
 

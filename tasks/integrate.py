@@ -13,6 +13,7 @@ from prefect.artifacts import create_table_artifact
 from configs.errors import CheckFailed
 from configs.settings import store
 from serving.contract import Contract
+from tasks.keys import internal_headers
 from tasks.prediction_log import TEST_CALLER, find_prediction
 from tasks.values import BundleRef, Release, Version
 
@@ -35,7 +36,8 @@ def integration_test(release: Release, version: Version) -> None:
     contract = read_bundle(BundleRef(digest=release.bundle).path).contract
     golden = json.loads((store("golden") / f"{version.golden}.json").read_text())
     results: list[dict[str, str]] = []
-    with httpx.Client(base_url=release.address, headers={"x-slipway-caller": TEST_CALLER}, timeout=10) as client:
+    headers = internal_headers(release.use_case, TEST_CALLER)
+    with httpx.Client(base_url=release.address, headers=headers, timeout=10) as client:
         checks = Checks(client, release, contract, golden)
         for name in (name for name in dir(checks) if name.startswith("check_")):
             try:

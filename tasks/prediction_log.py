@@ -1,53 +1,107 @@
-"""Reading the prediction log: one DuckDB query over all segments, finished or not."""
+"""Reading the prediction log: one DuckDB query over all of it, segments and Parquet parts, finished or not."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
 import duckdb
 
+from configs.errors import CheckFailed
 from configs.settings import prediction_log
 from serving.contract import Contract
+from serving.segment import SegmentError, groups
+from tasks.log_files import SEALED_SUFFIX, connect, is_sealed, parts, read_part, reading, required_cipher, segments
 
 TEST_CALLER = "integration-test"  # these requests are no traffic: monitoring leaves them out
 LIVE = f"kind = 'prediction' and caller != '{TEST_CALLER}'"
+LARGEST_LINE = 64 * 1024 * 1024
 
-_COMMON = {
+COLUMNS = {
     "kind": "VARCHAR",
     "prediction_id": "VARCHAR",
     "time": "TIMESTAMP",
     "event_time": "TIMESTAMP",
     "model_version": "VARCHAR",
     "release": "VARCHAR",
+    "variant": "VARCHAR",
     "caller": "VARCHAR",
+    "features": "JSON",
     "prediction": "VARCHAR",
     "label": "VARCHAR",
     "probabilities": "DOUBLE[]",
     "latency_us": "BIGINT",
+    "request_digest": "VARCHAR",
 }
 
 
-def open_log(use_case: str, contract: Contract | None = None) -> duckdb.DuckDBPyConnection:
+@contextmanager
+def open_log(use_case: str, contract: Contract | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection with a view `log` of every record, prediction and feedback alike.
 
-    A line that was torn by a crash is no record: it was never answered. It reads as nulls, and `kind is null` counts it.
+    `features` is JSON, or with a contract a struct of its columns. A line that was torn by a crash is no record: it was
+    never answered. It reads as nulls, and `kind is null` counts it until maintenance cuts it off.
+
+    Raises:
+        CheckFailed: the log is encrypted and the key does not open it.
     """
-    features = "JSON"
-    if contract is not None:
-        kinds = {"float32": "FLOAT", "string": "VARCHAR"}
-        features = "STRUCT(" + ", ".join(f'"{c.name}" {kinds[c.dtype]}' for c in contract.columns) + ")"
-    columns = ", ".join(f"{name}: '{kind}'" for name, kind in {**_COMMON, "features": features}.items())
-    connection = duckdb.connect()
-    connection.execute("set timezone = 'UTC'")
-    segments = sorted(str(path) for path in prediction_log(use_case).glob("*.jsonl") if path.stat().st_size)
-    if segments:
-        source = f"read_ndjson({segments!r}, columns = {{{columns}}}, ignore_errors = true, maximum_object_size = 33554432)"
-    else:
-        nulls = ", ".join(f"null::{kind} as {name}" for name, kind in {**_COMMON, "features": features}.items())
-        source = f"(select {nulls} where false)"
-    connection.execute(f"create view log as select * from {source}")
-    return connection
+    folder = prediction_log(use_case)
+    with reading(folder):
+        connection, memory = connect()
+        try:
+            source = _source(folder, memory)
+        except SegmentError as error:
+            raise CheckFailed(str(error)) from None
+        features = "features" if contract is None else f"json_transform(features, {_structure(contract)}) as features"
+        others = ", ".join(name for name in COLUMNS if name != "features")
+        connection.execute(
+            f"create view log as select {others}, {features} from ({source}) where kind is distinct from 'commit'"
+        )
+        with connection:
+            yield connection
+
+
+def json_lines(paths: list[str]) -> str:
+    """The records of segments as a SQL table."""
+    columns = ", ".join(f"{name}: '{kind}'" for name, kind in COLUMNS.items())
+    return f"read_ndjson({paths!r}, columns = {{{columns}}}, ignore_errors = true, maximum_object_size = {LARGEST_LINE})"
 
 
 def find_prediction(use_case: str, prediction_id: str) -> set[str]:
     """Which kinds of record the log holds of a prediction."""
-    rows = open_log(use_case).execute("select distinct kind from log where prediction_id = ?", [prediction_id])
-    return {kind for (kind,) in rows.fetchall()}
+    with open_log(use_case) as log:
+        rows = log.execute("select distinct kind from log where prediction_id = ?", [prediction_id]).fetchall()
+    return {kind for (kind,) in rows}
+
+
+def _source(folder: Path, memory: Any) -> str:
+    """Every file of the log as one SQL query; what is encrypted is opened into memory."""
+    lines, tables = [], []
+    for segment in segments(folder):
+        if is_sealed(segment):
+            opened = b"".join(group for _, group in groups(segment, required_cipher()))
+            lines.append(_put(memory, segment.name, opened))
+        else:
+            lines.append(str(segment))
+    for part in parts(folder):
+        tables.append(_put(memory, part.name, read_part(part)) if part.suffix == SEALED_SUFFIX else str(part))
+    nothing = ", ".join(f"null::{kind} as {name}" for name, kind in COLUMNS.items())
+    queries = [f"select {nothing} where false"]
+    if lines:
+        queries.append(f"select * from {json_lines(lines)}")
+    if tables:
+        queries.append(f"select * from read_parquet({tables!r}, hive_partitioning = false)")
+    return " union all by name ".join(queries)
+
+
+def _put(memory: Any, name: str, data: bytes) -> str:
+    memory.pipe(f"/{name}", data)
+    return f"memory:///{name}"
+
+
+def _structure(contract: Contract) -> str:
+    kinds = {"float32": "FLOAT", "string": "VARCHAR"}
+    return "'" + json.dumps({c.name: kinds[c.dtype] for c in contract.columns}).replace("'", "''") + "'"

@@ -265,5 +265,8 @@ def put_parquet(kind: str, table: Any) -> str:
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace a file in one step: a reader sees the old content or the new, never a part."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())  # a power failure must not leave the new name on an empty file
     os.replace(temporary, path)

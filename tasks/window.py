@@ -16,16 +16,18 @@ from tasks.values import Bounds
 
 def closed_windows(use_case: UseCase) -> list[Bounds]:
     """Every window of the log that can get no more requests, oldest first."""
-    log = open_log(use_case.name)
-    window = use_case.monitoring.window
+    window, count, first = use_case.monitoring.window, 0, None
+    with open_log(use_case.name) as log:
+        if window.endswith("rows"):
+            ((count,),) = log.sql(f"select count(distinct prediction_id) from log where {LIVE}").fetchall()
+        else:
+            ((first,),) = log.sql(f"select min(event_time) from log where {LIVE}").fetchall()
     if window.endswith("rows"):
         size = int(window.split()[0])
-        ((count,),) = log.sql(f"select count(distinct prediction_id) from log where {LIVE}").fetchall()
         return [
             Bounds(name=f"rows-{start}-{start + size - 1}", start=str(start), end=str(start + size))
             for start in range(0, count - size + 1, size)
         ]
-    ((first,),) = log.sql(f"select min(event_time) from log where {LIVE}").fetchall()
     if first is None:
         return []
     now = current_time(use_case) or datetime.now(UTC)
@@ -62,14 +64,12 @@ def read_window(use_case: UseCase, bounds: Bounds, contract: Contract) -> tuple[
     label has come; of several the last counts) and the features. A prediction that was logged twice, because a client
     or the gateway sent it again, counts once.
     """
-    log = open_log(use_case.name, contract)
-    ((torn,),) = log.sql("select count(*) from log where kind is null").fetchall()
     if bounds.start.isdigit():
         chosen = f"position >= {bounds.start} and position < {bounds.end}"
     else:
         chosen = f"event_time >= timestamp '{bounds.start[:19]}' and event_time < timestamp '{bounds.end[:19]}'"
     features = ", ".join(f'p.features."{name}" as "{name}"' for name in contract.names)
-    rows = log.sql(f"""
+    query = f"""
         with once as (
             select * from log where {LIVE} qualify row_number() over (partition by prediction_id order by time) = 1
         ), predictions as (
@@ -81,8 +81,10 @@ def read_window(use_case: UseCase, bounds: Bounds, contract: Contract) -> tuple[
                cast(labels.label = {_label(contract)} as integer) as target, {features}
         from predictions p left join labels using (prediction_id)
         where {chosen} order by p.event_time, p.time, p.prediction_id
-    """)
-    return rows.to_arrow_table(), torn
+    """
+    with open_log(use_case.name, contract) as log:
+        ((torn,),) = log.sql("select count(*) from log where kind is null").fetchall()
+        return log.sql(query).to_arrow_table(), torn
 
 
 def _label(contract: Contract) -> str:

@@ -7,17 +7,20 @@ import os
 from typing import Any
 
 from configs.errors import InputError
+from configs.schema import UseCase
 from configs.settings import home, prediction_log
+from tasks.keys import keys_folder
 from tasks.targets.engine import engine
 from tasks.targets.ports import free_port
+from tasks.targets.settings import environment
 from tasks.values import Image, Release
 
 IMAGE_USER = 10001
 STOP_SECONDS = 15
 
 
-def start(release: Release, image: Image, workers: int) -> Release:
-    """Run the image: read-only, without capabilities, as a user that is never root; the prediction log is mounted."""
+def start(release: Release, image: Image, use_case: UseCase) -> Release:
+    """Run the image: read-only, without capabilities, as a user that is never root; log and keys are mounted."""
     client = _client()
     port = free_port()
     log = prediction_log(release.use_case)
@@ -32,11 +35,15 @@ def start(release: Release, image: Image, workers: int) -> Release:
         detach=True,
         user=f"{user}:{os.getgid() or IMAGE_USER}",
         ports={"8080/tcp": ("127.0.0.1", port)},
-        volumes={str(log): {"bind": "/log", "mode": "rw"}},
+        volumes={
+            str(log): {"bind": "/log", "mode": "rw"},
+            str(keys_folder(release.use_case)): {"bind": "/keys", "mode": "ro"},
+        },
         environment={
             "SLIPWAY_MODEL_VERSION": release.version,
             "SLIPWAY_RELEASE": release.name,
-            "SLIPWAY_WORKERS": str(workers),
+            "SLIPWAY_KEYS": "/keys/keys.json",
+            **environment(use_case),
         },
         labels={"slipway.home": str(home()), "slipway.use_case": release.use_case, "slipway.release": release.name},
         read_only=True,

@@ -11,23 +11,34 @@ from pathlib import Path
 
 import psutil
 
+from configs.schema import UseCase
 from configs.settings import PROJECT, home, made, prediction_log
+from tasks.keys import keys_folder
 from tasks.targets.ports import free_port
+from tasks.targets.settings import environment
 from tasks.values import BundleRef, Image, Release
 
 STOP_SECONDS = 15
 
 
-def start(release: Release, image: Image, workers: int) -> Release:
+def start(release: Release, image: Image, use_case: UseCase) -> Release:
     """Start a server process in a session of its own; its handle is `PID:START`, so that a reused pid is not believed."""
     _stop_strays(release)
     port = free_port()
     command = [sys.executable, "-m", "serving", "--bundle", str(BundleRef(digest=release.bundle).path)]
-    command += ["--log", str(prediction_log(release.use_case)), "--port", str(port), "--workers", str(workers)]
+    command += ["--log", str(prediction_log(release.use_case)), "--port", str(port)]
     command += ["--version", release.version, "--release", release.name]
+    if use_case.deploy.authentication == "on":
+        command += ["--keys", str(keys_folder(use_case.name) / "keys.json")]
     with open(_output(release), "ab") as output:
         process = subprocess.Popen(
-            command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            command,
+            cwd=PROJECT,
+            env={**os.environ, **environment(use_case)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
     handle = f"{process.pid}:{psutil.Process(process.pid).create_time()}"
     return release.model_copy(update={"address": f"http://127.0.0.1:{port}", "handle": handle})

@@ -1,0 +1,94 @@
+"""Micro-batching: requests that arrive while another is worked on are scored together. Nothing waits when nothing else runs.
+
+There is no timer. The first request schedules the scoring for the end of this turn of the event loop; what the same turn
+brings joins it, so batches grow with the load by themselves: one row when idle, dozens when busy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from serving.job import Job
+from serving.refusal import overloaded
+
+BATCH_ROWS = 256  # scored in about a millisecond
+SLICE_ROWS = 2048  # of a large request, so that small ones get their turn in between
+QUEUE_ROWS = 512
+
+
+class _Batch:
+    __slots__ = ("done", "jobs", "rows")
+
+    def __init__(self, done: asyncio.Future[None]) -> None:
+        self.jobs: list[Job] = []
+        self.rows = 0
+        self.done = done
+
+
+class Batcher:
+    """One worker's queue. `score` does a batch's work and leaves answers, or errors, in its jobs; it does not raise."""
+
+    def __init__(self, score: Callable[[list[Job]], None], queue_rows: int = QUEUE_ROWS) -> None:
+        self._score, self._limit = score, queue_rows
+        self._queue: deque[_Batch] = deque()
+        self.waiting = 0
+
+    async def submit(self, job: Job) -> None:
+        """Return when the job is scored and logged.
+
+        Awaited directly: a task that may be cancelled shields this, because a batch is shared.
+
+        Raises:
+            Refusal: the queue is full, the deadline passed, or the log cannot be written.
+        """
+        rows = len(job.rows)
+        if self.waiting and self.waiting + rows > self._limit:
+            raise overloaded(self.waiting)
+        if rows > BATCH_ROWS:
+            await self._large(job)
+        else:
+            await self._join(job, rows)
+        if job.error is not None:
+            raise job.error
+
+    def full(self) -> bool:
+        """Whether even one more row would be refused."""
+        return self.waiting >= self._limit
+
+    async def _join(self, job: Job, rows: int) -> None:
+        queue = self._queue
+        if not queue or queue[-1].rows + rows > BATCH_ROWS:
+            loop = asyncio.get_running_loop()
+            if not queue:
+                loop.call_soon(self._run)
+            queue.append(_Batch(loop.create_future()))
+        batch = queue[-1]
+        batch.jobs.append(job)
+        batch.rows += rows
+        self.waiting += rows
+        await batch.done
+
+    def _run(self) -> None:
+        batch = self._queue.popleft()
+        if self._queue:
+            asyncio.get_running_loop().call_soon(self._run)
+        self.waiting -= batch.rows
+        self._score(batch.jobs)
+        batch.done.set_result(None)
+
+    async def _large(self, job: Job) -> None:
+        self.waiting += len(job.rows)
+        left = len(job.rows)
+        try:
+            for part in job.parts(SLICE_ROWS):
+                self._score([part])
+                self.waiting -= len(part.rows)
+                left -= len(part.rows)
+                job.extend(part)
+                if job.error is not None:
+                    return
+                await asyncio.sleep(0)
+        finally:
+            self.waiting -= left

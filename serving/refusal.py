@@ -1,0 +1,26 @@
+"""Refusals: why a request is not answered, in HTTP's terms; each transport has its own spelling."""
+
+from __future__ import annotations
+
+
+class Refusal(Exception):
+    """A request that is not answered. `status` is the HTTP status; `retry_after` seconds, where trying again helps."""
+
+    def __init__(self, status: int, problem: str, retry_after: int | None = None) -> None:
+        super().__init__(problem)
+        self.status, self.problem, self.retry_after = status, problem, retry_after
+
+
+def overloaded(waiting: int) -> Refusal:
+    """The queue is full."""
+    return Refusal(429, f"{waiting} rows wait already; try again later", 1)
+
+
+def too_late(budget: float) -> Refusal:
+    """The client's deadline passed while the request waited."""
+    return Refusal(504, f"the deadline of {budget * 1000:.0f} ms passed before the request was scored")
+
+
+def unlogged(error: OSError) -> Refusal:
+    """The prediction log cannot be written."""
+    return Refusal(503, f"the prediction log cannot be written, so nothing is answered: {error.strerror}", 5)

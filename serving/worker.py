@@ -1,0 +1,40 @@
+"""What a worker process is made of; Granian calls `create`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from serving.app import App
+from serving.bundle import read_bundle
+from serving.json_log import configure
+from serving.keys import Guard
+from serving.log import PredictionLog, Sensitive, pepper
+from serving.model import Identity, ServedModel
+from serving.options import Options, handed_over
+from serving.segment import log_key
+from serving.tracing import tracing
+
+
+def create() -> App:
+    """The application, from the options that `serving.__main__` handed over."""
+    options = handed_over()
+    configure(options.release)
+    model = served_model(options)
+    guard = Guard(Path(options.keys), options.workers) if options.keys else None
+    return App(model, options, guard, tracing(model.contract.use_case))
+
+
+def served_model(options: Options) -> ServedModel:
+    """The model, without any transport."""
+    bundle = read_bundle(Path(options.bundle))
+    key = log_key()
+    log = PredictionLog(Path(options.log), key, options.segment_bytes, options.segment_seconds)
+    marked = [column.name for column in bundle.contract.columns if column.sensitive]
+    return ServedModel(
+        bundle,
+        Identity(options.version, options.release, options.variant),
+        log,
+        Sensitive(marked, options.sensitive, pepper(bundle.contract.use_case, key)),
+        answer_unlogged=options.log_failure == "answer",
+        cache_size=options.cache,
+    )

@@ -1,0 +1,32 @@
+"""What a release is run with, as the environment variables of `python -m serving`; the same on every target."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+from configs.schema import UseCase
+from tasks.keys import INTERNAL
+
+SECRETS = ("SLIPWAY_LOG_KEY", "SLIPWAY_LOG_PEPPER")  # handed on from this process's environment, never written down
+
+
+def environment(use_case: UseCase) -> dict[str, str]:
+    """The settings of a use case.
+
+    Both targets publish releases on the loopback interface only, so `auto` lets everybody in; inside its container a server
+    cannot know that, so it is told.
+    """
+    settings = {
+        "SLIPWAY_WORKERS": str(use_case.deploy.workers),
+        "SLIPWAY_AUTH": "on" if use_case.deploy.authentication == "on" else "off",
+        "SLIPWAY_INTERNAL_CALLER": INTERNAL,
+        "SLIPWAY_SENSITIVE": use_case.log.sensitive,
+        "SLIPWAY_LOG_FAILURE": use_case.log.on_failure,
+    }
+    return settings | {name: os.environ[name] for name in SECRETS if os.environ.get(name)}
+
+
+def settings_digest(use_case: UseCase) -> str:
+    """Part of a release's name: a server with other settings is another release."""
+    return hashlib.sha256(repr(sorted(environment(use_case).items())).encode()).hexdigest()[:4]
