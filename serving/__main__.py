@@ -59,6 +59,8 @@ def _options(args: argparse.Namespace) -> Options:
     """
     bundle = read_bundle(args.bundle)
     keys = _keys(args)
+    _check_numbers(args)
+    _check_log(args.log)
     log_key()  # refuses a key that is none
     if bool(args.tls_certificate) != bool(args.tls_key):
         raise ValueError("give --tls-certificate and --tls-key together")
@@ -92,6 +94,24 @@ def _options(args: argparse.Namespace) -> Options:
         predict_route=os.environ.get("AIP_PREDICT_ROUTE", ""),
         health_route=os.environ.get("AIP_HEALTH_ROUTE", ""),
     )
+
+
+def _check_numbers(args: argparse.Namespace) -> None:
+    for name in ("workers", "queue_rows", "body_mib", "body_seconds", "grace_seconds", "segment_mib", "segment_seconds"):
+        if not getattr(args, name) > 0:
+            raise ValueError(f"--{name.replace('_', '-')} {getattr(args, name)}: must be above 0")
+    for name in ("port", "grpc_port"):
+        if not 0 <= getattr(args, name) <= 65535:
+            raise ValueError(f"--{name.replace('_', '-')} {getattr(args, name)}: must be 0 to 65535")
+
+
+def _check_log(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(f"--log {folder}: cannot be written ({error.strerror})") from None
 
 
 def _keys(args: argparse.Namespace) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from serving import mlflow_scoring, open_inference
-from serving.batcher import Batcher
+from serving.batcher import BATCH_ROWS, Batcher
 from serving.contract import ContractError
 from serving.docs import DOCS_PAGE, openapi
 from serving.job import Job
@@ -103,7 +103,10 @@ class App:
             budget = headers.get(BUDGET)
             if budget is not None:
                 job.budget = _seconds(budget)
-            await self.batcher.submit(job)
+            if len(job.rows) > BATCH_ROWS:
+                await self._submit_large(job, protocol)
+            else:
+                await self.batcher.submit(job)
             return 200, write(job, context)
         except Exception as error:
             status, answer = self._failure(error, fault)
@@ -112,6 +115,19 @@ class App:
         finally:
             if status != 200 or span is not None or self._options.access_log:
                 self._tell(scope.path, status, job, problem, span)
+
+    async def _submit_large(self, job: Job, protocol: Any) -> None:
+        """Scored in slices, and given up when the client goes away; a small job is done before that could be noticed."""
+
+        async def watch() -> None:
+            await protocol.client_disconnect()
+            job.gone = True
+
+        watcher = asyncio.ensure_future(watch())
+        try:
+            await self.batcher.submit(job)
+        finally:
+            watcher.cancel()
 
     async def _other(self, method: str, path: str, scope: Any, protocol: Any) -> tuple[int, str, Answer]:
         """Everything that is no prediction; the path is the metrics' label, so an unknown one is named so."""

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 
 from serving.job import Job
-from serving.refusal import overloaded
+from serving.refusal import client_gone, overloaded
 
 BATCH_ROWS = 256  # scored in about a millisecond
 SLICE_ROWS = 2048  # of a large request, so that small ones get their turn in between
@@ -41,7 +41,7 @@ class Batcher:
         Awaited directly: a task that may be cancelled shields this, because a batch is shared.
 
         Raises:
-            Refusal: the queue is full, the deadline passed, or the log cannot be written.
+            Refusal: the queue is full, the deadline passed, the client went away, or the log cannot be written.
         """
         rows = len(job.rows)
         if self.waiting and self.waiting + rows > self._limit:
@@ -83,6 +83,8 @@ class Batcher:
         left = len(job.rows)
         try:
             for part in job.parts(SLICE_ROWS):
+                if job.gone:
+                    raise client_gone()
                 self._score([part])
                 self.waiting -= len(part.rows)
                 left -= len(part.rows)

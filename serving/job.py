@@ -6,14 +6,13 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
+from serving.records import Inputs
 
 
 class Job:
     """What a protocol reads out of a request. `probabilities` and `best` (a class's index) are there once it is scored."""
 
     __slots__ = (
-        "arrays",
         "best",
         "budget",
         "caller",
@@ -22,6 +21,7 @@ class Job:
         "event_time",
         "gone",
         "ids",
+        "inputs",
         "probabilities",
         "received",
         "rows",
@@ -32,9 +32,9 @@ class Job:
         rows: list[Any],
         event_time: str | None = None,
         ids: list[str] | None = None,
-        arrays: dict[str, np.ndarray] | None = None,
+        inputs: Inputs | None = None,
     ) -> None:
-        self.rows, self.event_time, self.ids, self.arrays = rows, event_time, ids, arrays
+        self.rows, self.event_time, self.ids, self.inputs = rows, event_time, ids, inputs
         self.caller = self.digest = ""
         self.received = time.perf_counter()
         self.budget: float | None = None  # seconds from `received` that the client gives
@@ -47,8 +47,8 @@ class Job:
         """The job in slices of that many rows."""
         for start in range(0, len(self.rows), size):
             cut = slice(start, start + size)
-            arrays = {name: array[cut] for name, array in self.arrays.items()} if self.arrays else None
-            part = Job(self.rows[cut], self.event_time, self.ids[cut] if self.ids else None, arrays)
+            inputs = self.inputs.rows(cut) if self.inputs else None
+            part = Job(self.rows[cut], self.event_time, self.ids[cut] if self.ids else None, inputs)
             part.caller, part.digest, part.received, part.budget = self.caller, self.digest, self.received, self.budget
             yield part
 

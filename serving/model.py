@@ -145,9 +145,9 @@ class ServedModel:
                     self._cache.move_to_end(job.digest)
             if all(found is not None for found in known):
                 return np.concatenate(known)  # type: ignore[arg-type]
-        arrays = jobs[0].arrays if len(jobs) == 1 and jobs[0].arrays else self.records.arrays(rows)
-        probabilities = self._scorer.probabilities(arrays)
-        for name, count in self.records.unseen(arrays).items():
+        inputs = jobs[0].inputs if len(jobs) == 1 and jobs[0].inputs else self.records.inputs(rows)
+        probabilities = self._scorer.probabilities(self.records.feeds(inputs))
+        for name, count in self.records.unseen(inputs).items():
             self.metrics.unseen.labels(name).inc(count)
         if self._cache_size:
             self._remember(jobs, probabilities)
@@ -180,7 +180,7 @@ def utc_text(moment: datetime) -> str:
     >>> utc_text(datetime(2013, 3, 1, tzinfo=UTC))
     '2013-03-01T00:00:00.000000Z'
     """
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
 
 
 def event_text(moment: datetime | None) -> str | None:

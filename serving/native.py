@@ -37,13 +37,7 @@ class Native:
 
     def __init__(self, model: ServedModel) -> None:
         self._model = model
-        fields: list[Any] = [
-            ("records", list[model.records.type]),  # type: ignore[name-defined]
-            ("event_time", Time | None, None),
-            ("prediction_ids", list[Id] | None, None),
-        ]
-        request = msgspec.defstruct("PredictRequest", fields, forbid_unknown_fields=True)
-        self._decoder = msgspec.json.Decoder(request)
+        self._strict, self._lenient = map(_request_decoder, (model.records.strict, model.records.lenient))
         self._feedback = msgspec.json.Decoder(FeedbackRequest)
         identity, encode = model.identity, msgspec.json.encode
         head = encode({"model": model.contract.use_case, "version": identity.version, "release": identity.release})
@@ -59,14 +53,12 @@ class Native:
             msgspec.ValidationError, msgspec.DecodeError: it is not a predict request, or not JSON.
         """
         try:
-            request: Any = self._decoder.decode(body)
+            request = self._strict.decode(body)
         except msgspec.ValidationError:
-            self._explain(body)
-            raise
+            request = self._read_leniently(body)
         records, ids = request.records, request.prediction_ids
         if not records:
             raise ContractError("there is no row to score")
-        self._model.records.check(records)
         if ids is not None and len(ids) != len(records):
             raise ContractError(f"{len(ids)} prediction_ids for {len(records)} records; give one each, or none")
         return Job(records, event_text(request.event_time), ids)
@@ -87,6 +79,15 @@ class Native:
         self._model.feedback([(label.prediction_id, label.label) for label in labels], caller)
         return b'{"accepted":%d}' % len(labels)
 
+    def _read_leniently(self, body: bytes) -> Any:
+        try:
+            request = self._lenient.decode(body)
+        except msgspec.ValidationError:
+            self._explain(body)
+            raise
+        self._model.records.check(request.records)
+        return request
+
     def _explain(self, body: bytes) -> None:
         """Raise every fault of the records, where it is the records that are wrong."""
         plain = msgspec.json.decode(body)
@@ -95,3 +96,12 @@ class Native:
             error = self._model.records.faults(records)
             if error:
                 raise error from None
+
+
+def _request_decoder(record: type[msgspec.Struct]) -> msgspec.json.Decoder[Any]:
+    fields: list[Any] = [
+        ("records", list[record]),  # type: ignore[valid-type]
+        ("event_time", Time | None, None),
+        ("prediction_ids", list[Id] | None, None),
+    ]
+    return msgspec.json.Decoder(msgspec.defstruct("PredictRequest", fields, forbid_unknown_fields=True))

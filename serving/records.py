@@ -1,21 +1,33 @@
 """Records: the typed form of one row, built from the contract, so that JSON is decoded and checked in compiled code.
 
-A record type has one field a column, with the contract's type and bounds, so decoding a request *is* its validation. Only
-when that fails are the records looked at again, value by value, to name every fault at once.
+A record type has one field a column, with the contract's type and bounds, so decoding a request *is* its validation. What
+the strict type refuses is read again by a lenient one (a number where a category is meant is a category), and only when
+that fails too are the records looked at value by value, to name every fault at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
 from msgspec.structs import astuple
 
-from serving.contract import FLOAT32_MAX, Column, Contract, ContractError
+from serving.contract import FLOAT32_MAX, MISSING, Column, Contract, ContractError
 
-Record = Any  # an instance of `Records.type`
+Record = Any  # an instance of `Records.strict` or `Records.lenient`
+
+
+class Inputs(NamedTuple):
+    """Model input: float32 `numbers` of shape (numeric columns, rows), string `texts` of (categorical columns, rows)."""
+
+    numbers: np.ndarray
+    texts: np.ndarray
+
+    def rows(self, cut: slice) -> Inputs:
+        """Some of the rows."""
+        return Inputs(self.numbers[:, cut], self.texts[:, cut])
 
 
 class Records:
@@ -29,26 +41,31 @@ class Records:
         self._columns = [*self._categorical, *self._numeric]
         self._end = len(self._columns)
         names = [*(column.name for column in self._columns), *contract.identifiers]
-        fields: list[Any] = [_field(f"f{i}", column) for i, column in enumerate(self._columns)]
-        fields += [(f"f{i}", str | int | None, None) for i in range(self._end, len(names))]
-        self.type: type[msgspec.Struct] = msgspec.defstruct(
-            "Record",
-            fields,
-            rename={f"f{i}": name for i, name in enumerate(names)},  # a column may have a name that Python has not
-            kw_only=True,
-            forbid_unknown_fields=True,
-            omit_defaults=True,
-            gc=False,
-        )
         self._names = names
+        self.strict = self._type("Record", _strict_field)
+        self.lenient = self._type("LenientRecord", _lenient_field)
         self._checks = [(f"f{i}", column, not column.nullable) for i, column in enumerate(self._categorical)]
         lows = [-np.inf if column.low is None else column.low for column in self._numeric]
         highs = [np.inf if column.high is None else column.high for column in self._numeric]
         self._low, self._high = (np.array(bounds, dtype=np.float32).reshape(-1, 1) for bounds in (lows, highs))
         self._seen = [frozenset((*column.categories, "", None)) for column in self._categorical]
 
+    def _type(self, name: str, field: Callable[[str, Column], Any]) -> type[msgspec.Struct]:
+        """A record type; a column may have a name that Python has not, so fields are numbered."""
+        fields: list[Any] = [field(f"f{i}", column) for i, column in enumerate(self._columns)]
+        fields += [(f"f{i}", str | int | None, None) for i in range(self._end, len(self._names))]
+        return msgspec.defstruct(
+            name,
+            fields,
+            rename={f"f{i}": given for i, given in enumerate(self._names)},
+            kw_only=True,
+            forbid_unknown_fields=True,
+            omit_defaults=True,
+            gc=False,
+        )
+
     def check(self, records: Sequence[Record]) -> None:
-        """What the type cannot say about categories; numbers among them become the strings that the contract means.
+        """What the lenient type cannot say about categories; numbers become the strings that the contract means.
 
         Raises:
             ContractError: naming every fault.
@@ -83,55 +100,69 @@ class Records:
             ContractError: naming every fault.
         """
         try:
-            rows = msgspec.convert(records, list[self.type])  # type: ignore[name-defined]
+            rows = msgspec.convert(records, list[self.lenient])  # type: ignore[name-defined]
         except msgspec.ValidationError as error:
             raise self.faults(records) or ContractError(str(error)) from None
         self.check(rows)
         return rows
 
-    def from_columns(self, table: Mapping[str, Any]) -> tuple[list[Record], dict[str, np.ndarray]]:
+    def from_columns(self, table: Mapping[str, Any]) -> tuple[list[Record], Inputs]:
         """Named columns of equal length as records, and as model input.
 
         Raises:
             ContractError: naming every fault.
         """
         arrays = self.contract.encode_columns(table)
+        count = len(arrays[self._columns[0].name])
+        numbers = [arrays[column.name][:, 0] for column in self._numeric]
+        texts = [arrays[column.name][:, 0] for column in self._categorical]
+        inputs = Inputs(
+            np.array(numbers, dtype=np.float32).reshape(-1, count), np.array(texts, dtype=object).reshape(-1, count)
+        )
         lists = [_plain(arrays[column.name]) for column in self._columns]
-        lists += [list(table.get(name) or [None] * len(lists[0])) for name in self.contract.identifiers]
+        lists += [list(table.get(name) or [None] * count) for name in self.contract.identifiers]
         keys = [f"f{i}" for i in range(len(lists))]
-        return [self.type(**dict(zip(keys, row, strict=True))) for row in zip(*lists, strict=True)], arrays
+        return [self.strict(**dict(zip(keys, row, strict=True))) for row in zip(*lists, strict=True)], inputs
 
-    def arrays(self, records: Sequence[Record]) -> dict[str, np.ndarray]:
-        """Checked records as model input: one array of shape (rows, 1) a column, float32 or str objects."""
+    def inputs(self, records: Sequence[Record]) -> Inputs:
+        """Checked records as model input; None becomes NaN or the empty string."""
         columns = list(zip(*map(astuple, records), strict=True))
-        numbers = np.array(columns[self._split : self._end], dtype=np.float32)  # None becomes NaN
-        arrays = {column.name: numbers[i].reshape(-1, 1) for i, column in enumerate(self._numeric)}
-        for column, values in zip(self._categorical, columns, strict=False):
-            array = np.empty(len(values), dtype=object)
-            array[:] = [value or "" for value in values]
-            arrays[column.name] = array.reshape(-1, 1)
-        return arrays
+        texts = np.empty((self._split, len(records)), dtype=object)
+        for i in range(self._split):
+            texts[i] = [value or MISSING for value in columns[i]]
+        return Inputs(np.array(columns[self._split : self._end], dtype=np.float32), texts)
 
-    def unseen(self, arrays: Mapping[str, np.ndarray]) -> dict[str, int]:
+    def feeds(self, inputs: Inputs) -> dict[str, np.ndarray]:
+        """The model's inputs by name, each of shape (rows, 1)."""
+        count = inputs.texts.shape[1]
+        numbers, texts = inputs.numbers.reshape(-1, count, 1), inputs.texts.reshape(-1, count, 1)
+        feeds = dict(zip(self._names, texts, strict=False))
+        feeds.update(zip(self._names[self._split : self._end], numbers, strict=True))
+        return feeds
+
+    def unseen(self, inputs: Inputs) -> dict[str, int]:
         """How many values of each column lie outside what the training snapshot showed, where any do."""
         counts = {}
-        if self._numeric:
-            numbers = np.stack([arrays[column.name][:, 0] for column in self._numeric])
-            outside = ((numbers < self._low) | (numbers > self._high)).sum(axis=1)
-            if outside.any():
-                counts = {c.name: int(n) for c, n in zip(self._numeric, outside, strict=True) if n}
-        for column, seen in zip(self._categorical, self._seen, strict=True):
-            strange = sum(1 for value in arrays[column.name].ravel() if value not in seen)
+        outside = (inputs.numbers < self._low) | (inputs.numbers > self._high)
+        if outside.any():
+            sums = outside.sum(axis=1).tolist()
+            counts = {column.name: n for column, n in zip(self._numeric, sums, strict=True) if n}
+        for column, seen, texts in zip(self._categorical, self._seen, inputs.texts.tolist(), strict=True):
+            strange = sum([text not in seen for text in texts])
             if strange:
                 counts[column.name] = strange
         return counts
 
-    def names(self) -> list[str]:
-        """The fields of a record, in the order of the type."""
-        return self._names
+
+def _strict_field(name: str, column: Column) -> Any:
+    """What most clients send: a category is a string, and one of the allowed ones where they are declared."""
+    if column.kind == "numeric":
+        return _lenient_field(name, column)
+    kind: Any = Literal[column.allowed] if column.allowed else Annotated[str, msgspec.Meta(min_length=1)]
+    return (name, kind | None, None) if column.nullable else (name, kind)
 
 
-def _field(name: str, column: Column) -> Any:
+def _lenient_field(name: str, column: Column) -> Any:
     if column.kind == "categorical":
         kind: Any = str | int | float
     else:

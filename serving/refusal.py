@@ -21,6 +21,11 @@ def too_late(budget: float) -> Refusal:
     return Refusal(504, f"the deadline of {budget * 1000:.0f} ms passed before the request was scored")
 
 
+def client_gone() -> Refusal:
+    """Nobody waits for the answer; the status, which nobody sees, is nginx's for it."""
+    return Refusal(499, "the client went away")
+
+
 def unlogged(error: OSError) -> Refusal:
     """The prediction log cannot be written."""
     return Refusal(503, f"the prediction log cannot be written, so nothing is answered: {error.strerror}", 5)

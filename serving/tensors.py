@@ -118,8 +118,8 @@ def read(model: ServedModel, columns: Mapping[str, Any], rows: Mapping[str, int]
     if count == 0:
         raise ContractError("there is no row to score")
     table = {column.name: [None] * count for column in contract.columns if column.nullable} | dict(columns)
-    records, arrays = model.records.from_columns(table)
-    return Job(records, _event_time(parameters), _ids(parameters, count), arrays)
+    records, inputs = model.records.from_columns(table)
+    return Job(records, _event_time(parameters), _ids(parameters, count), inputs)
 
 
 def outputs(model: ServedModel, job: Job, wanted: Sequence[str]) -> list[Output]:

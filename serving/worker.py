@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 from serving.app import App
@@ -21,7 +22,10 @@ def create() -> App:
     configure(options.release)
     model = served_model(options)
     guard = Guard(Path(options.keys), options.workers) if options.keys else None
-    return App(model, options, guard, tracing(model.contract.use_case))
+    app = App(model, options, guard, tracing(model.contract.use_case))
+    gc.collect()
+    gc.freeze()  # what is here now stays; collections need not look at it again and again
+    return app
 
 
 def served_model(options: Options) -> ServedModel:

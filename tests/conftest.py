@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,67 @@ def small_use_case(folder: Path, frame=None, **replace):
     for old, new in replace.items():
         text = text.replace(old, new)
     return parse_use_case(text, "small.yaml")
+
+
+def chain(case, until=None):
+    """The first steps of a release: snapshot, contract, parts and fitted pipeline."""
+    from tasks.derive_contract import derive_contract
+    from tasks.ingest import ingest
+    from tasks.split import split
+    from tasks.train import train
+
+    snapshot = ingest.fn(case, until)
+    contract = derive_contract.fn(case, snapshot)
+    parts = split.fn(case, snapshot)
+    fitted = train.fn(snapshot, parts.cut, contract, case.features, case.target, case.model)
+    return snapshot, contract, parts, fitted
+
+
+RICH = "{numeric: [a, b], categorical: [c], identifiers: [customer], rules: {b: {nullable: true}, c: {sensitive: true}}}"
+
+
+@pytest.fixture(scope="session")
+def built_bundle(tmp_path_factory):
+    """A bundle of the small use case, with a nullable and a sensitive column and an identifier; built once.
+
+    Its folder, the snapshot it was trained on, and the fitted pipeline.
+    """
+    from prefect.logging import disable_run_logger
+
+    import tasks.evaluate
+    from tasks.bundle import bundle
+    from tasks.convert import convert
+    from tasks.lineage import lineage
+
+    folder = tmp_path_factory.mktemp("built")
+    with pytest.MonkeyPatch.context() as patch, disable_run_logger():
+        patch.setenv("SLIPWAY_HOME", str(folder / "home"))
+        patch.setattr(tasks.evaluate, "create_table_artifact", lambda **_: None)
+        case = small_use_case(folder, **{"{numeric: [a, b], categorical: [c]}": RICH})
+        snapshot, contract, parts, fitted = chain(case)
+        evaluation = tasks.evaluate.evaluate.fn(case, parts, contract, fitted)
+        onnx = convert.fn(parts, contract, case.features, fitted)
+        built = bundle.fn(case, snapshot, contract, onnx, evaluation, lineage(case, snapshot, None, contract, onnx))
+        return built.path, snapshot.path, fitted.path
+
+
+@pytest.fixture
+def bundle_folder(built_bundle, tmp_path):
+    """A copy of that bundle, for one test to do with as it likes."""
+    return Path(shutil.copytree(built_bundle[0], tmp_path / "bundle"))
+
+
+@pytest.fixture
+def model(bundle_folder, home):
+    """The bundle served in this process, without any transport; its log is that of use case `small` in the home."""
+    from configs.settings import prediction_log
+    from serving.bundle import read_bundle
+    from serving.log import PredictionLog
+    from serving.model import Identity, ServedModel
+
+    log = PredictionLog(prediction_log("small"))
+    yield ServedModel(read_bundle(bundle_folder), Identity("1", "small-v1"), log)
+    log.close()
 
 
 @pytest.fixture

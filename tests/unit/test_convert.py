@@ -10,21 +10,10 @@ from configs.schema import Model
 from configs.settings import PROJECT
 from serving.scoring import Scorer
 from tasks.convert import ConversionError, convert
-from tasks.derive_contract import derive_contract
 from tasks.fitted import load
 from tasks.frames import contract_of, encode, read_rows
 from tasks.ingest import ingest
-from tasks.split import split
-from tasks.train import train
-from tests.conftest import small_use_case
-
-
-def chain(case, until=None):
-    snapshot = ingest.fn(case, until)
-    contract = derive_contract.fn(case, snapshot)
-    parts = split.fn(case, snapshot)
-    fitted = train.fn(snapshot, parts.cut, contract, case.features, case.target, case.model)
-    return snapshot, contract, parts, fitted
+from tests.conftest import chain, small_use_case
 
 
 @pytest.mark.parametrize("estimator", ["hist_gradient_boosting", "logistic_regression"])
