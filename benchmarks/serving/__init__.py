@@ -1,0 +1,1 @@
+"""The inference server beside its peers, and under load."""
