@@ -137,8 +137,10 @@ def groups(path: Path, cipher: Cipher | None = None) -> Iterator[tuple[int, byte
             elif line.startswith(SEALED):
                 if cipher is None:
                     raise SegmentError(f"{path.name} is encrypted; set SLIPWAY_LOG_KEY")
+                if lines:
+                    raise SegmentError(f"{path.name}: the group at byte {end} is not what was written: it is not sealed")
                 opened = cipher.open(_parsed(line, path, end).data, path.name)
-                end += len(lines) + len(line)
+                end += len(line)
                 yield end, opened
             else:
                 lines += line

@@ -87,7 +87,9 @@ def _source(folder: Path, memory: Any) -> str:
         else:
             lines.append(str(segment))
     for part in parts(folder):
-        tables.append(_put(memory, part.name, read_part(part)) if part.suffix == SEALED_SUFFIX else str(part))
+        tables.append(
+            _put(memory, f"{part.parent.name}-{part.name}", read_part(part)) if part.suffix == SEALED_SUFFIX else str(part)
+        )
     nothing = ", ".join(f"null::{kind} as {name}" for name, kind in COLUMNS.items())
     queries = [f"select {nothing} where false"]
     if lines:

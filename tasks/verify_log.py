@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import duckdb
+
 from configs.settings import prediction_log
 from serving.segment import SegmentError, groups
 from tasks.log_files import cipher, connect, is_finished, parts, read_part, reading, segments
@@ -45,7 +47,7 @@ def verify(use_case: str) -> list[FileState]:
                     query = "select count(*), max(hash(columns(*))) from read_parquet('memory:///part')"  # reads every page
                     records = int(connection.sql(query).fetchall()[0][0])
                     found.append(FileState(name=name, records=records, bytes=size))
-                except (SegmentError, OSError, RuntimeError, ValueError) as error:
+                except (SegmentError, OSError, duckdb.Error) as error:
                     note = str(error).splitlines()[0]
                     found.append(FileState(name=name, bytes=size, note=note, damaged=True))
     return found

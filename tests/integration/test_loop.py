@@ -88,10 +88,11 @@ def test_replay_goes_on_where_it_stopped(served):
     from tasks.prediction_log import open_log
 
     query = "select count(*), count(distinct prediction_id) from log where caller = 'replay' and kind = ?"
-    rows, distinct = open_log("loans").execute(query, ["prediction"]).fetchone()
-    assert distinct == 900
-    assert rows - distinct <= 24  # at most one answer a connection was on its way when the client died
-    assert open_log("loans").execute(query, ["feedback"]).fetchone()[1] == 900
+    with open_log("loans") as log:
+        rows, distinct = log.execute(query, ["prediction"]).fetchone()
+        assert distinct == 900
+        assert rows - distinct <= 24  # at most one answer a connection was on its way when the client died
+        assert log.execute(query, ["feedback"]).fetchone()[1] == 900
 
 
 def test_retrain_with_nothing_new_keeps_the_champion(served):

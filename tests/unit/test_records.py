@@ -50,7 +50,7 @@ def encoded(text):
     return RECORDS.feeds(RECORDS.inputs(rows))
 
 
-@given(st.fixed_dictionaries({}, optional={name: VALUES for name in (*CONTRACT.names, "customer", "stray")}))
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys((*CONTRACT.names, "customer", "stray"), VALUES)))
 def test_the_type_and_the_contract_agree(change):
     record = {**GOOD, **change}
     text = json.dumps([record]).encode()
@@ -75,7 +75,9 @@ def test_the_type_and_the_contract_agree(change):
             assert (found[name].dtype, found[name].shape) == (wanted[name].dtype, wanted[name].shape)
 
 
-@given(st.lists(st.fixed_dictionaries({}, optional={"size": st.one_of(st.none(), st.floats(-5, 10))}), min_size=1, max_size=30))
+@given(
+    st.lists(st.fixed_dictionaries({}, optional={"size": st.one_of(st.none(), st.floats(-5, 10))}), min_size=1, max_size=30)
+)
 def test_columns_and_records_encode_alike(changes):
     records = [{**GOOD, **change} for change in changes]
     from_records = encoded(json.dumps(records).encode())

@@ -13,7 +13,8 @@ CONTRACT = Contract("small", (Column("a", "numeric", nullable=True),), "y", ("no
 
 def prediction(number, caller=""):
     time = f"2020-01-01T00:00:{number % 60:02d}.000000Z"
-    return Prediction(f"p{number:03d}", time, time, "1", "r", caller, {"a": 1.0 * number}, "yes", [0.4, 0.6], 10)
+    record = {"a": 1.0 * number}
+    return Prediction(f"p{number:03d}", time, time, "1", "r", "champion", caller, record, "yes", [0.4, 0.6], 10, "d")
 
 
 def test_labels_join_early_or_late_and_the_last_one_counts(home, tmp_path):
@@ -49,7 +50,7 @@ def test_months_close_when_they_have_ended(home):
     record = json.loads(json.dumps({}))
     for month in (3, 4):
         moment = f"2013-0{month}-05T00:00:00.000000Z"
-        log.append([Prediction(f"p{month}", moment, moment, "1", "r", "", record, 1, [0.4, 0.6], 10)])
+        log.append([Prediction(f"p{month}", moment, moment, "1", "r", "champion", "", record, 1, [0.4, 0.6], 10, "d")])
     set_clock(case, datetime(2013, 4, 20, tzinfo=UTC))
     assert [bounds.name for bounds in closed_windows(case)] == ["2013-03"]
     set_clock(case, datetime(2013, 5, 1, tzinfo=UTC))

@@ -1,0 +1,231 @@
+"""What each protocol reads and writes, in this process; real clients speak them in tests/integration/test_clients.py."""
+
+import json
+import os
+
+import msgspec
+import numpy as np
+import pytest
+
+from serving.contract import ContractError
+from serving.mlflow_scoring import MlflowScoring
+from serving.native import Native
+from serving.open_inference import OpenInference
+from serving.refusal import Refusal
+from tasks.prediction_log import find_prediction, open_log
+
+RECORD = {"a": 1.0, "b": 0.5, "c": "red"}
+
+
+def predict(model, body):
+    native = Native(model)
+    job = native.read(body if isinstance(body, bytes) else json.dumps(body).encode())
+    return json.loads(native.write(scored(model, job)))
+
+
+def infer(model, body, json_length=None):
+    protocol = OpenInference(model)
+    job, request = protocol.read(body if isinstance(body, bytes) else json.dumps(body).encode(), json_length)
+    return protocol.write(scored(model, job), request)
+
+
+def invoke(model, body, content_type="application/json"):
+    protocol = MlflowScoring(model)
+    job, wanted = protocol.read(body if isinstance(body, bytes) else json.dumps(body).encode(), content_type)
+    return json.loads(protocol.write(scored(model, job), wanted))["predictions"]
+
+
+def scored(model, job):
+    model.score([job])
+    if job.error:
+        raise job.error
+    return job
+
+
+def tensors(**values):
+    kinds = {"c": "BYTES", "customer": "INT64"}
+    return [
+        {"name": name, "shape": [len(data), 1], "datatype": kinds.get(name, "FP64"), "data": data}
+        for name, data in values.items()
+    ]
+
+
+def test_all_protocols_answer_alike(model):
+    answer = predict(model, {"records": [RECORD, {**RECORD, "b": None}]})
+    wanted = [list(row["probabilities"].values()) for row in answer["predictions"]]
+    classes = [row["prediction"] for row in answer["predictions"]]
+    inputs = tensors(a=[1.0, 1.0], b=[0.5, None], c=["red", "red"])
+    _, body = infer(model, {"id": "7", "inputs": inputs})
+    found = json.loads(body)
+    assert found["id"] == "7"
+    chosen, shares = found["outputs"]
+    assert chosen["data"] == classes
+    assert np.reshape(shares["data"], (2, 2)).tolist() == wanted
+    rows = [RECORD, {"a": 1.0, "c": "red"}]
+    split = {"columns": ["c", "a", "b"], "data": [["red", 1, 0.5], ["red", 1, None]]}
+    columns = {"a": [[1.0], [1.0]], "b": [0.5, None], "c": ["red", "red"]}
+    for body in ({"dataframe_records": rows}, {"instances": rows}, {"inputs": columns}, {"dataframe_split": split}):
+        assert invoke(model, body) == classes
+        assert invoke(model, {**body, "params": {"predict_fn": "predict_proba"}}) == wanted
+    assert invoke(model, b"\xef\xbb\xbfa,c,b\r\n1.0,red,0.5\n1,red,NA\n", "text/csv; charset=utf-8") == classes
+
+
+def test_a_client_s_own_prediction_ids_are_kept(model):
+    body = {"records": [RECORD], "prediction_ids": ['mine-"1"']}
+    assert predict(model, body)["predictions"][0]["prediction_id"] == 'mine-"1"'
+    assert find_prediction("small", 'mine-"1"') == {"prediction"}
+    with pytest.raises(ContractError, match="1 prediction_ids for 2 records"):
+        predict(model, {**body, "records": [RECORD] * 2})
+    infer(model, {"inputs": tensors(a=[1], c=["red"]), "parameters": {"prediction_ids": "theirs"}})
+    assert find_prediction("small", "theirs") == {"prediction"}
+
+
+def test_what_is_logged_of_a_request(model):
+    answer = predict(model, {"records": [{**RECORD, "customer": 42}], "event_time": "2020-01-01T01:00:00+01:00"})
+    with open_log("small") as log:
+        columns = "event_time, model_version, release, variant, features, prediction, probabilities"
+        (row,) = log.execute(f"select {columns} from log").fetchall()
+    event_time, version, release, variant, features, prediction, probabilities = row
+    assert str(event_time) == "2020-01-01 00:00:00"
+    assert (version, release, variant) == ("1", "small-v1", "champion")
+    assert json.loads(features) == {**RECORD, "customer": 42}
+    assert prediction == answer["predictions"][0]["prediction"]
+    assert probabilities == list(answer["predictions"][0]["probabilities"].values())
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"shape": [3, 1]}, "column 'a': 1 values for 3 rows"),
+        ({"shape": [1, 2]}, "shape [1, 2] is not a column"),
+        ({"datatype": "COMPLEX"}, "datatype 'COMPLEX' is not one of BOOL"),
+        ({"name": "nope"}, "column 'nope': is not in the contract; known: "),
+        ({"parameters": {"binary_data_size": 8}}, "binary_data_size 8 reaches beyond the body"),
+        ({"parameters": {"binary_data_size": -1}}, "binary_data_size -1 reaches beyond"),
+        ({"data": None}, "column 'a': has no data"),
+        ({"data": [1.5], "datatype": "INT64"}, "must be INT64, found '1.5'"),
+        ({"data": [300], "datatype": "UINT8"}, "does not fit in UINT8"),
+        ({"data": ["x"]}, "must be FP64, found 'x'"),
+        ({"data": [True]}, "must be FP64, found 'True'"),
+        ({"data": [1e39]}, "row 0, column 'a': is not a finite number that fits in 32 bits"),
+        ({"data": [None]}, "row 0, column 'a': is missing"),
+    ],
+)
+def test_open_inference_refuses_what_it_cannot_read(model, change, told):
+    inputs = tensors(a=[1.0], c=["red"])
+    with pytest.raises(ContractError) as caught:
+        infer(model, {"inputs": [{**inputs[0], **change}, inputs[1]]})
+    assert told in str(caught.value)
+
+
+def test_open_inference_refuses_what_does_not_fit_together(model):
+    for inputs, told in (
+        (tensors(a=[1.0]), "column 'c': is not in the table"),
+        (tensors(a=[1.0], c=["red", "red"]), "tensors differ in their number of rows"),
+        ([], "there is no row to score"),
+        (tensors(a=[1.0], c=["red"]) + tensors(a=[1.0]), "is there twice"),
+    ):
+        with pytest.raises(ContractError, match=told):
+            infer(model, {"inputs": inputs})
+    with pytest.raises(ContractError, match="no output is named 'logits'; known: y, probabilities"):
+        infer(model, {"inputs": tensors(a=[1.0], c=["red"]), "outputs": [{"name": "logits"}]})
+    head = json.dumps({"inputs": tensors(a=[1.0], c=["red"])}).encode()
+    with pytest.raises(ContractError, match="3 bytes after the last tensor"):
+        infer(model, head + b"xyz", str(len(head)))
+    for length in ("-1", "x", "99999", "9" * 30):
+        with pytest.raises(ContractError, match="is not a length within the body"):
+            infer(model, b"{}", length)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({}, "one of dataframe_split, dataframe_records, instances, inputs"),
+        ([], "one of dataframe_split"),
+        ({"instances": [], "inputs": []}, "one of dataframe_split"),
+        ({"instances": []}, "there is no row to score"),
+        ({"instances": [1]}, "row 0: must be an object with one field a column"),
+        ({"instances": [RECORD], "more": 1}, "key 'more' is not one of instances, params"),
+        ({"instances": [RECORD], "params": {"predict_fn": "explain"}}, "'explain' is not one of predict, predict_proba"),
+        ({"dataframe_split": {"data": []}}, "needs 'columns' and 'data'"),
+        ({"dataframe_split": {"columns": ["a"], "data": [[1, 2]]}}, "row 0: must be a list of 1 values"),
+        ({"inputs": {"a": [1, 2], "c": ["x"]}}, "columns differ in their number of rows"),
+        ({"instances": [{**RECORD, "a": "x"}]}, "row 0, column 'a': must be a number, found 'x'"),
+        (b"a,c\n1\n", "row 0: has 1 fields where the header has 2"),
+        (b"a,c\nx,red\n", "row 0, column 'a': must be a number, found 'x'"),
+        (b"\xff\xfe", "the CSV is not UTF-8"),
+        (b'a,c\n1,"red', "the CSV cannot be read"),
+        (b"", "there is no row to score"),
+    ],
+)
+def test_mlflow_scoring_refuses_what_it_cannot_read(model, body, told):
+    with pytest.raises(ContractError) as caught:
+        invoke(model, body, "text/csv" if isinstance(body, bytes) else "application/json")
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/json; charset=latin-1", "image/png"])
+def test_mlflow_scoring_refuses_other_types(model, kind):
+    with pytest.raises(Refusal) as caught:
+        invoke(model, {}, kind)
+    assert caught.value.status == 415
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"records":[{"a":NaN,"c":"red"}]}',
+        b'{"records":[{"a":Infinity,"c":"red"}]}',
+        b"{",
+        b"",
+        b"\xff",
+        b'{"records":[{"a":1,"c":"\xff"}]}',
+        b'{"records":[{"a":1,"c":"\\ud800"}]}',
+    ],
+)
+def test_what_is_no_json_is_no_request(model, body):
+    with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)) as caught:
+        predict(model, body)
+    assert not isinstance(caught.value, msgspec.ValidationError)
+
+
+def test_of_a_key_that_is_there_twice_the_last_counts(model):
+    twice = predict(model, b'{"records":[{"a":-9,"c":"red","a":1.0,"b":0.5}]}')
+    assert (
+        twice["predictions"][0]["probabilities"] == predict(model, {"records": [RECORD]})["predictions"][0]["probabilities"]
+    )
+
+
+def test_a_label_that_is_no_class_is_refused_and_nothing_is_logged(model):
+    with pytest.raises(ContractError, match="'maybe' is not one of 'no', 'yes'"):
+        model.feedback([("id-1", "yes"), ("id-2", "maybe")], "")
+    assert find_prediction("small", "id-1") == set()
+
+
+def test_a_broken_log_answers_nothing(model):
+    os.dup2(os.open("/dev/full", os.O_WRONLY), model.log._file)
+    with pytest.raises(Refusal, match="No space left") as caught:
+        predict(model, {"records": [RECORD]})
+    assert caught.value.status == 503
+
+
+def test_the_cache_answers_the_same_request_again_and_logs_it(bundle_folder, home):
+    from configs.settings import prediction_log
+    from serving.bundle import read_bundle
+    from serving.log import PredictionLog
+    from serving.model import Identity, ServedModel
+
+    cached = ServedModel(
+        read_bundle(bundle_folder), Identity("1", "r"), PredictionLog(prediction_log("small")), cache_size=2
+    )
+    native, answers = Native(cached), []
+    for digest, record in [("x", RECORD), ("x", RECORD), ("y", {**RECORD, "a": -1}), ("z", RECORD), ("x", RECORD)]:
+        job = native.read(json.dumps({"records": [record]}).encode())
+        job.digest = digest
+        answers.append(json.loads(native.write(scored(cached, job)))["predictions"][0]["probabilities"])
+    assert answers[0] == answers[1] == answers[4] != answers[2]
+    text = cached.metrics.text().decode()
+    assert 'slipway_cache_lookups_total{found="yes"} 1.0' in text
+    assert 'slipway_cache_lookups_total{found="no"} 4.0' in text
+    with open_log("small") as log:
+        assert log.execute("select count(*) from log").fetchone() == (5,)
