@@ -177,7 +177,7 @@ class Deploy(Strict):
     """Where releases run, and whether clients need a key.
 
     Target `auto` takes Docker where an engine answers and `local` processes otherwise. Authentication `auto` asks for keys
-    as soon as a release can be reached from beyond the loopback interface, which neither of these targets lets it.
+    as soon as the gateway can be reached from beyond the loopback interface (`SLIPWAY_GATEWAY_TLS_ADDRESS`).
     """
 
     target: Literal["auto", "local", "docker"] = "auto"

@@ -26,6 +26,7 @@ def create(
 ) -> None:
     """Make a key and print it, once: only its hash is kept."""
     from tasks.keys import create_key
+    from tasks.targets.settings import needs_keys
 
     case, known = load_use_case(use_case), get_args(Role)
     roles = tuple(dict.fromkeys(role or ["predict"]))
@@ -36,7 +37,7 @@ def create(
     print(text)  # alone on standard output, so that a script can keep it
     note = Console(stderr=True)
     note.print("This is the only time that the key is shown. Send it as 'Authorization: Bearer KEY'")
-    if case.deploy.authentication != "on":
+    if not needs_keys(case):
         note.print(f"Servers here let everybody in until configs/{case.name}.yaml says deploy.authentication: on")
 
 

@@ -21,6 +21,8 @@ import psutil
 
 from configs.errors import InputError
 from configs.settings import PROJECT, TELEMETRY_OFF, home, made, read_services
+from configs.tls import gateway_tls
+from tasks.gateway import write_certificates
 from tasks.targets.ports import free_port, is_free
 
 BIN = Path(sys.executable).parent
@@ -47,6 +49,8 @@ def services() -> list[Service]:
     state, python = home(), sys.executable
     mlflow = made(state / "mlflow")
     routes = made(state / "gateway" / "routes")
+    tls = gateway_tls()
+    secure = [f"--entryPoints.websecure.address={tls.address}", "--entryPoints.websecure.http.tls=true"] if tls else []
     return [
         Service(
             "prefect",
@@ -77,6 +81,7 @@ def services() -> list[Service]:
             lambda port: [
                 f"{BIN}/traefik",
                 f"--entryPoints.web.address=127.0.0.1:{port}",
+                *secure,
                 f"--providers.file.directory={routes}",
                 "--providers.file.watch=true",
                 "--providers.providersThrottleDuration=100ms",
@@ -136,6 +141,7 @@ def up(say: Callable[[str], None]) -> None:
     made(home() / "logs")
     missing = [service for service in services() if not is_up(service.name)]
     ports = {service.name: _port(service) for service in missing}
+    write_certificates(gateway_tls())
     if missing:
         say(f"Starting {', '.join(service.title for service in missing)} in {home()}")
     started: list[str] = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -59,6 +60,7 @@ class App:
     # Granian calls these two when a worker starts and ends.
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._parent = os.getppid()
         loop.call_later(TICK_SECONDS, self._tick, loop)
         if self._options.grpc_port:
             from serving.open_inference_grpc import Service  # a second's worth of memory that not everybody needs
@@ -165,8 +167,8 @@ class App:
             raise Refusal(415, "compressed bodies are not taken")
         if length is not None and length.isdigit() and int(length) > limit:
             raise Refusal(413, f"a body of {length} bytes; at most {limit} are taken")
-        ticket = id(protocol)
-        self._reading[ticket] = time.monotonic(), protocol
+        ticket, task = id(protocol), asyncio.current_task()
+        self._reading[ticket] = time.monotonic(), task
         try:
             if length is not None:
                 body: bytes = await protocol()
@@ -178,6 +180,8 @@ class App:
                     raise Refusal(413, f"the body is larger than {limit} bytes")
                 parts.append(part)
             return b"".join(parts)
+        except asyncio.CancelledError:  # by `_tick`
+            raise Refusal(408, "the body took too long") from None
         finally:
             del self._reading[ticket]
 
@@ -187,6 +191,8 @@ class App:
             headers = list(self._json)
             if error.retry_after is not None:
                 headers.append(("retry-after", str(error.retry_after)))
+            if error.status == 408:
+                headers.append(("connection", "close"))
             if error.status == 401:
                 headers.append(("www-authenticate", "Bearer"))
             return error.status, (headers, _error(error.problem))
@@ -214,19 +220,22 @@ class App:
             span.end(status, ids, len(job.rows) if job is not None else 0, self.model.identity)
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Twice a second: keys, segments, slow clients."""
+        """Twice a second: keys, segments, slow clients, and whether the process that replaces dead workers is there."""
         loop.call_later(TICK_SECONDS, self._tick, loop)
+        if os.getppid() != self._parent:
+            logger.error("the parent process is gone, and with it whoever could stop this worker: it ends")
+            os._exit(1)
         self.model.log.tick()
-        self.model.metrics.queue.set(self.batcher.waiting)
+        self.model.metrics.queue.set(self.batcher.waiting + self.batcher.waiting_large)
         if self._guard is not None:
             try:
                 self._guard.tick()
             except KeysError as error:
                 logger.error("the key file cannot be read, the keys from before stay: %s", error)
         oldest = time.monotonic() - self._options.body_seconds
-        for began, protocol in list(self._reading.values()):
-            if began < oldest:  # answering closes the connection, which ends the reading
-                protocol.response_bytes(408, self._json, _error("the body took too long"))
+        for began, task in list(self._reading.values()):
+            if began < oldest:
+                task.cancel()
 
     def _predict_routes(self) -> dict[str, tuple[Read, Write, Explain]]:
         native, opened, scoring = self._native, self._open, self._mlflow

@@ -16,6 +16,7 @@ from serving.refusal import client_gone, overloaded
 BATCH_ROWS = 256  # scored in about a millisecond
 SLICE_ROWS = 2048  # of a large request, so that small ones get their turn in between
 QUEUE_ROWS = 512
+LARGE_JOBS = 4  # at once; they take turns, a slice each
 
 
 class _Batch:
@@ -33,7 +34,9 @@ class Batcher:
     def __init__(self, score: Callable[[list[Job]], None], queue_rows: int = QUEUE_ROWS) -> None:
         self._score, self._limit = score, queue_rows
         self._queue: deque[_Batch] = deque()
+        self._large_jobs = 0
         self.waiting = 0
+        self.waiting_large = 0
 
     async def submit(self, job: Job) -> None:
         """Return when the job is scored and logged.
@@ -44,10 +47,10 @@ class Batcher:
             Refusal: the queue is full, the deadline passed, the client went away, or the log cannot be written.
         """
         rows = len(job.rows)
-        if self.waiting and self.waiting + rows > self._limit:
-            raise overloaded(self.waiting)
         if rows > BATCH_ROWS:
             await self._large(job)
+        elif self.waiting and self.waiting + rows > self._limit:
+            raise overloaded(self.waiting)
         else:
             await self._join(job, rows)
         if job.error is not None:
@@ -79,18 +82,23 @@ class Batcher:
         batch.done.set_result(None)
 
     async def _large(self, job: Job) -> None:
-        self.waiting += len(job.rows)
+        """Slice by slice, so that small requests wait for one slice at most; beyond `LARGE_JOBS` refused as a full queue."""
+        if self._large_jobs >= LARGE_JOBS:
+            raise overloaded(self.waiting_large)
         left = len(job.rows)
+        self._large_jobs += 1
+        self.waiting_large += left
         try:
             for part in job.parts(SLICE_ROWS):
                 if job.gone:
                     raise client_gone()
                 self._score([part])
-                self.waiting -= len(part.rows)
+                self.waiting_large -= len(part.rows)
                 left -= len(part.rows)
                 job.extend(part)
                 if job.error is not None:
                     return
                 await asyncio.sleep(0)
         finally:
-            self.waiting -= left
+            self._large_jobs -= 1
+            self.waiting_large -= left

@@ -14,6 +14,7 @@ import httpx
 
 from configs.errors import CheckFailed
 from configs.settings import home, made, service_address
+from configs.tls import GatewayTls
 from tasks.values import Release, write_atomically
 
 SWITCH_SECONDS = 30
@@ -50,7 +51,6 @@ def render(use_case: str, server: str) -> dict[str, Any]:
             "routers": {
                 use_case: {
                     "rule": f"PathPrefix(`/{use_case}/`)",
-                    "entryPoints": ["web"],
                     "middlewares": [f"{use_case}-strip", f"{use_case}-retry"],
                     "service": use_case,
                 }
@@ -63,6 +63,17 @@ def render(use_case: str, server: str) -> dict[str, Any]:
             "services": {use_case: {"loadBalancer": {"servers": [{"url": server}]}}},
         }
     }
+
+
+def write_certificates(tls: GatewayTls | None) -> None:
+    """Tell Traefik which certificate to show on the TLS address; read again when the file changes."""
+    path = routes_folder() / "_tls.yml"
+    if tls is None:
+        path.unlink(missing_ok=True)
+        return
+    shown = {"certFile": str(tls.certificate), "keyFile": str(tls.key)}
+    content = {"tls": {"stores": {"default": {"defaultCertificate": shown}}}}
+    write_atomically(path, json.dumps(content, indent=1).encode())
 
 
 def address(use_case: str) -> str:

@@ -15,7 +15,7 @@ from configs.schema import UseCase
 from configs.settings import PROJECT, home, made, prediction_log
 from tasks.keys import keys_folder
 from tasks.targets.ports import free_port
-from tasks.targets.settings import environment
+from tasks.targets.settings import environment, needs_keys
 from tasks.values import BundleRef, Image, Release
 
 STOP_SECONDS = 15
@@ -28,7 +28,7 @@ def start(release: Release, image: Image, use_case: UseCase) -> Release:
     command = [sys.executable, "-m", "serving", "--bundle", str(BundleRef(digest=release.bundle).path)]
     command += ["--log", str(prediction_log(release.use_case)), "--port", str(port)]
     command += ["--version", release.version, "--release", release.name]
-    if use_case.deploy.authentication == "on":
+    if needs_keys(use_case):
         command += ["--keys", str(keys_folder(use_case.name) / "keys.json")]
     with open(_output(release), "ab") as output:
         process = subprocess.Popen(

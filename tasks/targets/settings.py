@@ -6,25 +6,34 @@ import hashlib
 import os
 
 from configs.schema import UseCase
+from configs.tls import gateway_tls
 from tasks.keys import INTERNAL
 
 SECRETS = ("SLIPWAY_LOG_KEY", "SLIPWAY_LOG_PEPPER")  # handed on from this process's environment, never written down
 
 
 def environment(use_case: UseCase) -> dict[str, str]:
-    """The settings of a use case.
-
-    Both targets publish releases on the loopback interface only, so `auto` lets everybody in; inside its container a server
-    cannot know that, so it is told.
-    """
+    """The settings of a use case."""
     settings = {
         "SLIPWAY_WORKERS": str(use_case.deploy.workers),
-        "SLIPWAY_AUTH": "on" if use_case.deploy.authentication == "on" else "off",
+        "SLIPWAY_AUTH": "on" if needs_keys(use_case) else "off",
         "SLIPWAY_INTERNAL_CALLER": INTERNAL,
         "SLIPWAY_SENSITIVE": use_case.log.sensitive,
         "SLIPWAY_LOG_FAILURE": use_case.log.on_failure,
     }
     return settings | {name: os.environ[name] for name in SECRETS if os.environ.get(name)}
+
+
+def needs_keys(use_case: UseCase) -> bool:
+    """Whether clients need a key. `auto`: as soon as the gateway can be reached from beyond the loopback interface.
+
+    Releases themselves are published on the loopback interface only; inside its container a server cannot know that, so it
+    is told.
+    """
+    if use_case.deploy.authentication != "auto":
+        return use_case.deploy.authentication == "on"
+    tls = gateway_tls()
+    return tls is not None and tls.is_public
 
 
 def settings_digest(use_case: UseCase) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from configs.settings import PROJECT
+from tests.integration.server import Server
 
 SLIPWAY = str(Path(sys.executable).parent / "slipway")
 
@@ -54,3 +55,19 @@ def served(tmp_path_factory):
         os.environ.pop("SLIPWAY_HOME")
         if previous:
             os.environ["SLIPWAY_HOME"] = previous
+
+
+@pytest.fixture
+def serve(bundle_folder, home):
+    """Starts servers of the small bundle, whose log is that of use case `small`; they end with the test."""
+    from configs.settings import prediction_log
+
+    servers = []
+
+    def start(*words, **more):
+        servers.append(Server(bundle_folder, prediction_log("small"), *words, output=home / "server.log", **more))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.kill()

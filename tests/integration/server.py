@@ -1,0 +1,102 @@
+"""One inference server as a process of its own, and certificates to run it with."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+
+import httpx
+
+from configs.settings import PROJECT
+from tasks.targets.ports import free_port
+
+
+class Server:
+    """`python -m serving` on a free port, up when the constructor returns. Its output goes to `output`."""
+
+    def __init__(self, bundle, log, *words, output=None, environment=None, tls=None, port=None):
+        self.port, self.output = port or free_port(), output or log.parent / "server.log"
+        command = [sys.executable, "-m", "serving", *words, "--bundle", str(bundle), "--log", str(log)]
+        if port is None:
+            command += ["--port", str(self.port)]
+        if tls:
+            command += ["--tls-certificate", str(tls[0]), "--tls-key", str(tls[1])]
+        with self.output.open("ab") as file:
+            self.process = subprocess.Popen(
+                command,
+                cwd=PROJECT,
+                env={**os.environ, **(environment or {})},
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+            )
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        verify = ssl.create_default_context(cafile=str(tls[0])) if tls else True
+        self.client = httpx.Client(base_url=self.url, timeout=20, verify=verify)
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                if self.client.get("/readyz").status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.02)
+        raise AssertionError(f"the server did not come up:\n{self.words()}")
+
+    def words(self):
+        """What it printed."""
+        return self.output.read_text(errors="replace")
+
+    def kill(self):
+        """SIGKILL to all of its processes."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def raw(self, data, seconds=10.0):
+        """Send bytes as they are; what comes back until the server closes or the time is over."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
+            connection.sendall(data)
+            received = b""
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                while part := connection.recv(65536):
+                    received += part
+            return received
+
+
+def make_certificate(folder):
+    """A self-signed certificate for localhost and 127.0.0.1, and its key, as PEM files."""
+    import datetime
+    import ipaddress
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(minutes=5))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "certificate.pem", folder / "key.pem"
+    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return paths
