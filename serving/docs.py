@@ -130,7 +130,7 @@ def _schemas(contract: Contract) -> dict[str, Any]:
         "Accepted": _object({"accepted": {"type": "integer"}}, ["accepted"]),
         "InferRequest": _object(
             {
-                "id": text,
+                "id": {"type": ["string", "null"]},
                 "parameters": {"type": "object"},
                 "inputs": {"type": "array", "items": _object(tensor, ["name", "shape", "datatype", "data"])},
                 "outputs": {"type": "array", "items": _object(output, ["name"])},
