@@ -19,6 +19,7 @@ from configs.schema import UseCase
 from configs.settings import made, use_case_home
 from tasks import gateway
 from tasks.history import read_history, record
+from tasks.keys import internal_key
 from tasks.registry import crown
 from tasks.targets import docker, local
 from tasks.targets.settings import settings_digest
@@ -55,6 +56,7 @@ def start(use_case: UseCase, version: Version, image: Image) -> Release:
         address="",
         handle="",
     )
+    internal_key(use_case.name)
     release = TARGETS[image.target].start(release, image, use_case)
     write_atomically(_record(release), release.model_dump_json(indent=1).encode())
     try:

@@ -72,7 +72,12 @@ def revoke_key(use_case: str, name: str) -> Key:
 
 
 def internal_headers(use_case: str, caller: str) -> dict[str, str]:
-    """What Slipway's own clients send: who they are, and a key that is made when it is first needed."""
+    """What Slipway's own clients send: who they are, and its own key."""
+    return {"authorization": f"Bearer {internal_key(use_case)}", "x-slipway-caller": caller}
+
+
+def internal_key(use_case: str) -> str:
+    """Slipway's own key, made when it is first needed: before a server starts, so that it knows the key from then on."""
     path = use_case_home(use_case) / "internal.key"
     text = path.read_text() if path.exists() else ""
     mine = next((key for key in list_keys(use_case) if key.name == INTERNAL and key.revoked is None), None)
@@ -82,7 +87,7 @@ def internal_headers(use_case: str, caller: str) -> dict[str, str]:
         text = create_key(use_case, INTERNAL, ("predict", "feedback", "admin"))
         path.touch(mode=0o600)
         path.write_text(text)
-    return {"authorization": f"Bearer {text}", "x-slipway-caller": caller}
+    return text
 
 
 @contextmanager

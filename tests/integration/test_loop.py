@@ -6,6 +6,7 @@ import os
 import random
 import re
 import signal
+import ssl
 import threading
 import time
 
@@ -14,6 +15,9 @@ import pandas as pd
 import pytest
 
 from configs.load import load_use_case
+from tasks.source import replay_rows
+from tasks.targets.ports import free_port
+from tests.integration.server import make_certificate
 
 
 def released(served):
@@ -103,7 +107,6 @@ def test_retrain_with_nothing_new_keeps_the_champion(served):
 
 
 def test_score_a_file_in_chunks_and_resume(served, tmp_path):
-    from tasks.source import replay_rows
 
     rows = replay_rows(load_use_case("loans")).to_pandas()
     source = tmp_path / "applications.csv"
@@ -203,7 +206,6 @@ def test_five_switches_under_load_lose_no_request(served):
     from flows.chain import build, roll_out
     from tasks.gateway import address
     from tasks.registry import champion
-    from tasks.source import replay_rows
 
     case = load_use_case("loans")
     record = {n: v for n, v in replay_rows(case).to_pylist()[0].items() if n in case.features.all and v is not None}
@@ -248,6 +250,48 @@ def test_killed_at_ten_random_moments_it_ends_right_with_one_training(served, tm
         assert not re.search(r"loans-v[2-9]", status)
         versions = {found for output in outputs for found in re.findall(r"Registered loans version (\d+)", output)}
         assert versions == {"1"}
+    finally:
+        home.run("down")
+
+
+def test_beyond_loopback_keys_and_tls_are_on_and_a_subject_can_be_erased(served, tmp_path):
+    """A gateway that listens on every interface, and what its operator does: keys, verify, compact, erase."""
+    home = type(served)(tmp_path / "home")
+    certificate, key = make_certificate(tmp_path)
+    port = free_port()
+    home.environment |= {
+        "SLIPWAY_GATEWAY_TLS_CERTIFICATE": str(certificate),
+        "SLIPWAY_GATEWAY_TLS_KEY": str(key),
+        "SLIPWAY_GATEWAY_TLS_ADDRESS": f"0.0.0.0:{port}",
+    }
+    case = load_use_case("loans")
+    record = {n: v for n, v in replay_rows(case).to_pylist()[0].items() if n in case.features.all and v is not None}
+    body = {"records": [record], "prediction_ids": ["subject-42"]}
+    home.run("up")
+    try:
+        home.run("release", "loans")
+        context = ssl.create_default_context(cafile=str(certificate))
+        with httpx.Client(base_url=f"https://127.0.0.1:{port}/loans", verify=context, timeout=10) as client:
+            assert client.post("/predict", json=body).status_code == 401
+            text = home.run("keys", "create", "loans", "shop", "--role", "predict").splitlines()[0]
+            client.headers["authorization"] = f"Bearer {text}"
+            deadline = time.monotonic() + 5
+            while (answer := client.post("/predict", json=body)).status_code == 401 and time.monotonic() < deadline:
+                time.sleep(0.1)
+            assert answer.status_code == 200
+            assert "shop" in home.run("keys", "list", "loans")
+            assert "did you mean 'predict'?" in home.run("keys", "create", "loans", "x", "--role", "predct", status=2)
+            assert "all as they were written" in home.run("log", "verify", "loans")
+            erased = home.run("log", "erase", "loans", "--where", "prediction_id=subject-42", "--yes")
+            assert "Erased 1 predictions" in erased
+            told = home.run("log", "erase", "loans", "--where", "prediction_id=subject-42", "--yes", status=2)
+            assert "no prediction of loans has prediction_id=subject-42" in told
+            assert client.post("/predict", json={"records": [record]}).status_code == 200
+            home.run("keys", "revoke", "loans", "shop")
+            deadline = time.monotonic() + 5
+            while client.post("/predict", json=body).status_code != 401:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
     finally:
         home.run("down")
 

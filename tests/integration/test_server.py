@@ -20,6 +20,7 @@ from tasks.targets.ports import free_port
 from tests.integration.server import make_certificate
 
 RECORD = {"a": 1.0, "b": 0.5, "c": "red"}
+KILLS = int(os.environ.get("SLIPWAY_KILLS", "4"))
 BODY = json.dumps({"records": [RECORD]})
 
 
@@ -101,7 +102,7 @@ def test_every_answered_prediction_survives_kill_9_at_random_moments(serve, word
                     return
                 answered.append(answer.json()["predictions"][0]["prediction_id"])
 
-    for _ in range(4):
+    for _ in range(KILLS):
         server, stop = serve(*words), threading.Event()
         with ThreadPoolExecutor(4) as pool:
             for _ in range(4):
@@ -109,8 +110,10 @@ def test_every_answered_prediction_survives_kill_9_at_random_moments(serve, word
             time.sleep(moments.uniform(0.2, 1.2))
             server.kill()
             stop.set()
-    assert len(answered) > 100
-    assert set(answered) <= set(logged())
+    missing = set(answered) - set(logged())
+    print(f"\n{KILLS} kills, {len(answered):,} answered, {len(missing)} of them missing from the log")
+    assert len(answered) > 25 * KILLS
+    assert not missing
 
 
 def test_sigterm_finishes_what_was_accepted_and_ends_with_0(serve):
