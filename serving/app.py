@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from serving import mlflow_scoring, open_inference
+from serving.admission import Admission, overloaded
 from serving.batcher import BATCH_ROWS, Batcher
 from serving.contract import ContractError
 from serving.docs import DOCS_PAGE, openapi
@@ -47,13 +48,15 @@ class App:
 
     def __init__(self, model: ServedModel, options: Options, guard: Guard | None, tracing: Tracing | None = None) -> None:
         self.model, self._options, self._guard, self._tracing = model, options, guard, tracing
-        self.batcher = Batcher(model.score, options.queue_rows)
+        self.batcher, self.admission = Batcher(model.score), Admission(options.queue_rows)
         self._native, self._open, self._mlflow = Native(model), open_inference.OpenInference(model), MlflowScoring(model)
         self._predicts = self._predict_routes()
         self._gets = self._get_routes()
         release = ("x-slipway-release", model.identity.release)
         self._json: Headers = [("content-type", "application/json"), release]
         self._release = release
+        self._no_place = self._failure(overloaded(), _native_fault)[1]
+        self._refused = 0
         self._reading: dict[int, tuple[float, Any]] = {}
         self._grpc: Any = None
 
@@ -65,7 +68,7 @@ class App:
         if self._options.grpc_port:
             from serving.open_inference_grpc import Service  # a second's worth of memory that not everybody needs
 
-            service = Service(self.model, self.batcher, self._guard)
+            service = Service(self.model, self.batcher, self.admission, self._guard)
             address, tls = f"{self._options.host}:{self._options.grpc_port}", self._options.tls
             self._grpc = loop.run_until_complete(service.start(address, tls))
 
@@ -81,7 +84,15 @@ class App:
         path, method = scope.path, scope.method
         route = self._predicts.get(path) if method == "POST" else None
         if route is not None:
-            status, (headers, body) = await self._predict(route, scope, protocol, started)
+            length = scope.headers.get("content-length", "")
+            size = int(length) if length.isdecimal() else 0
+            taken = self.admission.enter(size)
+            if taken is None:
+                self._refused += 1
+                status, (headers, body) = 429, self._no_place
+            else:
+                status, rows, (headers, body) = await self._predict(route, scope, protocol, started)
+                self.admission.leave(taken, size, rows)
         else:
             status, path, (headers, body) = await self._other(method, path, scope, protocol)
         protocol.response_bytes(status, headers or self._json, body)
@@ -89,15 +100,14 @@ class App:
 
     async def _predict(
         self, route: tuple[Read, Write, Explain], scope: Any, protocol: Any, started: float
-    ) -> tuple[int, Answer]:
+    ) -> tuple[int, int, Answer]:
+        """Status, rows and answer; it does not raise."""
         read, write, fault = route
         headers, job = scope.headers, None
         span = self._tracing.start(scope.path, headers.get("traceparent")) if self._tracing else None
         status, problem = 200, ""
         try:
             caller = self._caller(headers, "predict")
-            if self.batcher.full():
-                raise Refusal(429, "the queue is full; try again later", 1)
             body = await self._body(headers, protocol)
             job, context = read(body, headers.get)
             job.caller, job.received = caller, started
@@ -109,11 +119,11 @@ class App:
                 await self._submit_large(job, protocol)
             else:
                 await self.batcher.submit(job)
-            return 200, write(job, context)
+            return 200, len(job.rows), write(job, context)
         except Exception as error:
             status, answer = self._failure(error, fault)
             problem = str(error)
-            return status, answer
+            return status, len(job.rows) if job is not None else 0, answer
         finally:
             if status != 200 or span is not None or self._options.access_log:
                 self._tell(scope.path, status, job, problem, span)
@@ -226,7 +236,10 @@ class App:
             logger.error("the parent process is gone, and with it whoever could stop this worker: it ends")
             os._exit(1)
         self.model.log.tick()
-        self.model.metrics.queue.set(self.batcher.waiting + self.batcher.waiting_large)
+        self.model.metrics.queue.set(self.admission.rows)
+        if self._refused:  # one line for all of them: a flood must not become a flood of lines
+            logger.warning("refused %d requests: as much work as the server takes on", self._refused)
+            self._refused = 0
         if self._guard is not None:
             try:
                 self._guard.tick()

@@ -10,13 +10,12 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
+from serving.admission import LARGE_ROWS
 from serving.job import Job
-from serving.refusal import client_gone, overloaded
+from serving.refusal import client_gone
 
-BATCH_ROWS = 256  # scored in about a millisecond
+BATCH_ROWS = LARGE_ROWS  # scored in about a millisecond
 SLICE_ROWS = 2048  # of a large request, so that small ones get their turn in between
-QUEUE_ROWS = 512
-LARGE_JOBS = 4  # at once; they take turns, a slice each
 
 
 class _Batch:
@@ -29,14 +28,11 @@ class _Batch:
 
 
 class Batcher:
-    """One worker's queue. `score` does a batch's work and leaves answers, or errors, in its jobs; it does not raise."""
+    """One worker's batches. `score` does a batch's work and leaves answers, or errors, in its jobs; it does not raise."""
 
-    def __init__(self, score: Callable[[list[Job]], None], queue_rows: int = QUEUE_ROWS) -> None:
-        self._score, self._limit = score, queue_rows
+    def __init__(self, score: Callable[[list[Job]], None]) -> None:
+        self._score = score
         self._queue: deque[_Batch] = deque()
-        self._large_jobs = 0
-        self.waiting = 0
-        self.waiting_large = 0
 
     async def submit(self, job: Job) -> None:
         """Return when the job is scored and logged.
@@ -44,21 +40,15 @@ class Batcher:
         Awaited directly: a task that may be cancelled shields this, because a batch is shared.
 
         Raises:
-            Refusal: the queue is full, the deadline passed, the client went away, or the log cannot be written.
+            Refusal: the deadline passed, the client went away, or the log cannot be written.
         """
         rows = len(job.rows)
         if rows > BATCH_ROWS:
             await self._large(job)
-        elif self.waiting and self.waiting + rows > self._limit:
-            raise overloaded(self.waiting)
         else:
             await self._join(job, rows)
         if job.error is not None:
             raise job.error
-
-    def full(self) -> bool:
-        """Whether even one more row would be refused."""
-        return self.waiting >= self._limit
 
     async def _join(self, job: Job, rows: int) -> None:
         queue = self._queue
@@ -70,35 +60,22 @@ class Batcher:
         batch = queue[-1]
         batch.jobs.append(job)
         batch.rows += rows
-        self.waiting += rows
         await batch.done
 
     def _run(self) -> None:
         batch = self._queue.popleft()
         if self._queue:
             asyncio.get_running_loop().call_soon(self._run)
-        self.waiting -= batch.rows
         self._score(batch.jobs)
         batch.done.set_result(None)
 
     async def _large(self, job: Job) -> None:
-        """Slice by slice, so that small requests wait for one slice at most; beyond `LARGE_JOBS` refused as a full queue."""
-        if self._large_jobs >= LARGE_JOBS:
-            raise overloaded(self.waiting_large)
-        left = len(job.rows)
-        self._large_jobs += 1
-        self.waiting_large += left
-        try:
-            for part in job.parts(SLICE_ROWS):
-                if job.gone:
-                    raise client_gone()
-                self._score([part])
-                self.waiting_large -= len(part.rows)
-                left -= len(part.rows)
-                job.extend(part)
-                if job.error is not None:
-                    return
-                await asyncio.sleep(0)
-        finally:
-            self._large_jobs -= 1
-            self.waiting_large -= left
+        """Slice by slice, so that small requests wait for one slice at most."""
+        for part in job.parts(SLICE_ROWS):
+            if job.gone:
+                raise client_gone()
+            self._score([part])
+            job.extend(part)
+            if job.error is not None:
+                return
+            await asyncio.sleep(0)

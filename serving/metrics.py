@@ -35,7 +35,7 @@ class Metrics:
         )
         self.batch = Histogram("slipway_batch_rows", "Rows scored together", buckets=_SIZES, registry=registry)
         self.queue = Gauge(
-            "slipway_queue_rows", "Rows that wait to be scored", registry=registry, multiprocess_mode="livesum"
+            "slipway_queue_rows", "Rows in work, without large requests", registry=registry, multiprocess_mode="livesum"
         )
         self.log_bytes = Counter("slipway_log_bytes", "Bytes appended to the prediction log", registry=registry)
         self.log_failures = Counter("slipway_log_failures", "Batches that could not be logged", registry=registry)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import secrets
 import time
@@ -64,7 +63,7 @@ class ServedModel:
         self._cache_size = cache_size
         self._classes = set(map(repr, self.contract.classes))
         self._prefix = secrets.token_hex(8)
-        self._count = itertools.count()
+        self._count = 0
 
     def score(self, jobs: Sequence[Job]) -> None:
         """Score, log and answer a batch: afterwards each job holds its answers, or in `error` why it has none."""
@@ -108,7 +107,7 @@ class ServedModel:
         classes, clock = self.contract.classes, time.perf_counter()
         for job in jobs:
             end = at + len(job.rows)
-            ids = job.ids = job.ids or [f"{self._prefix}{next(self._count):012x}" for _ in job.rows]
+            ids = job.ids = job.ids or self._new_ids(len(job.rows))
             job.best, job.probabilities = best[at:end], listed[at:end]
             happened, latency = job.event_time or now, int((clock - job.received) * 1e6)
             for prediction_id, row, chosen, values in zip(ids, job.rows, job.best, job.probabilities, strict=True):
@@ -134,6 +133,11 @@ class ServedModel:
         self._write(entries)
         self.metrics.rows.inc(at)
         self.metrics.batch.observe(at)
+
+    def _new_ids(self, rows: int) -> list[str]:
+        prefix, first = self._prefix, self._count
+        self._count += rows
+        return [f"{prefix}{number:012x}" for number in range(first, self._count)]
 
     def _probabilities(self, jobs: list[Job], rows: list[Any]) -> np.ndarray:
         """Shape (rows, classes), float32; from the cache where it is on and every request of the batch is in it."""

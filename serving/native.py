@@ -32,18 +32,38 @@ class FeedbackRequest(msgspec.Struct, forbid_unknown_fields=True):
     labels: list[Label]
 
 
+class Answer(msgspec.Struct, gc=False):
+    """What is said of one record."""
+
+    prediction_id: str
+    prediction: str | int | bool
+    probabilities: Any
+
+
+class PredictResponse(msgspec.Struct):
+    """What is said of a request."""
+
+    model: str
+    version: str
+    release: str
+    predictions: list[Answer]
+
+
 class Native:
-    """Reads requests straight into the contract's record type, and writes answers around parts that never change."""
+    """Reads requests straight into the contract's record type, and writes answers from typed ones."""
 
     def __init__(self, model: ServedModel) -> None:
         self._model = model
         self._strict, self._lenient = map(_request_decoder, (model.records.strict, model.records.lenient))
         self._feedback = msgspec.json.Decoder(FeedbackRequest)
-        identity, encode = model.identity, msgspec.json.encode
-        head = encode({"model": model.contract.use_case, "version": identity.version, "release": identity.release})
-        self._head = head[:-1].decode() + ',"predictions":['
-        self._chosen = [f',"prediction":{encode(value).decode()},"probabilities":{{' for value in model.contract.classes]
-        self._names = [f"{encode(str(value)).decode()}:" for value in model.contract.classes]
+        classes = model.contract.classes
+        self._encode = msgspec.json.Encoder().encode
+        self._shares = msgspec.defstruct(
+            "Probabilities",
+            [(f"p{i}", float) for i in range(len(classes))],
+            rename={f"p{i}": str(value) for i, value in enumerate(classes)},
+            gc=False,
+        )
 
     def read(self, body: bytes) -> Job:
         """The job of a body.
@@ -65,13 +85,12 @@ class Native:
 
     def write(self, job: Job) -> bytes:
         """The answers, in the order of the records."""
-        answers = []
-        names, chosen = self._names, self._chosen
-        for prediction_id, best, values in zip(job.ids or (), job.best, job.probabilities, strict=True):
-            shares = ",".join([f"{name}{value!r}" for name, value in zip(names, values, strict=True)])
-            quoted = f'"{prediction_id}"' if prediction_id.isalnum() else msgspec.json.encode(prediction_id).decode()
-            answers.append(f'{{"prediction_id":{quoted}{chosen[best]}{shares}}}}}')
-        return f"{self._head}{','.join(answers)}]}}".encode()
+        classes, shares, identity = self._model.contract.classes, self._shares, self._model.identity
+        answers = [
+            Answer(prediction_id, classes[best], shares(*values))
+            for prediction_id, best, values in zip(job.ids or (), job.best, job.probabilities, strict=True)
+        ]
+        return self._encode(PredictResponse(self._model.contract.use_case, identity.version, identity.release, answers))
 
     def feedback(self, body: bytes, caller: str) -> bytes:
         """Log the labels of a body; raises as `read` does."""

@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 
 from serving import open_inference_pb2 as messages
 from serving import tensors
+from serving.admission import Admission, overloaded
 from serving.batcher import Batcher
 from serving.contract import ContractError
 from serving.job import Job
@@ -50,8 +51,8 @@ CONTENTS = {
 class Service:
     """The six calls of `GRPCInferenceService`."""
 
-    def __init__(self, model: ServedModel, batcher: Batcher, guard: Guard | None) -> None:
-        self._model, self._batcher, self._guard = model, batcher, guard
+    def __init__(self, model: ServedModel, batcher: Batcher, admission: Admission, guard: Guard | None) -> None:
+        self._model, self._batcher, self._admission, self._guard = model, batcher, admission, guard
         self._info = tensors.metadata(model)
 
     async def start(self, address: str, tls: tuple[Path, Path] | None) -> grpc.aio.Server:
@@ -121,8 +122,10 @@ class Service:
 
     async def _infer(self, body: bytes, context: Any) -> Any:
         loop = asyncio.get_running_loop()
-        began, status, job = loop.time(), 500, None
+        began, status, job, taken = loop.time(), 500, None, self._admission.enter(len(body))
         try:
+            if taken is None:
+                raise overloaded()
             caller = _metadata(context, "x-slipway-caller") or ""
             if self._guard:
                 caller = self._guard.admit(_metadata(context, "authorization"), "predict")
@@ -148,6 +151,8 @@ class Service:
             status = 400
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "not a ModelInferRequest")
         finally:
+            if taken is not None:
+                self._admission.leave(taken, len(body), len(job.rows) if job is not None else 0)
             self._model.metrics.request("grpc ModelInfer", status, loop.time() - began)
 
     def _known(self, name: str, version: str) -> None:

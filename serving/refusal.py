@@ -11,11 +11,6 @@ class Refusal(Exception):
         self.status, self.problem, self.retry_after = status, problem, retry_after
 
 
-def overloaded(waiting: int) -> Refusal:
-    """The queue is full."""
-    return Refusal(429, f"{waiting} rows wait already; try again later", 1)
-
-
 def too_late(budget: float) -> Refusal:
     """The client's deadline passed while the request waited."""
     return Refusal(504, f"the deadline of {budget * 1000:.0f} ms passed before the request was scored")

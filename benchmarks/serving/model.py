@@ -43,4 +43,5 @@ def build(home: Path, rows: int = 10_000) -> BenchmarkModel:
         origin = lineage.lineage(case, snapshot, None, contract, onnx)
         built = bundle.bundle.fn(case, snapshot, contract, onnx, evaluation, origin)
     later = replay_rows(case).slice(0, rows).select(case.features.all).to_pylist()
-    return BenchmarkModel(built.path, fitted.path, later, case.features.categorical)
+    whole = [row for row in later if None not in row.values()]  # not every peer takes null in every protocol
+    return BenchmarkModel(built.path, fitted.path, whole, case.features.categorical)

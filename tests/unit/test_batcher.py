@@ -43,21 +43,18 @@ def test_a_batch_has_a_bound():
     assert all(sum(batch) <= BATCH_ROWS for batch in recorder.batches)
 
 
-def test_beyond_the_queue_requests_are_refused_and_the_queue_drains():
-    batcher = Batcher(Recorder(), queue_rows=10)
-    _, outcomes = run(batcher, *[4] * 5)
-    refused = [outcome for outcome in outcomes if outcome is not None]
-    assert len(refused) == 3
-    assert all(isinstance(error, Refusal) and (error.status, error.retry_after) == (429, 1) for error in refused)
-    assert batcher.waiting == 0
-
-
-def test_a_request_larger_than_the_queue_is_taken_when_it_is_empty_and_cut_in_slices():
+def test_a_large_request_is_cut_in_slices():
     recorder = Recorder()
-    (job,), (outcome,) = run(Batcher(recorder, queue_rows=10), SLICE_ROWS * 2 + 5)
+    (job,), (outcome,) = run(Batcher(recorder), SLICE_ROWS * 2 + 5)
     assert outcome is None
     assert recorder.batches == [[SLICE_ROWS], [SLICE_ROWS], [5]]
     assert len(job.best) == len(job.ids) == len(job.probabilities) == SLICE_ROWS * 2 + 5
+
+
+def test_small_requests_get_their_turn_between_slices():
+    recorder = Recorder()
+    run(Batcher(recorder), SLICE_ROWS * 3, 1, 1)
+    assert [1, 1] in recorder.batches[:3]
 
 
 def test_a_large_request_ends_when_its_client_is_gone():
@@ -72,7 +69,6 @@ def test_a_large_request_ends_when_its_client_is_gone():
     with pytest.raises(Refusal, match="went away"):
         asyncio.run(leave())
     assert len(recorder.batches) < 3
-    assert batcher.waiting == 0
 
 
 def test_an_error_of_one_slice_is_the_request_s():
