@@ -19,7 +19,11 @@ BODIES = 500
 
 
 def compare(model: BenchmarkModel, rounds: int = 3, seconds: float = 5.0) -> None:
-    """Print the table. Every round asks every server once, so that a change of the machine's speed hits all alike."""
+    """Print the table.
+
+    Every round asks every server once, so that a change of the machine's speed hits all alike; the others are
+    paused meanwhile.
+    """
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         servers = [make(model, work) for make in (slipway, bento, mlserver, mlflow)]
@@ -29,10 +33,13 @@ def compare(model: BenchmarkModel, rounds: int = 3, seconds: float = 5.0) -> Non
             servers.append(floor(model, work, _answer(servers[0], model)))
             servers[-1].start(work / "floor.out")
             _check_answers(servers, model)
+            for server in servers:
+                server.pause()
             found = _measure(servers, model, rounds, seconds)
             _print(servers, found)
         finally:
             for server in servers:
+                server.resume()
                 server.stop()
 
 
@@ -56,10 +63,13 @@ def _measure(servers: list[Server], model: BenchmarkModel, rounds: int, seconds:
         for server in servers:
             bodies = [server.body([row]) for row in model.rows[:BODIES]]
             headers = {"content-type": "application/json", **server.headers}
+            server.resume()
+            load(server.url, bodies, headers, 16, 1.0, CLIENT_CPU)  # warm again
             for connections in CONNECTIONS:
                 one = load(server.url, bodies, headers, connections, seconds, CLIENT_CPU)
                 found.setdefault((server.name, connections), []).append(one)
                 print(f"round {number + 1}: {server.name}, {connections} connections: {one.rate:,.0f} a second", flush=True)
+            server.pause()
     return found
 
 

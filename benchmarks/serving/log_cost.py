@@ -18,7 +18,7 @@ WITHOUT = (
 WITHOUT += "runpy.run_module('serving', run_name='__main__')"
 
 
-def log_cost(model: BenchmarkModel, rounds: int = 5, seconds: float = 5.0) -> None:
+def log_cost(model: BenchmarkModel, rounds: int = 9, seconds: float = 5.0) -> None:
     """Print the throughput with and without, pair by pair, at 64 connections."""
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -82,6 +83,20 @@ class Server:
         root = psutil.Process(self.process.pid)
         infos = [process.memory_full_info() for process in [root, *root.children(recursive=True)]]
         return sum(info.rss for info in infos) / 1e6, sum(info.pss for info in infos) / 1e6
+
+    def pause(self) -> None:
+        """Take no processor time while another is measured."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        assert self.process is not None
+        root = psutil.Process(self.process.pid)
+        for process in [root, *root.children(recursive=True)]:
+            process.send_signal(number)
 
     def stop(self) -> None:
         """Stop it and whatever it started."""

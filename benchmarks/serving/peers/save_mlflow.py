@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import joblib
 import mlflow.sklearn
@@ -9,7 +10,7 @@ import pandas as pd
 from mlflow.models import infer_signature
 
 pipeline, rows, folder = sys.argv[1:]
-frame = pd.DataFrame(json.load(open(rows)))
+frame = pd.DataFrame(json.loads(Path(rows).read_text()))
 frame = frame.astype({name: "float64" for name in frame.columns if frame[name].dtype.kind in "if"})
 mlflow.sklearn.save_model(
     joblib.load(pipeline),
