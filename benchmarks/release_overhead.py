@@ -73,6 +73,7 @@ def plain_script(until: str) -> None:
         lineage,
         register,
         registry,
+        sign,
         split,
         train,
         validate,
@@ -95,6 +96,7 @@ def plain_script(until: str) -> None:
         onnx = convert.convert.fn(parts, contract, case.features, final)
         origin = lineage.lineage(case, snapshot, moment, contract, onnx)
         packed = bundle.bundle.fn(case, snapshot, contract, onnx, evaluation, origin)
+        packed = sign.sign.fn(packed)
         version = register.register.fn(case, packed, onnx, evaluation)
         image = containerize.containerize.fn(case, version)
         release = deploy.start.fn(case, version, image)

@@ -17,6 +17,7 @@ from tasks.integrate import integration_test
 from tasks.lineage import lineage
 from tasks.register import register
 from tasks.registry import champion
+from tasks.sign import sign
 from tasks.split import split
 from tasks.train import train
 from tasks.validate import validate
@@ -33,7 +34,7 @@ class Challenger(NamedTuple):
 
 
 def build(use_case: UseCase, until: datetime | None) -> Challenger:
-    """Ingest, validate, split, train, evaluate, convert, bundle, register."""
+    """Ingest, validate, split, train, evaluate, convert, bundle, sign, register."""
     serving = champion(use_case.name)
     snapshot = ingest(use_case, until)
     contract = derive_contract(use_case, snapshot)
@@ -47,7 +48,7 @@ def build(use_case: UseCase, until: datetime | None) -> Challenger:
 
     onnx = convert(parts, contract, use_case.features, final)
     origin = lineage(use_case, snapshot, until, contract, onnx)
-    packed = bundle(use_case, snapshot, contract, onnx, evaluation, origin)
+    packed = sign(bundle(use_case, snapshot, contract, onnx, evaluation, origin))
     version = register(use_case, packed, onnx, evaluation)
     return Challenger(version, parts, contract, evaluation)
 

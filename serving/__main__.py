@@ -13,6 +13,7 @@ from serving.bundle import BundleError, read_bundle
 from serving.keys import KeysError, read_keys
 from serving.options import Options
 from serving.segment import log_key
+from serving.signature import check_signature
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -58,6 +59,8 @@ def _options(args: argparse.Namespace) -> Options:
         BundleError, KeysError, ValueError: saying what is wrong with them.
     """
     bundle = read_bundle(args.bundle)
+    if args.public_key:
+        check_signature(bundle, args.public_key)
     keys = _keys(args)
     _check_numbers(args)
     _check_log(args.log)
@@ -152,6 +155,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--bundle", type=Path, default=env.get("SLIPWAY_BUNDLE"), required="SLIPWAY_BUNDLE" not in env)
     parser.add_argument("--log", type=Path, default=env.get("SLIPWAY_LOG"), required="SLIPWAY_LOG" not in env)
     on_vertex = "AIP_HTTP_PORT" in env
+    option("public-key", None, "PEM file; only a bundle that its owner signed is served", Path)
     option("host", "0.0.0.0" if on_vertex else "127.0.0.1", "address to listen on")
     option("port", int(env.get("AIP_HTTP_PORT", "8080")), "port of HTTP", int)
     option("grpc-port", 0, "port of gRPC; 0 for none", int)

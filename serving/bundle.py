@@ -10,6 +10,8 @@ import msgspec
 
 from serving.contract import Contract, read_contract
 
+SIGNATURE = "model.sig"  # beside the files that it signs, and so not among those that the manifest names
+
 
 class BundleError(ValueError):
     """A bundle that must not be served; the message names the file and what is wrong with it."""
@@ -51,7 +53,7 @@ def read_bundle(folder: Path) -> Bundle:
         manifest = msgspec.json.decode(raw, type=Manifest)
     except msgspec.DecodeError as error:
         raise BundleError(f"{path}: {error}") from None
-    present = {file.name for file in folder.iterdir()} - {"manifest.json"}
+    present = {file.name for file in folder.iterdir()} - {"manifest.json", SIGNATURE}
     for name in sorted(present | manifest.files.keys()):
         if name not in present:
             raise BundleError(f"{folder}: {name} is missing")

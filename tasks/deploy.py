@@ -17,10 +17,13 @@ from prefect.artifacts import create_markdown_artifact
 from configs.errors import CheckFailed, InputError
 from configs.schema import UseCase
 from configs.settings import made, use_case_home
+from serving.bundle import BundleError, read_bundle
+from serving.signature import check_signature
 from tasks import gateway
 from tasks.history import read_history, record
 from tasks.keys import internal_key
 from tasks.registry import crown
+from tasks.signing_keys import public_key
 from tasks.targets import docker, local
 from tasks.targets.settings import settings_digest
 from tasks.values import Image, Release, Version, write_atomically
@@ -28,6 +31,10 @@ from tasks.values import Image, Release, Version, write_atomically
 READY_SECONDS = 60
 DRAIN_SECONDS = 1.0
 TARGETS: dict[str, ModuleType] = {"local": local, "docker": docker}
+
+
+class NotTrusted(CheckFailed):
+    """A bundle that must not be served."""
 
 
 class NotReady(CheckFailed):
@@ -39,6 +46,7 @@ def start(use_case: UseCase, version: Version, image: Image) -> Release:
     """The version's release, up and ready, without traffic. One that is up already is taken as it is.
 
     Raises:
+        NotTrusted: its bundle was changed, or is not signed with this home's key.
         NotReady: it died, or was not ready in time.
     """
     settings = settings_digest(use_case)
@@ -56,6 +64,10 @@ def start(use_case: UseCase, version: Version, image: Image) -> Release:
         address="",
         handle="",
     )
+    try:
+        check_signature(read_bundle(version.bundle.path), public_key())
+    except BundleError as error:
+        raise NotTrusted(str(error)) from None
     internal_key(use_case.name)
     release = TARGETS[image.target].start(release, image, use_case)
     write_atomically(_record(release), release.model_dump_json(indent=1).encode())

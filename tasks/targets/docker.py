@@ -10,6 +10,7 @@ from configs.errors import InputError
 from configs.schema import UseCase
 from configs.settings import home, prediction_log
 from tasks.keys import keys_folder
+from tasks.signing_keys import public_key
 from tasks.targets.engine import engine
 from tasks.targets.ports import free_port
 from tasks.targets.settings import environment
@@ -38,11 +39,13 @@ def start(release: Release, image: Image, use_case: UseCase) -> Release:
         volumes={
             str(log): {"bind": "/log", "mode": "rw"},
             str(keys_folder(release.use_case)): {"bind": "/keys", "mode": "ro"},
+            str(public_key().parent): {"bind": "/signing", "mode": "ro"},
         },
         environment={
             "SLIPWAY_MODEL_VERSION": release.version,
             "SLIPWAY_RELEASE": release.name,
             "SLIPWAY_KEYS": "/keys/keys.json",
+            "SLIPWAY_PUBLIC_KEY": "/signing/public.pem",
             **environment(use_case),
         },
         labels={"slipway.home": str(home()), "slipway.use_case": release.use_case, "slipway.release": release.name},

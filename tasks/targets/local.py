@@ -14,6 +14,7 @@ import psutil
 from configs.schema import UseCase
 from configs.settings import PROJECT, home, made, prediction_log
 from tasks.keys import keys_folder
+from tasks.signing_keys import public_key
 from tasks.targets.ports import free_port
 from tasks.targets.settings import environment, needs_keys
 from tasks.values import BundleRef, Image, Release
@@ -28,6 +29,7 @@ def start(release: Release, image: Image, use_case: UseCase) -> Release:
     command = [sys.executable, "-m", "serving", "--bundle", str(BundleRef(digest=release.bundle).path)]
     command += ["--log", str(prediction_log(release.use_case)), "--port", str(port)]
     command += ["--version", release.version, "--release", release.name]
+    command += ["--public-key", str(public_key())]
     if needs_keys(use_case):
         command += ["--keys", str(keys_folder(use_case.name) / "keys.json")]
     with open(_output(release), "ab") as output:

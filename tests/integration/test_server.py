@@ -14,10 +14,11 @@ import httpx
 import pytest
 
 from configs.settings import PROJECT, prediction_log
+from serving.segment import groups
 from tasks.keys import create_key, keys_folder, revoke_key
 from tasks.prediction_log import open_log
 from tasks.targets.ports import free_port
-from tests.integration.server import make_certificate
+from tests.integration.server import Server, make_certificate
 
 RECORD = {"a": 1.0, "b": 0.5, "c": "red"}
 KILLS = int(os.environ.get("SLIPWAY_KILLS", "4"))
@@ -216,14 +217,12 @@ def test_large_headers_are_refused(serve):
 def test_a_full_disk_answers_503_and_then_goes_on(bundle_folder, home, tmp_path):
     if os.geteuid() != 0:
         pytest.skip("mounting a small file system needs root")
-    from tests.integration.server import Server
-
     disk = tmp_path / "disk"
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], check=True)
+    log = disk / "log"
+    server = Server(bundle_folder, log, output=tmp_path / "server.log")
     try:
-        log = disk / "log"
-        server = Server(bundle_folder, log, output=tmp_path / "server.log")
         (disk / "fill").write_bytes(b"x" * 1_000_000)
         answers = [server.client.post("/predict", json={"records": [RECORD] * 50}) for _ in range(20)]
         statuses = [answer.status_code for answer in answers]
@@ -232,11 +231,10 @@ def test_a_full_disk_answers_503_and_then_goes_on(bundle_folder, home, tmp_path)
         (disk / "fill").unlink()
         assert server.client.post("/predict", content=BODY).status_code == 200
         server.kill()
-        from serving.segment import groups
-
         held = sum(group.count(b"\n") for segment in log.glob("*.jsonl") for _, group in groups(segment))
         assert held == 50 * statuses.count(200) + 1
     finally:
+        server.kill()
         subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
