@@ -1,4 +1,4 @@
-"""`python -m benchmarks.serving [install|compare|large|log|overload|memory]...`; without a word, all but `install`.
+"""`python -m benchmarks.serving [install|compare|large|log|overload|memory|profile]...`; without a word, all but `install`.
 
 Needs `wrk` and `taskset`. The peers live in environments of their own in `.bench/`, made by `install`.
 """
@@ -14,9 +14,10 @@ from benchmarks.serving.log_cost import log_cost
 from benchmarks.serving.memory import memory
 from benchmarks.serving.model import build
 from benchmarks.serving.overload import overload
+from benchmarks.serving.profile import profile
 from benchmarks.serving.servers import install, installed
 
-MEASURES = {"compare": compare, "large": large, "log": log_cost, "overload": overload, "memory": memory}
+MEASURES = {"compare": compare, "large": large, "log": log_cost, "overload": overload, "memory": memory, "profile": profile}
 
 
 def main(words: list[str]) -> int:
