@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from granian.rsgi import ProtocolClosed, ProtocolError
 
 from serving import mlflow_scoring, open_inference
 from serving.admission import Admission, overloaded
@@ -26,7 +27,7 @@ from serving.mlflow_scoring import MlflowScoring
 from serving.model import ServedModel
 from serving.native import Native
 from serving.options import Options
-from serving.refusal import Refusal
+from serving.refusal import Refusal, client_gone
 from serving.tracing import Tracing
 
 logger = logging.getLogger("slipway")
@@ -192,6 +193,8 @@ class App:
             return b"".join(parts)
         except asyncio.CancelledError:  # by `_tick`
             raise Refusal(408, "the body took too long") from None
+        except (ProtocolClosed, ProtocolError):
+            raise client_gone() from None
         finally:
             del self._reading[ticket]
 

@@ -138,6 +138,7 @@ class Service:
             status = 200
             return self._write(request, job)
         except asyncio.CancelledError:
+            status = 499
             if job is not None:
                 job.gone = True
             raise
