@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
         port=options.port,
         workers=options.workers,
         respawn_failed_workers=True,
-        workers_kill_timeout=int(options.grace_seconds),
+        workers_kill_timeout=max(1, round(options.grace_seconds)),
         websockets=False,
         log_access=False,
         http1_settings=HTTP1Settings(header_read_timeout=int(options.body_seconds * 1000), max_buffer_size=65536),
