@@ -25,6 +25,7 @@ class Job:
         "probabilities",
         "received",
         "rows",
+        "start",
     )
 
     def __init__(
@@ -36,6 +37,7 @@ class Job:
     ) -> None:
         self.rows, self.event_time, self.ids, self.inputs = rows, event_time, ids, inputs
         self.caller = self.digest = ""
+        self.start = 0  # of a slice: where it begins in its request
         self.received = time.perf_counter()
         self.budget: float | None = None  # seconds from `received` that the client gives
         self.gone = False  # the client went away: nobody waits for the answer
@@ -49,6 +51,7 @@ class Job:
             cut = slice(start, start + size)
             inputs = self.inputs.rows(cut) if self.inputs else None
             part = Job(self.rows[cut], self.event_time, self.ids[cut] if self.ids else None, inputs)
+            part.start = start
             part.caller, part.digest, part.received, part.budget = self.caller, self.digest, self.received, self.budget
             yield part
 

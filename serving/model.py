@@ -59,7 +59,7 @@ class ServedModel:
         self.records = Records(self.contract)
         self._scorer = Scorer(bundle.model)
         self._sensitive, self._answer_unlogged = sensitive, answer_unlogged
-        self._cache: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, int], np.ndarray] = OrderedDict()
         self._cache_size = cache_size
         self._classes = set(map(repr, self.contract.classes))
         self._prefix = secrets.token_hex(8)
@@ -142,11 +142,11 @@ class ServedModel:
     def _probabilities(self, jobs: list[Job], rows: list[Any]) -> np.ndarray:
         """Shape (rows, classes), float32; from the cache where it is on and every request of the batch is in it."""
         if self._cache_size:
-            known = [self._cache.get(job.digest) for job in jobs]
+            known = [self._cache.get((job.digest, job.start)) for job in jobs]
             for job, found in zip(jobs, known, strict=True):
                 self.metrics.cache.labels("yes" if found is not None else "no").inc()
                 if found is not None:
-                    self._cache.move_to_end(job.digest)
+                    self._cache.move_to_end((job.digest, job.start))
             if all(found is not None for found in known):
                 return np.concatenate(known)  # type: ignore[arg-type]
         inputs = jobs[0].inputs if len(jobs) == 1 and jobs[0].inputs else self.records.inputs(rows)
@@ -160,7 +160,7 @@ class ServedModel:
     def _remember(self, jobs: list[Job], probabilities: np.ndarray) -> None:
         at = 0
         for job in jobs:
-            self._cache[job.digest] = probabilities[at : at + len(job.rows)]
+            self._cache[job.digest, job.start] = probabilities[at : at + len(job.rows)]
             at += len(job.rows)
         while len(self._cache) > self._cache_size:
             self._cache.popitem(last=False)

@@ -209,15 +209,36 @@ def test_a_broken_log_answers_nothing(model):
     assert caught.value.status == 503
 
 
-def test_the_cache_answers_the_same_request_again_and_logs_it(bundle_folder, home):
+def test_slices_of_a_large_request_are_cached_apart(bundle_folder, home):
+    import asyncio
+
+    from serving.batcher import SLICE_ROWS, Batcher
+
+    records = [{**RECORD, "a": number / 100} for number in range(3 * SLICE_ROWS)]
+    answers = []
+    for size, times in ((0, 1), (8, 2)):
+        served = cached_model(bundle_folder, size)
+        for _ in range(times):
+            job = Native(served).read(json.dumps({"records": records}).encode())
+            job.digest = "same"
+            asyncio.run(Batcher(served.score).submit(job))
+            answers.append(job.probabilities)
+        assert ('found="yes"} 3.0' in served.metrics.text().decode()) == (times == 2)
+    assert answers[0] == answers[1] == answers[2]
+
+
+def cached_model(bundle_folder, cache_size):
     from configs.settings import prediction_log
     from serving.bundle import read_bundle
     from serving.log import PredictionLog
     from serving.model import Identity, ServedModel
 
-    cached = ServedModel(
-        read_bundle(bundle_folder), Identity("1", "r"), PredictionLog(prediction_log("small")), cache_size=2
-    )
+    log = PredictionLog(prediction_log("small"))
+    return ServedModel(read_bundle(bundle_folder), Identity("1", "r"), log, cache_size=cache_size)
+
+
+def test_the_cache_answers_the_same_request_again_and_logs_it(bundle_folder, home):
+    cached = cached_model(bundle_folder, 2)
     native, answers = Native(cached), []
     for digest, record in [("x", RECORD), ("x", RECORD), ("y", {**RECORD, "a": -1}), ("z", RECORD), ("x", RECORD)]:
         job = native.read(json.dumps({"records": [record]}).encode())
