@@ -69,7 +69,7 @@ class App:
         if self._options.grpc_port:
             from serving.open_inference_grpc import Service  # a second's worth of memory that not everybody needs
 
-            service = Service(self.model, self.batcher, self.admission, self._guard)
+            service = Service(self.model, self.batcher, self.admission, self._guard, self._tracing)
             address, tls = f"{self._options.host}:{self._options.grpc_port}", self._options.tls
             self._grpc = loop.run_until_complete(service.start(address, tls))
 
@@ -105,7 +105,7 @@ class App:
         """Status, rows and answer; it does not raise."""
         read, write, fault = route
         headers, job = scope.headers, None
-        span = self._tracing.start(scope.path, headers.get("traceparent")) if self._tracing else None
+        span = self._tracing.start(f"POST {scope.path}", headers.get("traceparent")) if self._tracing else None
         status, problem = 200, ""
         try:
             caller = self._caller(headers, "predict")

@@ -21,9 +21,12 @@ from serving.job import Job
 from serving.keys import Guard
 from serving.model import ServedModel
 from serving.refusal import Refusal
+from serving.tracing import Tracing
 
 logger = logging.getLogger("slipway")
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024
+METHOD = "inference.GRPCInferenceService/ModelInfer"
+SHOWN_IDS = 16  # in a span
 CODES = {
     401: grpc.StatusCode.UNAUTHENTICATED,
     403: grpc.StatusCode.PERMISSION_DENIED,
@@ -51,8 +54,16 @@ CONTENTS = {
 class Service:
     """The six calls of `GRPCInferenceService`."""
 
-    def __init__(self, model: ServedModel, batcher: Batcher, admission: Admission, guard: Guard | None) -> None:
-        self._model, self._batcher, self._admission, self._guard = model, batcher, admission, guard
+    def __init__(
+        self,
+        model: ServedModel,
+        batcher: Batcher,
+        admission: Admission,
+        guard: Guard | None,
+        tracing: Tracing | None,
+    ) -> None:
+        self._model, self._batcher, self._admission = model, batcher, admission
+        self._guard, self._tracing = guard, tracing
         self._info = tensors.metadata(model)
 
     async def start(self, address: str, tls: tuple[Path, Path] | None) -> grpc.aio.Server:
@@ -123,6 +134,7 @@ class Service:
     async def _infer(self, body: bytes, context: Any) -> Any:
         loop = asyncio.get_running_loop()
         began, status, job, taken = loop.time(), 500, None, self._admission.enter(len(body))
+        span = self._tracing.start(METHOD, _metadata(context, "traceparent")) if self._tracing else None
         try:
             if taken is None:
                 raise overloaded()
@@ -154,6 +166,9 @@ class Service:
         finally:
             if taken is not None:
                 self._admission.leave(taken, len(body), len(job.rows) if job is not None else 0)
+            if span is not None:
+                ids = (job.ids or [])[:SHOWN_IDS] if job is not None else []
+                span.end(status, ids, len(job.rows) if job is not None else 0, self._model.identity)
             self._model.metrics.request("grpc ModelInfer", status, loop.time() - began)
 
     def _known(self, name: str, version: str) -> None:

@@ -52,12 +52,12 @@ class Tracing:
         self._tracer = self._provider.get_tracer("slipway")
         self._propagator = TraceContextTextMapPropagator()
 
-    def start(self, path: str, traceparent: str | None) -> Span:
+    def start(self, name: str, traceparent: str | None) -> Span:
         """A span below the caller's, where it sent one."""
         from opentelemetry.trace import SpanKind
 
         parent = self._propagator.extract({"traceparent": traceparent}) if traceparent else None
-        return Span(self._tracer.start_span(f"POST {path}", parent, kind=SpanKind.SERVER))
+        return Span(self._tracer.start_span(name, parent, kind=SpanKind.SERVER))
 
     def close(self) -> None:
         """Send what is left."""

@@ -331,8 +331,6 @@ def test_traces_continue_the_caller_s(serve):
     """A real OTLP/HTTP receiver gets the spans."""
     from http.server import BaseHTTPRequestHandler, HTTPServer
 
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
     received = []
 
     class Receiver(BaseHTTPRequestHandler):
@@ -347,18 +345,42 @@ def test_traces_continue_the_caller_s(serve):
     collector = HTTPServer(("127.0.0.1", 0), Receiver)
     threading.Thread(target=collector.serve_forever, daemon=True).start()
     endpoint = f"http://127.0.0.1:{collector.server_port}"
-    server = serve(environment={"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_BSP_SCHEDULE_DELAY": "100"})
+    exporting = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_BSP_SCHEDULE_DELAY": "100"}
+    port = free_port()
+    server = serve("--grpc-port", str(port), environment=exporting)
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
-    answer = server.client.post("/predict", content=BODY, headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
-    wait_until(lambda: received)
+    parent = {"traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+    answer = server.client.post("/predict", content=BODY, headers=parent)
+    infer_by_grpc(port, parent)
+    wait_until(lambda: len(spans(received)) == 2)
     collector.shutdown()
-    (resource,) = ExportTraceServiceRequest.FromString(received[0]).resource_spans
-    span = resource.scope_spans[0].spans[0]
-    assert (span.trace_id.hex(), span.parent_span_id.hex(), span.name) == (trace, "00f067aa0ba902b7", "POST /predict")
-    attributes = {item.key: item.value for item in span.attributes}
-    assert attributes["http.response.status_code"].int_value == 200
-    ids = [value.string_value for value in attributes["slipway.prediction_ids"].array_value.values]
-    assert ids == [answer.json()["predictions"][0]["prediction_id"]]
+    http, grpc = sorted(spans(received), key=lambda span: span.name)
+    assert (http.name, grpc.name) == ("POST /predict", "inference.GRPCInferenceService/ModelInfer")
+    for span in (http, grpc):
+        assert (span.trace_id.hex(), span.parent_span_id.hex()) == (trace, "00f067aa0ba902b7")
+        attributes = {item.key: item.value for item in span.attributes}
+        assert attributes["http.response.status_code"].int_value == 200
+        ids = [value.string_value for value in attributes["slipway.prediction_ids"].array_value.values]
+        assert (ids == [answer.json()["predictions"][0]["prediction_id"]]) == (span is http)
+
+
+def spans(received):
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    requests = [ExportTraceServiceRequest.FromString(body) for body in received]
+    scopes = [scope for request in requests for resource in request.resource_spans for scope in resource.scope_spans]
+    return [span for scope in scopes for span in scope.spans]
+
+
+def infer_by_grpc(port, headers):
+    import numpy as np
+    import tritonclient.grpc as triton
+
+    inputs = [triton.InferInput("a", [1, 1], "FP64"), triton.InferInput("c", [1, 1], "BYTES")]
+    inputs[0].set_data_from_numpy(np.ones((1, 1)))
+    inputs[1].set_data_from_numpy(np.array([["red"]], dtype=object))
+    with triton.InferenceServerClient(f"127.0.0.1:{port}") as client:
+        client.infer("small", inputs, headers=headers)
 
 
 def test_it_stands_in_for_sagemaker_s_and_vertex_ai_s_containers(serve):
