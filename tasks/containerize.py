@@ -12,6 +12,7 @@ from prefect import get_run_logger, task
 from configs.errors import CheckFailed, InputError
 from configs.schema import UseCase
 from configs.settings import PROJECT
+from tasks.signing_keys import key_id
 from tasks.step import code_version
 from tasks.targets.engine import engine
 from tasks.values import Image, Version
@@ -40,7 +41,8 @@ def containerize(use_case: UseCase, version: Version) -> Image:
         reason = "the use case asks for it" if wanted == "local" else f"no Docker Engine answers ({why})"
         logger.warning("Target local: %s", reason)
         return Image(target="local", why=reason)
-    reference = f"slipway/{use_case.name}:{version.bundle.digest[:12]}-{code_version()[:8]}"
+    # The signature is in the image, and another home on this engine signs the same bundle with another key.
+    reference = f"slipway/{use_case.name}:{version.bundle.digest[:12]}-{code_version()[:8]}-{key_id()[:8]}"
     image = _existing(client, reference)
     if image is None:
         logger.info("Building %s", reference)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -38,6 +39,11 @@ def public_key() -> Path:
     if not path.exists() or path.read_bytes() != text:
         write_atomically(path, text)
     return path
+
+
+def key_id() -> str:
+    """SHA-256 of the public key's file, as hex: the name under which model signing knows it."""
+    return hashlib.sha256(public_key().read_bytes()).hexdigest()
 
 
 def _make(path: Path) -> None:
