@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 from pathlib import Path
 from typing import NamedTuple
 
 from configs.errors import InputError
+from configs.settings import home, made
 
 DEFAULT_ADDRESS = "127.0.0.1:8443"
 
@@ -27,6 +29,26 @@ class GatewayTls(NamedTuple):
             return not ipaddress.ip_address(host).is_loopback
         except ValueError:  # "" is every interface; a name may mean anything
             return host != "localhost"
+
+
+def running_tls() -> GatewayTls | None:
+    """What the gateway of this home was started with, whatever the environment of this process says."""
+    path = _record()
+    if not path.exists():
+        return None
+    address, certificate, key = json.loads(path.read_text())
+    return GatewayTls(address, Path(certificate), Path(key))
+
+
+def remember_tls(tls: GatewayTls | None) -> None:
+    """Keep what the gateway is started with, for every later command."""
+    _record().unlink(missing_ok=True)
+    if tls is not None:
+        _record().write_text(json.dumps([tls.address, str(tls.certificate), str(tls.key)]))
+
+
+def _record() -> Path:
+    return made(home() / "gateway") / "tls.json"
 
 
 def gateway_tls() -> GatewayTls | None:

@@ -33,11 +33,12 @@ def create(
     for given in roles:
         if given not in known:
             raise InputError(f"--role {given!r}; {nearest(given, known)}")
+    needed = needs_keys(case)
     text = create_key(case.name, name, roles, rate)  # type: ignore[arg-type]
     print(text)  # alone on standard output, so that a script can keep it
     note = Console(stderr=True)
     note.print("This is the only time that the key is shown. Send it as 'Authorization: Bearer KEY'")
-    if not needs_keys(case):
+    if not needed:
         note.print(f"Servers here let everybody in until configs/{case.name}.yaml says deploy.authentication: on")
 
 

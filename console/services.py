@@ -21,7 +21,7 @@ import psutil
 
 from configs.errors import InputError
 from configs.settings import PROJECT, TELEMETRY_OFF, home, made, read_services
-from configs.tls import gateway_tls
+from configs.tls import gateway_tls, remember_tls
 from tasks.gateway import write_certificates
 from tasks.targets.ports import free_port, is_free
 
@@ -141,7 +141,9 @@ def up(say: Callable[[str], None]) -> None:
     made(home() / "logs")
     missing = [service for service in services() if not is_up(service.name)]
     ports = {service.name: _port(service) for service in missing}
-    write_certificates(gateway_tls())
+    if "gateway" in ports:  # one that runs keeps what it was started with
+        remember_tls(gateway_tls())
+        write_certificates(gateway_tls())
     if missing:
         say(f"Starting {', '.join(service.title for service in missing)} in {home()}")
     started: list[str] = []

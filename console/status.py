@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from configs.settings import home, read_services, service_address
-from configs.tls import gateway_tls
+from configs.tls import running_tls
 from console import services
 from console.releases import serving, with_releases
 from tasks.findings import findings, told
@@ -34,7 +34,7 @@ def addresses() -> Table:
     for service in [*services.services(), services.worker()]:
         address = service_address(service.name) if service.ready and service.name in known else ""
         table.add_row(service.title, address, "[green]up" if services.is_up(service.name) else "[red]down")
-    if tls := gateway_tls():
+    if tls := running_tls():
         state = "[green]up" if services.is_up("gateway") else "[red]down"
         table.add_row("API (TLS)", f"https://{tls.address}", state)
     return table

@@ -30,7 +30,7 @@ def compare(model: BenchmarkModel, rounds: int = 3, seconds: float = 5.0) -> Non
         try:
             for server in servers:
                 server.start(work / f"{server.name}.out")
-            servers.append(floor(model, work, _answer(servers[0], model)))
+            servers.append(floor(work, _answer(servers[0], model)))
             servers[-1].start(work / "floor.out")
             _check_answers(servers, model)
             for server in servers:

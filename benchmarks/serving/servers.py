@@ -110,7 +110,7 @@ class Server:
         self.process = None
 
 
-def slipway(model: BenchmarkModel, work: Path, *words: str, log: Path | None = None) -> Server:
+def slipway(model: BenchmarkModel, work: Path) -> Server:
     """Slipway with validation, log, metrics and authentication on."""
     from tasks.keys import create_key, keys_folder, list_keys, revoke_key
 
@@ -118,7 +118,7 @@ def slipway(model: BenchmarkModel, work: Path, *words: str, log: Path | None = N
         revoke_key("flights", "benchmark")
     key = create_key("flights", "benchmark", ("predict", "admin"))
     keys = str(keys_folder("flights") / "keys.json")
-    options = ["--auth", "on", "--keys", keys, "--log", str(log or work / "log"), "--bundle", str(model.bundle), *words]
+    options = ["--auth", "on", "--keys", keys, "--log", str(work / "log"), "--bundle", str(model.bundle)]
     return Server(
         "Slipway",
         lambda port: [sys.executable, "-m", "serving", "--port", str(port), *options],
@@ -130,7 +130,7 @@ def slipway(model: BenchmarkModel, work: Path, *words: str, log: Path | None = N
     )
 
 
-def floor(model: BenchmarkModel, work: Path, answer: bytes) -> Server:
+def floor(work: Path, answer: bytes) -> Server:
     """An empty handler on the same HTTP server that answers the same bytes."""
     (work / "answer").write_bytes(answer)
     return Server(

@@ -6,7 +6,7 @@ import hashlib
 import os
 
 from configs.schema import UseCase
-from configs.tls import gateway_tls
+from configs.tls import gateway_tls, running_tls
 from tasks.keys import INTERNAL
 
 SECRETS = ("SLIPWAY_LOG_KEY", "SLIPWAY_LOG_PEPPER")  # handed on from this process's environment, never written down
@@ -32,8 +32,8 @@ def needs_keys(use_case: UseCase) -> bool:
     """
     if use_case.deploy.authentication != "auto":
         return use_case.deploy.authentication == "on"
-    tls = gateway_tls()
-    return tls is not None and tls.is_public
+    # Also what this shell asks for: the gateway may be started after the release.
+    return any(tls is not None and tls.is_public for tls in (running_tls(), gateway_tls()))
 
 
 def settings_digest(use_case: UseCase) -> str:
