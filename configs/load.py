@@ -63,7 +63,8 @@ def _plain(node: Any) -> Any:
 
 def _is_union_branch(part: str) -> bool:
     """Pydantic adds the branch of a union to the location; it is no key of the file."""
-    return part in {"timedelta", "float", "str", "int", "bool"} or part.startswith(("function-", "constrained-"))
+    branches = {"timedelta", "float", "str", "int", "bool", "invariance", "direction", "minimum"}
+    return part in branches or part.startswith(("function-", "constrained-"))
 
 
 def _line(tree: CommentedMap, location: Iterable[Any]) -> int:

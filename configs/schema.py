@@ -28,6 +28,20 @@ def parse_duration(text: Any) -> Any:
     return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
 
 
+def parse_bytes(text: Any) -> Any:
+    """`"512 MiB"` or `"2 GiB"` as a number of bytes.
+
+    >>> parse_bytes("1 MiB")
+    1048576
+    """
+    if isinstance(text, int):  # as a recorded use case spells it
+        return text
+    match = re.fullmatch(r"(\d+)\s*([KMG]iB)", str(text).strip())
+    if not match:
+        raise ValueError(f"{text!r} is not a size; write for example '512 MiB' or '2 GiB'")
+    return int(match[1]) * 1024 ** ("KMG".index(match[2][0]) + 1)
+
+
 def parse_time(value: Any) -> Any:
     """A date or ISO 8601 time as an aware datetime; without an offset it is taken as UTC.
 
@@ -44,6 +58,7 @@ def parse_time(value: Any) -> Any:
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Size = Annotated[int, BeforeValidator(parse_bytes)]
 Moment = Annotated[datetime, BeforeValidator(parse_time)]
 
 
@@ -173,16 +188,102 @@ class Promotion(Strict):
     confidence: float = Field(0.95, gt=0.5, lt=1)
 
 
+class Load(Strict):
+    """The throughput that the use case promises, and what must hold while it is asked for.
+
+    Requests of one row arrive at random, rising to `rate` a second within `ramp`, then five times as many within a second
+    (`flash`), then at `rate` for `soak`. `p99` is in milliseconds and holds for ramp and soak, as does `errors`, a share. In
+    the flash requests may be refused (429, 503), but none may fail. `memory` is the growth over the soak.
+    """
+
+    rate: float = Field(gt=0)
+    p99: float = Field(gt=0)
+    errors: float = Field(0.0, ge=0, lt=1)
+    ramp: Duration = timedelta(seconds=5)
+    soak: Duration = timedelta(seconds=10)
+    memory: Size = 32 * 2**20
+
+
+class Invariance(Strict):
+    """A change that must not change the answer: another customer, another spelling."""
+
+    test: Literal["invariance"]
+    change: dict[str, list[Any]] = Field(min_length=1)
+    because: str
+    at_least: float = Field(1.0, gt=0, le=1)
+
+
+class Direction(Strict):
+    """A change of numbers that must not move the probability of the positive class the wrong way."""
+
+    test: Literal["direction"]
+    add: dict[str, float] = Field(min_length=1)
+    probability: Literal["never falls", "never rises"]
+    because: str
+    at_least: float = Field(1.0, gt=0, le=1)
+
+
+class Minimum(Strict):
+    """A case so plain that its answer is known; columns that are not given are as they mostly are in training."""
+
+    test: Literal["minimum"]
+    given: dict[str, Any] = Field(min_length=1)
+    label: str | int
+    because: str
+
+
+Behaviour = Annotated[Invariance | Direction | Minimum, Field(discriminator="test")]
+
+
+class Gates(Strict):
+    """What a release must show before it gets any traffic, beside contract and integration, which every one must.
+
+    `behaviour` follows Ribeiro et al., "Beyond Accuracy: Behavioral Testing of NLP Models with CheckList" (2020):
+    invariance, direction and minimum functionality. `at_least` is the share of the cases that must pass.
+    """
+
+    load: Load | None = None
+    behaviour: list[Behaviour] = []
+
+
+class Resources(Strict):
+    """What one replica may take: cores, memory, and how many NVIDIA GPUs it sees. Left out: no limit, and no GPU."""
+
+    cpus: float | None = Field(None, gt=0)
+    memory: Size | None = Field(None, ge=64 * 2**20)
+    gpus: int = Field(0, ge=0)
+
+
+class Registry(Strict):
+    """Where images are pushed: `HOST[:PORT]/PATH` without a tag, and whose credentials open it.
+
+    `docker`: what `docker login` left on this machine. `secret`: the secrets `SLIPWAY_REGISTRY_USERNAME` and
+    `SLIPWAY_REGISTRY_PASSWORD`. `ecr`: a token from AWS, by boto3 and its usual credentials.
+    """
+
+    repository: str = Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+$")
+    login: Literal["docker", "secret", "ecr"] = "docker"
+
+
 class Deploy(Strict):
-    """Where releases run, and whether clients need a key.
+    """Where releases run and how many replicas of what size, and whether clients need a key.
 
     Target `auto` takes Docker where an engine answers and `local` processes otherwise. Authentication `auto` asks for keys
     as soon as the gateway can be reached from beyond the loopback interface (`SLIPWAY_GATEWAY_TLS_ADDRESS`).
     """
 
     target: Literal["auto", "local", "docker"] = "auto"
+    replicas: int = Field(1, ge=1, le=32)
     workers: int = Field(1, ge=1)
+    resources: Resources = Resources()
+    registry: Registry | None = None
     authentication: Literal["auto", "on", "off"] = "auto"
+
+    @model_validator(mode="after")
+    def _limits(self) -> Deploy:
+        if self.target == "local" and self.resources != Resources():
+            raise ValueError("'resources' are limits that target 'local' cannot keep; use 'docker', or leave them out")
+        return self
 
 
 class Log(Strict):
@@ -242,6 +343,7 @@ class UseCase(Strict):
     model: Model = Model()
     evaluation: Evaluation
     promotion: Promotion = Promotion()
+    gates: Gates = Gates()
     deploy: Deploy = Deploy()
     log: Log = Log()
     monitoring: Monitoring = Monitoring()
@@ -256,6 +358,7 @@ class UseCase(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> UseCase:
+        self._check_behaviour()
         if self.target.column in [*self.features.all, *self.features.identifiers]:
             raise ValueError(f"the target {self.target.column!r} is also a feature: it would leak the answer")
         timed = self.source.time_column is not None
@@ -268,3 +371,13 @@ class UseCase(Strict):
         if not timed and not self.monitoring.window.endswith("rows"):
             raise ValueError("'monitoring.window' must be in rows ('300 rows') where there is no time column")
         return self
+
+    def _check_behaviour(self) -> None:
+        known = [*self.features.all, *self.features.identifiers]
+        for case in self.gates.behaviour:
+            named = case.change if isinstance(case, Invariance) else case.add if isinstance(case, Direction) else case.given
+            for name in named:
+                if name not in known:
+                    raise ValueError(f"'gates.behaviour': {name!r} is neither a feature nor an identifier")
+                if isinstance(case, Direction) and name not in self.features.numeric:
+                    raise ValueError(f"'gates.behaviour': {name!r} is not numeric, so nothing can be added to it")

@@ -35,9 +35,9 @@ def use_case_home(name: str) -> Path:
     return made(home() / "use_cases" / name)
 
 
-def prediction_log(name: str) -> Path:
-    """The folder of a use case's prediction log segments."""
-    return made(use_case_home(name) / "predictions")
+def prediction_log(name: str, log: str = "predictions") -> Path:
+    """The folder of a use case's prediction log segments; that of rehearsals is another one."""
+    return made(use_case_home(name) / log)
 
 
 def reports(name: str, kind: str) -> Path:

@@ -169,6 +169,18 @@ def deploy(
 
 
 @app.command()
+def plan(
+    use_case: UseCaseName,
+    version: Annotated[str | None, typer.Option(help="A version's number; default the champion.")] = None,
+) -> None:
+    """Show what 'deploy' would change: images, releases, replicas, the gateway. Changes nothing itself."""
+    case = _ready(use_case)
+    from console.plan import show
+
+    show(case, version, screen)
+
+
+@app.command()
 def rollback(
     use_case: UseCaseName,
     version: Annotated[str | None, typer.Option(help="The version to go back to; default the one before.")] = None,

@@ -11,15 +11,14 @@ from tasks.values import Release
 
 
 def with_releases() -> list[str]:
-    """The use cases that something was started for."""
-    return sorted(path.parent.name for path in (home() / "use_cases").glob("*/releases"))
+    """The use cases that something was released for."""
+    return sorted(path.name for path in (home() / "use_cases").glob("*") if read_history(path.name))
 
 
 def serving(use_case: str) -> Release | None:
     """The running release that the gateway sends requests to, if any."""
-    address = gateway.served_by(use_case)
-    found = (release for release in deploy.releases(use_case) if release.address == address)
-    return next((release for release in found if deploy.is_alive(release)), None)
+    routed = set(gateway.routed(use_case))
+    return next((release for release in deploy.releases(use_case) if routed & set(release.addresses)), None)
 
 
 def bring_back(say: Callable[[str], None]) -> None:
@@ -37,4 +36,4 @@ def stop_all(say: Callable[[str], None]) -> None:
     for use_case in with_releases():
         for release in deploy.releases(use_case):
             say(f"Stopping release {release.name}")
-            deploy.stop(release)
+            deploy.take_down(release)

@@ -9,12 +9,17 @@ from configs.schema import UseCase
 from tasks.bundle import bundle
 from tasks.containerize import containerize
 from tasks.convert import convert
-from tasks.deploy import start, switch
+from tasks.deploy import bring_up, plan, switch
 from tasks.derive_contract import derive_contract
 from tasks.evaluate import evaluate
+from tasks.gates.behaviour import behaviour_gate
+from tasks.gates.contract import contract_gate
+from tasks.gates.integration import integration_gate
+from tasks.gates.load import load_gate
+from tasks.gates.rehearsal import passed_before, rehearsal, remember
 from tasks.ingest import ingest
-from tasks.integrate import integration_test
 from tasks.lineage import lineage
+from tasks.reconcile import describe
 from tasks.register import register
 from tasks.registry import champion
 from tasks.sign import sign
@@ -54,9 +59,23 @@ def build(use_case: UseCase, until: datetime | None) -> Challenger:
 
 
 def roll_out(use_case: UseCase, version: Version, reason: str) -> Release:
-    """Containerize, start beside the champion, test over HTTP, switch."""
+    """Containerize, rehearse, bring up beside the champion, test, switch, take the old one down."""
     image = containerize(use_case, version)
-    release = start(use_case, version, image)
-    integration_test(release, version)
-    switch(use_case, version, release, reason)
+    wanted = describe(use_case, version, image)
+    plan(wanted)
+    if not passed_before(use_case, wanted):
+        rehearse(use_case, version, wanted)
+    release = bring_up(wanted)
+    contract_gate(release, version)
+    switch(version, release, reason)
     return release
+
+
+def rehearse(use_case: UseCase, version: Version, wanted: Release) -> None:
+    """Every gate, on a stand-in that gets no traffic."""
+    with rehearsal(wanted) as stand_in:
+        contract_gate(stand_in, version)
+        integration_gate(stand_in, version)
+        behaviour_gate(use_case, stand_in)
+        load_gate(use_case, stand_in)
+    remember(use_case, wanted)

@@ -22,6 +22,7 @@ import duckdb
 import fsspec
 
 from configs.errors import InputError
+from configs.secrets import secret
 from configs.settings import made
 from serving.segment import SEALED, Cipher, SegmentError, log_key
 from tasks.values import write_atomically
@@ -118,7 +119,7 @@ def cipher() -> Cipher | None:
         InputError: it is no key.
     """
     try:
-        key = log_key()
+        key = log_key({"SLIPWAY_LOG_KEY": secret("SLIPWAY_LOG_KEY")})
     except ValueError as error:
         raise InputError(str(error)) from None
     return Cipher(key) if key else None

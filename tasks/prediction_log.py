@@ -39,7 +39,9 @@ COLUMNS = {
 
 
 @contextmanager
-def open_log(use_case: str, contract: Contract | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_log(
+    use_case: str, contract: Contract | None = None, log: str = "predictions"
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection with a view `log` of every record, prediction and feedback alike.
 
     `features` is JSON, or with a contract a struct of its columns. A line that was torn by a crash is no record: it was
@@ -48,7 +50,7 @@ def open_log(use_case: str, contract: Contract | None = None) -> Iterator[duckdb
     Raises:
         CheckFailed: the log is encrypted and the key does not open it.
     """
-    folder = prediction_log(use_case)
+    folder = prediction_log(use_case, log)
     with reading(folder):
         connection, memory = connect()
         try:
@@ -70,10 +72,10 @@ def json_lines(paths: list[str]) -> str:
     return f"read_ndjson({paths!r}, columns = {{{columns}}}, ignore_errors = true, maximum_object_size = {LARGEST_LINE})"
 
 
-def find_prediction(use_case: str, prediction_id: str) -> set[str]:
+def find_prediction(use_case: str, prediction_id: str, log: str = "predictions") -> set[str]:
     """Which kinds of record the log holds of a prediction."""
-    with open_log(use_case) as log:
-        rows = log.execute("select distinct kind from log where prediction_id = ?", [prediction_id]).fetchall()
+    with open_log(use_case, log=log) as records:
+        rows = records.execute("select distinct kind from log where prediction_id = ?", [prediction_id]).fetchall()
     return {kind for (kind,) in rows}
 
 

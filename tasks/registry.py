@@ -74,6 +74,11 @@ def crown(version: Version) -> None:
     registry().set_registered_model_alias(version.use_case, CHAMPION, version.version)
 
 
+def tag_version(use_case: str, version: str, key: str, value: str) -> None:
+    """Keep a finding with the version."""
+    registry().set_model_version_tag(use_case, version, key, value[:5000])
+
+
 def recorded_use_case(version: Version) -> UseCase:
     """The configuration that a version was made with, from its lineage."""
     import mlflow

@@ -7,7 +7,7 @@ from typing import Any
 
 from prefect import get_run_logger
 
-from configs.errors import InputError
+from configs.errors import InputError, nearest
 from configs.schema import Features, Model, Target
 from tasks.frames import contract_of, encode, labels, read_rows
 from tasks.step import step
@@ -50,7 +50,7 @@ def build_pipeline(features: Features, model: Model) -> Any:
         if model.estimator == "hist_gradient_boosting":
             categories: Any = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, dtype=np.float32)
             numbers: Any = "passthrough"
-            parameters = {"early_stopping": False, **model.parameters}
+            parameters = {"early_stopping": False, **model.parameters, **_monotonic(features, model)}
             estimator: Any = HistGradientBoostingClassifier(random_state=model.seed, **parameters)
         else:
             categories = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
@@ -60,3 +60,17 @@ def build_pipeline(features: Features, model: Model) -> Any:
         raise InputError(f"model.parameters: {model.estimator}: {error}") from None
     parts = [("categorical", categories, features.categorical), ("numeric", numbers, features.numeric)]
     return Pipeline([("encode", ColumnTransformer([p for p in parts if p[2]])), ("model", estimator)])
+
+
+def _monotonic(features: Features, model: Model) -> dict[str, Any]:
+    """`monotonic_cst` by column name, as a list in the order of the encoded columns, which have no names.
+
+    >>> _monotonic(Features(categorical=["c"], numeric=["a"]), Model(parameters={"monotonic_cst": {"a": -1}}))
+    {'monotonic_cst': [0, -1]}
+    """
+    named = model.parameters.get("monotonic_cst")
+    if not isinstance(named, dict):
+        return {}
+    if stray := sorted(set(named) - set(features.numeric)):
+        raise InputError(f"model.parameters: monotonic_cst: {stray[0]!r}: {nearest(stray[0], features.numeric)}")
+    return {"monotonic_cst": [named.get(name, 0) for name in features.all]}

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from configs.schema import Resources
 from configs.settings import store
 
 
@@ -128,24 +129,51 @@ class Version(Value):
 
 
 class Image(Value):
-    """What a target runs: an image of the Docker Engine, or (`reference` empty) the bundle as it lies here."""
+    """What a target runs: an image of the Docker Engine, or the code and the bundle as they lie here.
+
+    `reference` is a tag made of everything that decides the content, `digest` the engine's id of the image, and `pushed` the
+    digest in the registry (`REPOSITORY@sha256:...`), empty where there is no registry.
+    """
 
     target: str
     reference: str = ""
     digest: str = ""
+    pushed: str = ""
     why: str = ""
 
 
+class Replica(Value):
+    """One server of a release: its address, what the target knows it by, whether it runs, and how often it began anew."""
+
+    address: str
+    handle: str
+    alive: bool = True
+    restarts: int = 0
+
+
 class Release(Value):
-    """A bundle running somewhere."""
+    """A bundle running somewhere, or one that should: everything but secrets that decides how its servers behave.
+
+    `name` holds a digest of the rest, so that a release with another image or setting is another release. `wanted` is how
+    many replicas there should be, `replicas` what there is. `log` is the folder of its prediction log.
+    """
 
     name: str
     use_case: str
     version: str
     bundle: str
     target: str
-    address: str
-    handle: str
+    image: str
+    log: str
+    settings: dict[str, str]
+    resources: Resources = Resources()
+    wanted: int = 1
+    replicas: tuple[Replica, ...] = ()
+
+    @property
+    def addresses(self) -> list[str]:
+        """Of the replicas that run, sorted."""
+        return sorted(replica.address for replica in self.replicas if replica.alive)
 
 
 class Comparison(Value):

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-import os
 
 from configs.schema import UseCase
+from configs.secrets import secret
 from configs.tls import gateway_tls, running_tls
 from tasks.keys import INTERNAL
 
-SECRETS = ("SLIPWAY_LOG_KEY", "SLIPWAY_LOG_PEPPER")  # handed on from this process's environment, never written down
+SECRETS = ("SLIPWAY_LOG_KEY", "SLIPWAY_LOG_PEPPER")
 
 
-def environment(use_case: UseCase) -> dict[str, str]:
-    """The settings of a use case."""
-    settings = {
+def settings(use_case: UseCase) -> dict[str, str]:
+    """The settings of a use case; no secret among them."""
+    return {
         "SLIPWAY_WORKERS": str(use_case.deploy.workers),
         "SLIPWAY_AUTH": "on" if needs_keys(use_case) else "off",
         "SLIPWAY_INTERNAL_CALLER": INTERNAL,
         "SLIPWAY_SENSITIVE": use_case.log.sensitive,
         "SLIPWAY_LOG_FAILURE": use_case.log.on_failure,
     }
-    return settings | {name: os.environ[name] for name in SECRETS if os.environ.get(name)}
+
+
+def secrets() -> dict[str, str]:
+    """The secrets of a server that somebody gave; handed to it in its environment, and written nowhere."""
+    found = {name: secret(name) for name in SECRETS}
+    return {name: text for name, text in found.items() if text}
+
+
+def secrets_digest() -> str:
+    """Tells one set of secrets from another without telling them."""
+    return hashlib.sha256(repr(sorted(secrets().items())).encode()).hexdigest()
 
 
 def needs_keys(use_case: UseCase) -> bool:
@@ -34,8 +44,3 @@ def needs_keys(use_case: UseCase) -> bool:
         return use_case.deploy.authentication == "on"
     # Also what this shell asks for: the gateway may be started after the release.
     return any(tls is not None and tls.is_public for tls in (running_tls(), gateway_tls()))
-
-
-def settings_digest(use_case: UseCase) -> str:
-    """Part of a release's name: a server with other settings is another release."""
-    return hashlib.sha256(repr(sorted(environment(use_case).items())).encode()).hexdigest()[:4]

@@ -1,0 +1,150 @@
+"""Behaviour: what the use case says its model must do, asked of the release with cases from its reference rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+import numpy as np
+from prefect import task
+
+from configs.schema import Behaviour, Direction, Invariance, Minimum, UseCase
+from serving.contract import Contract
+from tasks.gates.checks import Check, conclude, contract_of, expect, gateway_client, run
+from tasks.values import BundleRef, Release
+
+CASES = 200
+BATCH = 100
+TOLERANCE = 1e-6
+
+Record = dict[str, Any]
+
+
+@task
+def behaviour_gate(use_case: UseCase, release: Release) -> None:
+    """Invariance, direction and minimum functionality as declared; and every optional column left out is still answered.
+
+    The first three are the test types of Ribeiro et al. (2020), "Beyond Accuracy: Behavioral Testing of NLP Models with
+    CheckList", https://aclanthology.org/2020.acl-main.442.
+
+    Raises:
+        GateClosed: naming each that failed, and the first case that did.
+    """
+    contract, records = contract_of(release), reference_records(release)
+    with gateway_client(release) as http:
+        asked = Model(http, contract, str(use_case.target.positive))
+        before = asked.probabilities(records)
+        checks = [_declared(case, asked, records, before, contract) for case in use_case.gates.behaviour]
+        checks += [
+            run(f"without {column.name}", lambda name=column.name: _without(name, asked, records))  # type: ignore[misc]
+            for column in contract.columns
+            if column.nullable
+        ]
+    conclude("behaviour", release, checks)
+
+
+def reference_records(release: Release) -> list[Record]:
+    """Reference rows, evenly spaced over time, as a client would send them."""
+    import pyarrow.parquet as pq
+
+    contract = contract_of(release)
+    table = pq.read_table(BundleRef(digest=release.bundle).path / "reference.parquet", columns=list(contract.names))
+    rows = table.take(np.linspace(0, table.num_rows - 1, min(CASES, table.num_rows)).astype(int)).to_pylist()
+    return [{name: value for name, value in row.items() if value is not None and value == value} for row in rows]
+
+
+class Model:
+    """The release, asked for the probability of the positive class."""
+
+    def __init__(self, http: httpx.Client, contract: Contract, positive: str) -> None:
+        self.http, self.contract, self.positive = http, contract, positive
+
+    def probabilities(self, records: list[Record]) -> np.ndarray:
+        """One a record, by HTTP."""
+        answers: list[Any] = []
+        for first in range(0, len(records), BATCH):
+            answer = self.http.post("/predict", json={"records": records[first : first + BATCH]})
+            expect(answer.status_code == 200, f"status {answer.status_code}: {answer.text[:200]}")
+            answers += answer.json()["predictions"]
+        return np.array([answer["probabilities"][self.positive] for answer in answers])
+
+    def label(self, record: Record) -> str:
+        """What it predicts."""
+        answer = self.http.post("/predict", json={"records": [record]})
+        expect(answer.status_code == 200, f"status {answer.status_code}: {answer.text[:200]}")
+        return str(answer.json()["predictions"][0]["prediction"])
+
+
+def _declared(case: Behaviour, model: Model, records: list[Record], before: np.ndarray, contract: Contract) -> Check:
+    name = f"{case.test}: {case.because}"
+    if isinstance(case, Minimum):
+        return run(name, lambda: _minimum(case, model, records, contract))
+    if isinstance(case, Invariance):
+        return run(name, lambda: _invariance(case, model, records, before))
+    return run(name, lambda: _direction(case, model, records, before))
+
+
+def _invariance(case: Invariance, model: Model, records: list[Record], before: np.ndarray) -> str:
+    moved = np.zeros(len(records))
+    for column, values in case.change.items():
+        for value in values:
+            after = model.probabilities([{**record, column: value} for record in records])
+            moved = np.maximum(moved, np.abs(after - before))
+    return _enough(moved <= TOLERANCE, case.at_least, moved, range(len(records)), f"changing {', '.join(case.change)}")
+
+
+def _direction(case: Direction, model: Model, records: list[Record], before: np.ndarray) -> str:
+    """Cases that lack one of the columns have nothing to add to, and are left out."""
+    kept = [i for i, record in enumerate(records) if all(name in record for name in case.add)]
+    cases = [{**records[i], **{name: records[i][name] + more for name, more in case.add.items()}} for i in kept]
+    inside = [(i, changed) for i, changed in zip(kept, cases, strict=True) if _within(changed, case, model.contract)]
+    expect(bool(inside), "no reference row has these columns, and room within the contract's bounds")
+    moved = model.probabilities([changed for _, changed in inside]) - before[[i for i, _ in inside]]
+    wrong = moved if case.probability == "never rises" else -moved
+    what = " and ".join(f"{name} {more:+g}" for name, more in case.add.items())
+    return _enough(wrong <= TOLERANCE, case.at_least, wrong, [i for i, _ in inside], what)
+
+
+def _within(record: Record, case: Direction, contract: Contract) -> bool:
+    rules = {column.name: column for column in contract.columns}
+    for name in case.add:
+        low, high = rules[name].minimum, rules[name].maximum
+        if (low is not None and record[name] < low) or (high is not None and record[name] > high):
+            return False
+    return True
+
+
+def _minimum(case: Minimum, model: Model, records: list[Record], contract: Contract) -> str:
+    record = {**typical(records, contract), **case.given}
+    found = model.label(record)
+    expect(found == str(case.label), f"answered {found} instead of {case.label}")
+    return f"answered {found}"
+
+
+def _without(name: str, model: Model, records: list[Record]) -> str:
+    found = model.probabilities([{key: value for key, value in record.items() if key != name} for record in records])
+    expect(bool(np.isfinite(found).all() and (found >= 0).all() and (found <= 1).all()), "not a probability")
+    return f"{len(found)} answered"
+
+
+def _enough(passed: np.ndarray, at_least: float, moved: np.ndarray, cases: Sequence[int], what: str) -> str:
+    """The worst case is named by its number: its values may be somebody's, and this text goes into logs."""
+    share, told = float(passed.mean()), f"{what}: {int(passed.sum())} of {len(passed)} cases as declared"
+    worst = int(np.argmax(moved))
+    if not passed.all():
+        told += f"; the worst, reference case {cases[worst]}, moves by {moved[worst]:.4f}"
+    expect(share >= at_least, told)
+    return told
+
+
+def typical(records: list[Record], contract: Contract) -> Record:
+    """A record of medians and most frequent values."""
+    found: Record = {}
+    for column in contract.columns:
+        values = [record[column.name] for record in records if column.name in record]
+        if values and column.dtype == "string":
+            found[column.name] = max(sorted(set(values)), key=values.count)
+        elif values:
+            found[column.name] = float(np.median(values))
+    return found

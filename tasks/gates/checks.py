@@ -1,0 +1,83 @@
+"""A table of checks, each passed or not, kept as a Prefect artifact, and told in one line where one failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import httpx
+from prefect import get_run_logger
+from prefect.artifacts import create_table_artifact
+
+from configs.errors import CheckFailed
+from serving.bundle import read_bundle
+from serving.contract import Contract
+from tasks import gateway
+from tasks.history import record
+from tasks.keys import internal_headers
+from tasks.prediction_log import TEST_CALLER
+from tasks.registry import tag_version
+from tasks.values import BundleRef, Release
+
+
+class GateClosed(CheckFailed):
+    """A release does not do what it must; the message names each check that failed and what was found."""
+
+
+class Check(NamedTuple):
+    """One line of a gate's table."""
+
+    check: str
+    passed: bool
+    found: str
+
+
+def run(name: str, check: Callable[[], str]) -> Check:
+    """The check's line: what it returns was found; an `AssertionError`, or no usable answer, says that it failed."""
+    try:
+        return Check(name, True, check())
+    except (AssertionError, httpx.HTTPError, KeyError, ValueError) as error:
+        return Check(name, False, f"{type(error).__name__}: {error}".removeprefix("AssertionError: "))
+
+
+def conclude(gate: str, release: Release, checks: list[Check]) -> None:
+    """Keep the table, and stop here where a check failed.
+
+    Its numbers also go into the history and, as a tag, to the version in MLflow.
+
+    Raises:
+        GateClosed: one did.
+    """
+    rows: list[dict[str, Any]] = [{**check._asdict(), "passed": "yes" if check.passed else "no"} for check in checks]
+    create_table_artifact(key=f"{gate}-{release.use_case}", table=rows, description=f"Release `{release.name}`")
+    failed = [f"{check.check}: {check.found}" for check in checks if not check.passed]
+    verdict = f"gate {gate}: {len(failed)} of {len(checks)} checks failed; {'; '.join(failed)}"
+    if not failed:
+        verdict = f"gate {gate}: {len(checks)} checks passed"
+    tag_version(release.use_case, release.version, f"gate.{gate}", verdict)
+    record(release.use_case, "gate", verdict, version=release.version, release=release.name, passed=not failed, checks=rows)
+    if failed:
+        raise GateClosed(verdict)
+    get_run_logger().info("Gate %s: %s checks passed", gate, len(checks))
+
+
+def expect(condition: bool, found: str) -> None:
+    """Raise what was found unless the condition holds."""
+    if not condition:
+        raise AssertionError(found)
+
+
+def contract_of(release: Release) -> Contract:
+    """The contract in the release's bundle."""
+    return read_bundle(BundleRef(digest=release.bundle).path).contract
+
+
+def client(release: Release, address: str) -> httpx.Client:
+    """A client of one replica, with Slipway's own key."""
+    return httpx.Client(base_url=address, headers=internal_headers(release.use_case, TEST_CALLER), timeout=20)
+
+
+def gateway_client(release: Release) -> httpx.Client:
+    """A client of the gateway, which sends its requests to this release only."""
+    headers = {**internal_headers(release.use_case, TEST_CALLER), gateway.CANDIDATE: release.name}
+    return httpx.Client(base_url=gateway.address(release.use_case), headers=headers, timeout=20)
