@@ -240,8 +240,10 @@ class Gates(Strict):
 
     `behaviour` follows Ribeiro et al., "Beyond Accuracy: Behavioral Testing of NLP Models with CheckList" (2020):
     invariance, direction and minimum functionality. `at_least` is the share of the cases that must pass.
+    `vulnerabilities` says whether one that pip-audit knows in a package of the image is told or stops the release.
     """
 
+    vulnerabilities: Literal["tell", "refuse"] = "tell"
     load: Load | None = None
     behaviour: list[Behaviour] = []
 

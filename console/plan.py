@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.table import Table
 
 from configs.schema import UseCase
-from tasks.containerize import wanted_image
 from tasks.gates.rehearsal import passed_before
+from tasks.images import wanted_image
 from tasks.reconcile import describe, difference, observe
 from tasks.registry import get_version, the_champion
 

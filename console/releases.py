@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from configs.settings import home
-from tasks import deploy, gateway
+from tasks import gateway, reconcile
 from tasks.history import read_history
 from tasks.values import Release
 
@@ -18,7 +18,7 @@ def with_releases() -> list[str]:
 def serving(use_case: str) -> Release | None:
     """The running release that the gateway sends requests to, if any."""
     routed = set(gateway.routed(use_case))
-    return next((release for release in deploy.releases(use_case) if routed & set(release.addresses)), None)
+    return next((release for release in reconcile.releases(use_case) if routed & set(release.addresses)), None)
 
 
 def bring_back(say: Callable[[str], None]) -> None:
@@ -34,6 +34,6 @@ def bring_back(say: Callable[[str], None]) -> None:
 def stop_all(say: Callable[[str], None]) -> None:
     """Stop every release; what was accepted is finished first."""
     for use_case in with_releases():
-        for release in deploy.releases(use_case):
+        for release in reconcile.releases(use_case):
             say(f"Stopping release {release.name}")
-            deploy.take_down(release)
+            reconcile.take_down(release)

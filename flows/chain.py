@@ -16,9 +16,11 @@ from tasks.gates.behaviour import behaviour_gate
 from tasks.gates.contract import contract_gate
 from tasks.gates.integration import integration_gate
 from tasks.gates.load import load_gate
-from tasks.gates.rehearsal import passed_before, rehearsal, remember
+from tasks.gates.rehearsal import passed_before, reachable, remember, stand_in
 from tasks.ingest import ingest
+from tasks.inventory import inventory
 from tasks.lineage import lineage
+from tasks.publish import publish
 from tasks.reconcile import describe
 from tasks.register import register
 from tasks.registry import champion
@@ -59,8 +61,10 @@ def build(use_case: UseCase, until: datetime | None) -> Challenger:
 
 
 def roll_out(use_case: UseCase, version: Version, reason: str) -> Release:
-    """Containerize, rehearse, bring up beside the champion, test, switch, take the old one down."""
+    """Containerize, publish, rehearse, bring up beside the champion, test, switch, take the old one down."""
     image = containerize(use_case, version)
+    inventory(use_case, version, image)
+    image = publish(use_case, image)
     wanted = describe(use_case, version, image)
     plan(wanted)
     if not passed_before(use_case, wanted):
@@ -73,9 +77,9 @@ def roll_out(use_case: UseCase, version: Version, reason: str) -> Release:
 
 def rehearse(use_case: UseCase, version: Version, wanted: Release) -> None:
     """Every gate, on a stand-in that gets no traffic."""
-    with rehearsal(wanted) as stand_in:
-        contract_gate(stand_in, version)
-        integration_gate(stand_in, version)
-        behaviour_gate(use_case, stand_in)
-        load_gate(use_case, stand_in)
+    with reachable(bring_up(stand_in(wanted))) as rehearsed:
+        contract_gate(rehearsed, version)
+        integration_gate(rehearsed, version)
+        behaviour_gate(use_case, rehearsed)
+        load_gate(use_case, rehearsed)
     remember(use_case, wanted)

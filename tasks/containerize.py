@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -12,17 +11,14 @@ from typing import Any
 
 from prefect import get_run_logger, task
 
-from configs.errors import CheckFailed, InputError
+from configs.errors import CheckFailed
 from configs.schema import UseCase
 from configs.settings import PROJECT
-from tasks.signing_keys import key_id
+from tasks.images import RECIPE, SOURCE_DATE_EPOCH, wanted_image
 from tasks.targets.engine import engine
 from tasks.values import Image, Version
 
 WHEELS = PROJECT / ".venv" / "wheels"
-RECIPE = (PROJECT / "infra" / "Dockerfile", PROJECT / "infra" / "slim.py", PROJECT / "infra" / "serving.lock")
-# Every file in an image has this time: the first that a ZIP archive can hold, 1 January 1980.
-SOURCE_DATE_EPOCH = "315532800"
 
 
 class BuildError(CheckFailed):
@@ -46,41 +42,6 @@ def containerize(use_case: UseCase, version: Version) -> Image:
         logger.info("Building %s", image.reference)
         _build(client, version, image.reference)
     return wanted_image(use_case, version)
-
-
-def wanted_image(use_case: UseCase, version: Version) -> Image:
-    """Which target the version runs on and from what image; `digest` is empty while the image is not built.
-
-    Raises:
-        InputError: the use case wants Docker and no engine answers.
-    """
-    client, silent = engine()
-    if use_case.deploy.target == "local" or client is None:
-        if use_case.deploy.target == "docker":
-            raise InputError(f"deploy.target is 'docker', but no Docker Engine answers ({silent}); start it, or use 'local'")
-        reason = f"no Docker Engine answers ({silent})" if use_case.deploy.target == "auto" else "the use case asks for it"
-        return Image(target="local", reference=f"processes:{recipe_digest()[:8]}", why=reason)
-    # The signature is in the image, and another home on this engine signs the same bundle with another key.
-    tag = f"{version.bundle.digest[:12]}-{recipe_digest()[:8]}-{key_id()[:8]}"
-    reference = f"slipway/{use_case.name}:{tag}"
-    return Image(target="docker", reference=reference, digest=_digest(client, reference), why="a Docker Engine answers")
-
-
-def recipe_digest() -> str:
-    """SHA-256 over everything but the bundle that decides what a server does: `serving/`, its lock, the Dockerfile."""
-    digest = hashlib.sha256()
-    for path in [*sorted((PROJECT / "serving").rglob("*.py")), *RECIPE]:
-        digest.update(f"{path.relative_to(PROJECT)}\0".encode() + path.read_bytes() + b"\0")
-    return digest.hexdigest()
-
-
-def _digest(client: Any, reference: str) -> str:
-    from docker.errors import ImageNotFound
-
-    try:
-        return str(client.images.get(reference).id)
-    except ImageNotFound:
-        return ""
 
 
 def _build(client: Any, version: Version, reference: str) -> None:

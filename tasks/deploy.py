@@ -17,10 +17,10 @@ from serving.signature import check_signature
 from tasks import gateway
 from tasks.history import read_history, record
 from tasks.keys import internal_key
-from tasks.reconcile import Change, difference, observe
+from tasks.reconcile import Change, difference, observe, releases, take_down
 from tasks.registry import crown
 from tasks.signing_keys import public_key
-from tasks.targets.target import TARGETS, target_of
+from tasks.targets.target import target_of
 from tasks.values import BundleRef, Release, Version
 
 READY_SECONDS = 60
@@ -87,16 +87,6 @@ def switch(version: Version, release: Release, reason: str) -> None:
             take_down(other)
         except InputError as error:  # its target does not answer now; the next switch sees it again
             get_run_logger().warning("Release %s was not stopped: %s", other.name, error)
-
-
-def take_down(release: Release) -> None:
-    """Stop what there is of a release."""
-    target_of(release).take_down(release)
-
-
-def releases(use_case: str) -> list[Release]:
-    """What there is of a use case on every target."""
-    return [release for target in TARGETS.values() for release in target.observe(use_case)]
 
 
 def _record_deploy(version: Version, release: Release, reason: str) -> None:

@@ -72,9 +72,10 @@ def render(use_case: str, addresses: list[str], candidate: Release | None = None
             "middlewares": [*shared, large],
         }
         services[name] = {"loadBalancer": _balancer(servers)}
-    # A request that met a dead server goes to another one at once, or waits until the only one is back.
-    interval = "20ms" if len(addresses) > 1 else "50ms"
-    retry = {"attempts": 6, "initialInterval": interval, "retryNonIdempotentMethod": True}
+    # A request that met a dead server goes to another one at once, or waits up to about 4 s until the only one is back: the
+    # interval grows by half with each attempt.
+    attempts, interval = (6, "20ms") if len(addresses) > 1 else (10, "50ms")
+    retry = {"attempts": attempts, "initialInterval": interval, "retryNonIdempotentMethod": True}
     middlewares = {
         f"{use_case}-strip": {"stripPrefix": {"prefixes": [f"/{use_case}"]}},
         f"{use_case}-small": {"retry": {**retry, "status": ["502"], "maxRequestBodyBytes": RETRIED_BYTES}},

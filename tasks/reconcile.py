@@ -14,7 +14,7 @@ from configs.schema import UseCase
 from tasks import gateway
 from tasks.registry import champion
 from tasks.targets.settings import secrets_digest, settings
-from tasks.targets.target import TARGETS
+from tasks.targets.target import TARGETS, target_of
 from tasks.values import Image, Release, Version
 
 
@@ -61,9 +61,8 @@ def named(release: Release) -> Release:
 
 def observe(use_case: str) -> State:
     """The state that is."""
-    releases = [release for target in TARGETS.values() for release in target.observe(use_case)]
     serving = champion(use_case)
-    return State(releases, gateway.routed(use_case), serving.version if serving else "")
+    return State(releases(use_case), gateway.routed(use_case), serving.version if serving else "")
 
 
 def difference(wanted: Release, image_there: bool, state: State) -> list[Change]:
@@ -89,3 +88,13 @@ def difference(wanted: Release, image_there: bool, state: State) -> list[Change]
         if release.name != wanted.name
     ]
     return changes
+
+
+def take_down(release: Release) -> None:
+    """Stop what there is of a release."""
+    target_of(release).take_down(release)
+
+
+def releases(use_case: str) -> list[Release]:
+    """What there is of a use case on every target."""
+    return [release for target in TARGETS.values() for release in target.observe(use_case)]

@@ -11,14 +11,12 @@ from prefect import task
 
 from configs.schema import Behaviour, Direction, Invariance, Minimum, UseCase
 from serving.contract import Contract
+from tasks.gates.cases import Record, reference_records
 from tasks.gates.checks import Check, conclude, contract_of, expect, gateway_client, run
-from tasks.values import BundleRef, Release
+from tasks.values import Release
 
-CASES = 200
 BATCH = 100
 TOLERANCE = 1e-6
-
-Record = dict[str, Any]
 
 
 @task
@@ -42,16 +40,6 @@ def behaviour_gate(use_case: UseCase, release: Release) -> None:
             if column.nullable
         ]
     conclude("behaviour", release, checks)
-
-
-def reference_records(release: Release) -> list[Record]:
-    """Reference rows, evenly spaced over time, as a client would send them."""
-    import pyarrow.parquet as pq
-
-    contract = contract_of(release)
-    table = pq.read_table(BundleRef(digest=release.bundle).path / "reference.parquet", columns=list(contract.names))
-    rows = table.take(np.linspace(0, table.num_rows - 1, min(CASES, table.num_rows)).astype(int)).to_pylist()
-    return [{name: value for name, value in row.items() if value is not None and value == value} for row in rows]
 
 
 class Model:

@@ -4,41 +4,25 @@ Requests arrive at times fixed beforehand (a Poisson process whose rate follows 
 latency counts from the moment at which the request was due: so a server that stalls is charged for every request that would
 have come meanwhile (Tene, "How NOT to Measure Latency": coordinated omission). Locust's users and HTTP client send them.
 
-On standard output comes a line of JSON for every request: phase, when it was due, latency, delay of this generator, status.
+SIGTERM ends it early: what was sent is still waited for. On
+standard output comes a line of JSON for every request: phase, when it was due, latency, delay of this generator, status.
 """
 
 from __future__ import annotations
 
 import json
-import random
+import signal
 import sys
 import time
-from collections.abc import Iterator
-from typing import Any
 
 import gevent
+import gevent.event
 from locust import FastHttpUser, task
 from locust.env import Environment
 
+from tasks.gates.arrivals import arrivals
+
 USERS = 128
-
-
-def arrivals(phases: list[dict[str, Any]], seed: int = 0) -> Iterator[tuple[str, float]]:
-    """Phase and due time in seconds of every request, by thinning (Lewis and Shedler, 1979).
-
-    A phase goes from rate `first` to rate `last` in `seconds`, in a straight line.
-
-    >>> sum(1 for _ in arrivals([{"phase": "soak", "first": 100, "last": 100, "seconds": 10}]))
-    989
-    """
-    dice, begin = random.Random(seed), 0.0
-    for phase in phases:
-        highest, at = max(phase["first"], phase["last"]), 0.0
-        while (at := at + dice.expovariate(highest)) < phase["seconds"]:
-            rate = phase["first"] + (phase["last"] - phase["first"]) * at / phase["seconds"]
-            if dice.random() * highest < rate:
-                yield phase["phase"], begin + at
-        begin += phase["seconds"]
 
 
 def main() -> int:
@@ -48,6 +32,8 @@ def main() -> int:
     results: list[tuple[str, float, float, float, int]] = []
     headers = {**plan["headers"], "content-type": "application/json"}
     began = time.perf_counter() + 1.0  # until then every user is up
+    ended = gevent.event.Event()
+    gevent.signal_handler(signal.SIGTERM, ended.set)
 
     class Client(FastHttpUser):
         host = plan["address"]
@@ -56,7 +42,8 @@ def main() -> int:
         @task
         def send_until_the_end(self) -> None:
             for phase, at in due:
-                gevent.sleep(max(0.0, began + at - time.perf_counter()))
+                if ended.wait(max(0.0, began + at - time.perf_counter())):
+                    break
                 sent = time.perf_counter() - began
                 body = bodies[len(results) % len(bodies)]
                 with self.client.post(plan["path"], data=body, headers=headers, catch_response=True) as answer:
@@ -68,7 +55,7 @@ def main() -> int:
     runner = Environment(user_classes=[Client]).create_local_runner()
     runner.start(USERS, spawn_rate=USERS)
     end = sum(phase["seconds"] for phase in plan["phases"])
-    gevent.sleep(began + end - time.perf_counter())
+    ended.wait(began + end - time.perf_counter())
     deadline, seen = time.perf_counter() + 30, -1
     while len(results) != seen and time.perf_counter() < deadline:  # what was sent is waited for
         seen = len(results)

@@ -17,7 +17,7 @@ from configs.errors import CheckFailed
 from configs.schema import Load, UseCase
 from configs.settings import PROJECT, report_address, reports
 from tasks import gateway
-from tasks.gates.behaviour import reference_records
+from tasks.gates.cases import reference_records
 from tasks.gates.checks import Check, conclude
 from tasks.keys import internal_headers
 from tasks.prediction_log import TEST_CALLER

@@ -12,29 +12,29 @@ from pathlib import Path
 from configs.schema import UseCase
 from configs.settings import made, use_case_home
 from tasks import gateway
-from tasks.deploy import bring_up, take_down
-from tasks.reconcile import named
+from tasks.reconcile import named, take_down
 from tasks.values import Release, write_atomically
 
 LOG = "rehearsal"
 
 
-@contextmanager
-def rehearsal(wanted: Release) -> Iterator[Release]:
-    """One replica of the same image, with keys on and a log of its own; gone afterwards, whatever happened."""
+def stand_in(wanted: Release) -> Release:
+    """One replica of the same image, with keys on and a log of its own."""
     settings = {**wanted.settings, "SLIPWAY_AUTH": "on"}
-    stand_in = named(wanted.model_copy(update={"settings": settings, "log": LOG, "wanted": 1}))
-    serving = gateway.routed(wanted.use_case)
-    log = use_case_home(wanted.use_case) / LOG
-    shutil.rmtree(log, ignore_errors=True)  # what a killed run left
-    release = bring_up(stand_in)
+    return named(wanted.model_copy(update={"settings": settings, "log": LOG, "wanted": 1}))
+
+
+@contextmanager
+def reachable(release: Release) -> Iterator[Release]:
+    """The gateway leads to the stand-in, for those who name it; afterwards it is gone, whatever happened."""
+    serving = gateway.routed(release.use_case)
     try:
-        gateway.route(wanted.use_case, serving, release)
+        gateway.route(release.use_case, serving, release)
         yield release
     finally:
-        gateway.route(wanted.use_case, serving)
+        gateway.route(release.use_case, serving)
         take_down(release)
-        shutil.rmtree(log, ignore_errors=True)
+        shutil.rmtree(use_case_home(release.use_case) / LOG, ignore_errors=True)
 
 
 def passed_before(use_case: UseCase, wanted: Release) -> bool:

@@ -40,7 +40,11 @@ def test_no_step_imports_another():
         marks = ("@task", "@step")
         return any(line.startswith(marks) for line in path.read_text().splitlines())
 
-    files = {f"tasks.{path.stem}": path for path in (PROJECT / "tasks").glob("*.py") if steps(path)}
+    files = {
+        ".".join(path.relative_to(PROJECT).with_suffix("").parts): path
+        for path in (PROJECT / "tasks").rglob("*.py")
+        if steps(path)
+    }
     assert len(files) > 15
     for name, path in files.items():
         nodes = ast.walk(ast.parse(path.read_text()))

@@ -3,7 +3,7 @@ import pytest
 from configs.errors import InputError
 from configs.load import load_use_case
 from configs.tls import GatewayTls, gateway_tls, remember_tls, running_tls
-from tasks.targets.settings import environment, needs_keys
+from tasks.targets.settings import needs_keys, settings
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_keys_are_needed_as_soon_as_the_gateway_is_public(home, files, address, 
     remember_tls(GatewayTls(address, *files))
     assert running_tls() == GatewayTls(address, *files)
     assert needs_keys(case) == public
-    assert environment(case)["SLIPWAY_AUTH"] == ("on" if public else "off")
+    assert settings(case)["SLIPWAY_AUTH"] == ("on" if public else "off")
     remember_tls(None)
     assert not needs_keys(case)
 
