@@ -29,6 +29,7 @@ from tasks.split import split
 from tasks.train import train
 from tasks.validate import validate
 from tasks.values import Evaluation, Release, Split, Version
+from tasks.variants import choose_variant
 
 
 class Challenger(NamedTuple):
@@ -41,7 +42,7 @@ class Challenger(NamedTuple):
 
 
 def build(use_case: UseCase, until: datetime | None) -> Challenger:
-    """Ingest, validate, split, train, evaluate, convert, bundle, sign, register."""
+    """Ingest, validate, split, train, evaluate, convert, choose a variant, bundle, sign, register."""
     serving = champion(use_case.name)
     snapshot = ingest(use_case, until)
     contract = derive_contract(use_case, snapshot)
@@ -54,6 +55,7 @@ def build(use_case: UseCase, until: datetime | None) -> Challenger:
     final = train(snapshot, snapshot.rows, *recipe) if use_case.split.refit else candidate
 
     onnx = convert(parts, contract, use_case.features, final)
+    onnx = choose_variant(parts, contract, use_case.features, onnx)
     origin = lineage(use_case, snapshot, until, contract, onnx)
     packed = sign(bundle(use_case, snapshot, contract, onnx, evaluation, origin))
     version = register(use_case, packed, onnx, evaluation)

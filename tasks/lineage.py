@@ -23,6 +23,7 @@ def lineage(use_case: UseCase, snapshot: Snapshot, until: datetime | None, contr
         "until": until.isoformat() if until else "",
         "contract": contract,
         "onnx": onnx.digest,
+        "variant": onnx.variant,
         "configuration": configuration,
         "configuration_digest": digest_of(configuration),
         "git_commit": git_commit(),

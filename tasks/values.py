@@ -94,6 +94,7 @@ class OnnxModel(Value):
     rows_compared: int
     max_difference: float
     golden: str
+    variant: str = "as converted"
 
     @property
     def path(self) -> Path:
