@@ -1,0 +1,56 @@
+"""Variants of a graph: which apply, and that what they change is measured."""
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from serving.scoring import Scorer
+from tasks.values import OnnxModel, put
+from tasks.variants import CONVERTED, NotApplicable, build_variant, rebuilt, speed
+
+
+@pytest.fixture
+def network(tmp_path):
+    """A small neural network: two matrix products and a softmax."""
+    dice = np.random.default_rng(0)
+    first, second = (dice.normal(size=shape).astype(np.float32) for shape in ((1, 64), (64, 2)))
+    nodes = [
+        helper.make_node("MatMul", ["a", "w1"], ["h"]),
+        helper.make_node("Relu", ["h"], ["r"]),
+        helper.make_node("MatMul", ["r", "w2"], ["o"]),
+        helper.make_node("Softmax", ["o"], ["probabilities"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "network",
+        [helper.make_tensor_value_info("a", TensorProto.FLOAT, [None, 1])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 2])],
+        [numpy_helper.from_array(first, "w1"), numpy_helper.from_array(second, "w2")],
+    )
+    content = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10).SerializeToString()
+    path = tmp_path / "network.onnx"
+    path.write_bytes(content)
+    return path
+
+
+def test_int8_is_built_where_there_are_matrix_products_and_moves_probabilities(network):
+    rows = {"a": np.linspace(-2, 2, 50, dtype=np.float32)[:, None]}
+    plain, int8 = Scorer(network), Scorer(build_variant("int8", network))
+    difference = np.abs(plain.probabilities(rows) - int8.probabilities(rows)).max()
+    assert 1e-5 < difference < 0.1, "so it is measured, and left"
+    gain, quarter = speed(plain, plain, rows)
+    assert 0.5 < quarter <= gain < 2
+
+
+def test_trees_have_nothing_to_quantise(bundle_folder):
+    with pytest.raises(NotApplicable, match="no matrix product"):
+        build_variant("int8", bundle_folder / "model.onnx")
+
+
+def test_a_recorded_variant_is_built_again_equal(home, bundle_folder):
+    content = (bundle_folder / "model.onnx").read_bytes()
+    onnx = OnnxModel(digest=put("onnx", ".onnx", content), rows_compared=1, max_difference=0, golden="")
+    assert rebuilt(onnx, CONVERTED) == onnx
+    again = [rebuilt(onnx, "optimised offline") for _ in range(2)]
+    assert again[0].digest == again[1].digest != onnx.digest
+    assert again[0].variant == "optimised offline"
