@@ -93,15 +93,23 @@ def _explain(error: Any, keys: list[str]) -> str:
 
 
 def _fields_at(keys: Iterable[str]) -> list[str]:
-    """Names that may stand below the given keys of a use case."""
-    model: Any = UseCase
+    """Names that may stand below the given keys of a use case; numbers among them are places in a list."""
+    models: list[Any] = [UseCase]
     for key in keys:
-        fields = model.model_fields if _is_model(model) else {}
-        if key in fields:
-            model = fields[key].annotation
-        if not _is_model(model):  # Optional[X], list[X], dict[str, X]
-            model = next((part for part in get_args(model) if _is_model(part)), model)
-    return list(model.model_fields) if _is_model(model) else []
+        if not key.isdigit():
+            models = [found for model in models if key in model.model_fields for found in _models(model.model_fields[key])]
+    return [name for model in models for name in model.model_fields]
+
+
+def _models(field: Any) -> list[Any]:
+    """The models in a field's type: of `X | None`, `list[X]`, `dict[str, X]` and unions every X."""
+    waiting, found = [field.annotation], []
+    while waiting:
+        kind = waiting.pop()
+        if _is_model(kind):
+            found.append(kind)
+        waiting += get_args(kind)
+    return found
 
 
 def _is_model(kind: Any) -> bool:

@@ -71,7 +71,10 @@ def test_no_server_is_a_failed_check():
 @pytest.mark.parametrize(
     ("gates", "told"),
     [
-        ("{behaviour: [{test: invariance, change: {who: [1]}, because: x}]}", "'who' is neither a feature nor an identifier"),
+        (
+            "{behaviour: [{test: invariance, change: {who: [1]}, because: x}]}",
+            "'who' is neither a feature nor",
+        ),
         ("{behaviour: [{test: direction, add: {c: 1}, probability: never falls, because: x}]}", "'c' is not numeric"),
         ("{behaviour: [{test: direction, ad: {a: 1}, probability: never falls, because: x}]}", "did you mean 'add'?"),
         ("{load: {rate: 0, p99: 10}}", "'gates.load.rate': input should be greater than 0"),
@@ -129,7 +132,7 @@ def test_a_server_that_stalls_is_charged_for_everyone_who_came_meanwhile():
     server.began = time.monotonic()
     results = generate(f"http://127.0.0.1:{server.server_port}", soak, **{"x-from": "5"})
     server.shutdown()
-    assert len(results) == 497
+    assert len(results) == 499
     waited = np.array([result.latency for result in results])
     assert 0.05 < (waited > 0.1).mean() < 0.4
     assert waited.max() > 0.6
@@ -144,7 +147,7 @@ def test_bounds_are_judged_on_what_was_measured():
     slow = [*good[:190], *(result._replace(latency=0.2) for result in good[190:])]
     failing = [*good[:190], *(result._replace(status=500) for result in good[190:])]
     lost = [*flash, Result("flash", 5.0, 0.4, 0.0, 502)]
-    leaking = [Memory(n / 4, 10**8 + n * 10**6) for n in range(80)]
+    leaking = [Memory(n / 4, 10**8 + n * 2 * 10**6) for n in range(80)]
     for results, memory, name in (
         (slow + flash, steady, "latency at the promised rate"),
         (failing + flash, steady, "errors at the promised rate"),

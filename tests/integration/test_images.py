@@ -1,4 +1,4 @@
-"""Images on a real engine, what is in them, and registries: Debian's docker-registry with password and TLS, and moto's ECR."""
+"""Images on a real engine, their content, and registries: Debian's with password and TLS, and moto's ECR."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from prefect.logging import disable_run_logger
 from configs.errors import InputError
 from configs.load import load_use_case
 from configs.schema import Registry
-from tasks.images import SOURCE_DATE_EPOCH, recipe_digest
+from tasks.images import SOURCE_DATE_EPOCH, recipe_digest, wanted_image
 from tasks.inventory import LISTING, sbom
 from tasks.publish import PushFailed, credentials, publish
 from tasks.targets.engine import engine
@@ -202,7 +202,7 @@ def test_the_image_is_small_equal_on_every_build_and_holds_what_its_sbom_says(se
     from tasks.registry import champion
 
     version = champion("loans")
-    image = next(each for each in docker.images.list(f"slipway/{version.use_case}") if each.labels["slipway.bundle"] == version.bundle.digest)  # fmt: skip
+    image = docker.images.get(wanted_image(load_use_case("loans"), version).reference)
     base = docker.images.get(BASE)
     assert image.attrs["Size"] - base.attrs["Size"] < 150e6
     assert image.attrs["RootFS"]["Layers"][: len(base.attrs["RootFS"]["Layers"])] == base.attrs["RootFS"]["Layers"]

@@ -1,6 +1,6 @@
 """What should be, what is, and the difference: applied, nothing is left of it."""
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from configs.load import load_use_case
@@ -42,6 +42,7 @@ replicas = st.lists(st.booleans(), max_size=3).map(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     there=st.dictionaries(st.sampled_from([0, 1]), replicas, max_size=2),
     routed=st.sampled_from([[], ["http://old:0"], ["http://old:0", "http://old:1"], ["http://gone:9"]]),
@@ -59,8 +60,8 @@ def test_applying_the_difference_leaves_none(home, there, routed, champion, want
 def test_a_name_tells_releases_apart_that_behave_differently(home, monkeypatch):
     first = release()
     assert first.name == release(wanted=5).name, "how many there are is no other release"
-    settings = {**first.settings, "SLIPWAY_WORKERS": "4"}
-    others = [release(1), release(settings=settings), release(image="slipway/loans:other"), release(log="rehearsal")]
+    more = {**first.settings, "SLIPWAY_WORKERS": "4"}
+    others = [release(1), release(settings=more), release(image="slipway/loans:other"), release(log="rehearsal")]
     monkeypatch.setenv("SLIPWAY_LOG_PEPPER", "a secret")
     others.append(release())
     names = {other.name for other in others} | {first.name}
@@ -75,7 +76,7 @@ def test_a_release_that_is_as_it_should_be_needs_nothing(home):
     state = State([there], ["http://127.0.0.1:1"], "1")
     assert difference(release(0), True, state) == []
     scaled = difference(release(0, wanted=2), True, state)
-    assert [(change.action, change.detail) for change in scaled][0] == ("scale", "1 to 2 replicas")
+    assert scaled[0][::2] == ("scale", "1 to 2 replicas")
     dead = State([release(0, [replica.model_copy(update={"alive": False})])], ["http://127.0.0.1:1"], "1")
     assert [change.action for change in difference(release(0), True, dead)] == ["repair", "route"]
     assert isinstance(there, Release)

@@ -85,8 +85,11 @@ def test_one_owner_and_sighup_scales(folder, start):
     start_1, start_2 = start(), start()
     time.sleep(0.2)
     (first,) = status(folder, up(1))
-    ended = next(process for process in (start_1, start_2) if process.wait(20) == 3) if start_2.wait(20) == 3 else start_2
-    keeper = start_1 if ended is start_2 else start_2
+    deadline = time.monotonic() + 20
+    while start_1.poll() is None and start_2.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    ended, keeper = (start_1, start_2) if start_2.poll() is None else (start_2, start_1)
+    assert (ended.poll(), keeper.poll()) == (3, None)
     wanted(folder, SLEEPER, SLEEPER, SLEEPER)
     keeper.send_signal(signal.SIGHUP)
     more = status(folder, up(3))
