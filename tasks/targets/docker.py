@@ -130,6 +130,8 @@ def _run(client: Any, name: str, release: Release) -> Any:
             return container
         except APIError as error:
             container.remove(force=True)
+            if "could not select device driver" in str(error):
+                raise InputError(f"deploy.resources.gpus is {limits.gpus}, but this Docker Engine knows no GPU") from None
             if "port is already allocated" not in str(error) or tried == PORT_TRIES - 1:
                 raise
     raise AssertionError("the loop returns or raises")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from configs.load import load_use_case
 from configs.settings import PROJECT
+from tasks.source import replay_rows
 from tests.integration.server import Server
 
 SLIPWAY = str(Path(sys.executable).parent / "slipway")
@@ -32,6 +35,24 @@ class Home:
             text=True,
             start_new_session=True,
         )
+
+    @functools.cached_property
+    def record(self):
+        """An application as a client sends it."""
+        case = load_use_case("loans")
+        row = replay_rows(case).to_pylist()[0]
+        return {name: value for name, value in row.items() if name in case.features.all and value is not None}
+
+    def in_flow(self, body):
+        """Run a function as a flow of this process, on the home's Prefect server."""
+        from prefect import flow
+        from prefect.settings import PREFECT_API_URL, PREFECT_LOCAL_STORAGE_PATH, temporary_settings
+
+        from configs.settings import service_address
+
+        api = f"{service_address('prefect')}/api"
+        with temporary_settings({PREFECT_API_URL: api, PREFECT_LOCAL_STORAGE_PATH: self.folder / "results"}):
+            return flow(body)()
 
     def run(self, *words, status=0, **environment):
         process = self.command(*words, **environment)

@@ -9,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 
 import httpx
@@ -100,3 +101,33 @@ def make_certificate(folder):
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return paths
+
+
+class Load:
+    """Constant load from real clients; what was not answered with 200 is kept."""
+
+    def __init__(self, address, record):
+        self.address, self.record, self.answers, self.lost = address, record, [], []
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._client) for _ in range(8)]
+
+    def _client(self):
+        with httpx.Client(timeout=10) as http:
+            while not self._stop.is_set():
+                try:
+                    answer = http.post(f"{self.address}/predict", json={"records": [self.record]})
+                    (self.answers if answer.status_code == 200 else self.lost).append(
+                        answer.headers.get("x-slipway-release")
+                    )
+                except httpx.TransportError as error:
+                    self.lost.append(repr(error))
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()

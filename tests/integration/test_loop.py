@@ -8,7 +8,6 @@ import random
 import re
 import signal
 import ssl
-import threading
 import time
 
 import httpx
@@ -18,7 +17,7 @@ import pytest
 from configs.load import load_use_case
 from tasks.source import replay_rows
 from tasks.targets.ports import free_port
-from tests.integration.server import make_certificate
+from tests.integration.server import Load, make_certificate
 
 
 def released(served):
@@ -179,59 +178,22 @@ def test_a_second_run_waits_and_says_so(served):
     assert process.returncode == 0, told + rest
 
 
-class Load:
-    """Constant load from real clients; what was not answered with 200 is kept."""
-
-    def __init__(self, address, record):
-        self.address, self.record, self.answers, self.lost = address, record, [], []
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._client) for _ in range(8)]
-
-    def _client(self):
-        with httpx.Client(timeout=10) as http:
-            while not self._stop.is_set():
-                try:
-                    answer = http.post(f"{self.address}/predict", json={"records": [self.record]})
-                    (self.answers if answer.status_code == 200 else self.lost).append(
-                        answer.headers.get("x-slipway-release")
-                    )
-                except httpx.TransportError as error:
-                    self.lost.append(repr(error))
-
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-
 def test_five_switches_under_load_lose_no_request(served):
     """Five real roll-outs between two versions while clients send without a pause; then a rollback as a person does it."""
-    from prefect import flow
-    from prefect.settings import PREFECT_API_URL, PREFECT_LOCAL_STORAGE_PATH, temporary_settings
-
-    from configs.settings import service_address
     from flows.chain import build, roll_out
     from tasks.gateway import address
     from tasks.registry import champion
 
     case = load_use_case("loans")
-    record = {n: v for n, v in replay_rows(case).to_pylist()[0].items() if n in case.features.all and v is not None}
 
-    @flow
     def switches():
         first = champion("loans")
         other = case.model_copy(update={"model": case.model.model_copy(update={"seed": 1})})
         second = build(other, None).version
         return [roll_out(case, (second, first)[number % 2], "a test").name for number in range(5)]
 
-    here = {PREFECT_API_URL: f"{service_address('prefect')}/api", PREFECT_LOCAL_STORAGE_PATH: served.folder / "results"}
-    with Load(address("loans"), record) as load, temporary_settings(here):
-        seen = switches()
+    with Load(address("loans"), served.record) as load:
+        seen = served.in_flow(switches)
         time.sleep(0.5)
     assert load.lost == [], f"{len(load.lost)} lost of {len(load.answers)}: {load.lost[:3]}"
     assert len(load.answers) > 500
