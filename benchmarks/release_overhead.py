@@ -22,6 +22,11 @@ from rich.console import Console
 from rich.table import Table
 
 SLIPWAY = str(Path(sys.executable).parent / "slipway")
+ARTIFACTS = (
+    *("validate.create_link", "evaluate.create_table", "variants.create_table", "inventory.create_link"),
+    *("inventory.create_table", "deploy.create_table", "deploy.create_markdown", "gates.checks.create_table"),
+    "gates.load.create_link",
+)
 FIRST_DAY = datetime(2013, 3, 2)
 
 
@@ -69,20 +74,28 @@ def plain_script(until: str) -> None:
         derive_contract,
         evaluate,
         ingest,
-        integrate,
+        inventory,
         lineage,
+        publish,
+        reconcile,
         register,
         registry,
         sign,
         split,
         train,
         validate,
+        variants,
     )
+    from tasks.gates import rehearsal
+    from tasks.gates.behaviour import behaviour_gate
+    from tasks.gates.contract import contract_gate
+    from tasks.gates.integration import integration_gate
+    from tasks.gates.load import load_gate
 
     case, moment = load_use_case("flights"), parse_time(until)
     with ExitStack() as stack:
         stack.enter_context(disable_run_logger())
-        for name in ("validate.create_link", "evaluate.create_table", "integrate.create_table", "deploy.create_markdown"):
+        for name in ARTIFACTS:
             stack.enter_context(patch(f"tasks.{name}_artifact", lambda **_: None))
         serving = registry.champion(case.name)
         snapshot = ingest.ingest.fn(case, moment)
@@ -94,14 +107,23 @@ def plain_script(until: str) -> None:
         evaluation = evaluate.evaluate.fn(case, parts, contract, candidate)
         final = train.train.fn(snapshot, snapshot.rows, *recipe)
         onnx = convert.convert.fn(parts, contract, case.features, final)
+        onnx = variants.choose_variant.fn(parts, contract, case.features, onnx)
         origin = lineage.lineage(case, snapshot, moment, contract, onnx)
         packed = bundle.bundle.fn(case, snapshot, contract, onnx, evaluation, origin)
         packed = sign.sign.fn(packed)
         version = register.register.fn(case, packed, onnx, evaluation)
         image = containerize.containerize.fn(case, version)
-        release = deploy.start.fn(case, version, image)
-        integrate.integration_test.fn(release, version)
-        deploy.switch.fn(case, version, release, "benchmark")
+        inventory.inventory.fn(case, version, image)
+        wanted = reconcile.describe(case, version, publish.publish.fn(case, image))
+        deploy.plan.fn(wanted)
+        with rehearsal.reachable(deploy.bring_up.fn(rehearsal.stand_in(wanted))) as rehearsed:
+            contract_gate.fn(rehearsed, version)
+            integration_gate.fn(rehearsed, version)
+            behaviour_gate.fn(case, rehearsed)
+            load_gate.fn(case, rehearsed)
+        release = deploy.bring_up.fn(wanted)
+        contract_gate.fn(release, version)
+        deploy.switch.fn(version, release, "benchmark")
 
 
 def _run(command: list[str], environment: dict[str, str]) -> float:

@@ -116,9 +116,10 @@ class Load:
             while not self._stop.is_set():
                 try:
                     answer = http.post(f"{self.address}/predict", json={"records": [self.record]})
-                    (self.answers if answer.status_code == 200 else self.lost).append(
-                        answer.headers.get("x-slipway-release")
-                    )
+                    if answer.status_code == 200:
+                        self.answers.append(answer.headers.get("x-slipway-release"))
+                    else:
+                        self.lost.append(answer.status_code)
                 except httpx.TransportError as error:
                     self.lost.append(repr(error))
 
