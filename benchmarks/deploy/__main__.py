@@ -1,7 +1,8 @@
-"""`python -m benchmarks.deploy [switches|kills|steps|first]... [--target local|docker]`: deploys under constant traffic.
+"""`python -m benchmarks.deploy [images|first|switches|kills|steps]... [--target local|docker]`: under constant traffic.
 
-switches: deploys in a row between two versions. kills: `kill -9` of one of two replicas. steps: `kill -9` of the deploying
-command at each step, and the same command again. first: seconds from a trained model to the first served request. Without a
+images: their size beside the peers' packages (where `benchmarks.serving install` put them), and their start. first: seconds
+from a trained model to the first served request. switches: deploys in a row between two versions. kills: `kill -9` of one of
+two replicas, and of the only one. steps: `kill -9` of the deploying command at each step, and the same command again. Without a
 target, both; Docker needs an engine.
 """
 
@@ -25,6 +26,8 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.deploy.images import images
+
 SLIPWAY = str(Path(sys.executable).parent / "slipway")
 NO_ENGINE = "unix:///nowhere/docker.sock"
 COUNTS = {"switches": {"local": 50, "docker": 20}, "kills": {"local": 20, "docker": 20}}
@@ -36,10 +39,10 @@ STEPS = ("containerize", "plan", "bring_up", "contract_gate", "integration_gate"
 def main() -> int:
     """Run what is asked for, each target in a home of its own."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.deploy", description=__doc__)
-    parser.add_argument("measures", nargs="*", choices=["switches", "kills", "steps", "first"])
+    parser.add_argument("measures", nargs="*", choices=list(MEASURES))
     parser.add_argument("--target", choices=["local", "docker"])
     given = parser.parse_args()
-    measures = given.measures or ["first", "switches", "kills", "steps"]
+    measures = given.measures or list(MEASURES)
     for target in [given.target] if given.target else ["local", "docker"]:
         table = Table(title=f"target {target}: loans, 200 requests a second", title_justify="left")
         for column in ("what", "times", "requests", "failed", "p50 ms", "p99 ms", "max ms"):
@@ -240,7 +243,7 @@ def forget_gates() -> None:
     shutil.rmtree(use_case_home("loans") / "gates", ignore_errors=True)
 
 
-MEASURES = {"first": first, "switches": switches, "kills": kills, "steps": steps}
+MEASURES = {"images": images, "first": first, "switches": switches, "kills": kills, "steps": steps}
 
 if __name__ == "__main__":
     sys.exit(main())
