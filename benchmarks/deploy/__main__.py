@@ -2,8 +2,8 @@
 
 images: their size beside the peers' packages (where `benchmarks.serving install` put them), and their start. first: seconds
 from a trained model to the first served request. switches: deploys in a row between two versions. kills: `kill -9` of one of
-two replicas, and of the only one. steps: `kill -9` of the deploying command at each step, and the same command again. Without a
-target, both; Docker needs an engine.
+two replicas, and of the only one. steps: `kill -9` of the deploying command at each step, and the same command again.
+Without a target, both; Docker needs an engine.
 """
 
 from __future__ import annotations

@@ -84,7 +84,9 @@ def registry(tmp_path, docker, monkeypatch):
     yield found
     found.kill()
     for image in docker.images.list(f"127.0.0.1:{found.port}/slipway"):
-        docker.images.remove(image.id, force=BASE not in image.tags)
+        for tag in image.tags:
+            if tag.startswith(f"127.0.0.1:{found.port}/"):
+                docker.images.remove(tag)
 
 
 def push(registry, image, **login):
