@@ -39,15 +39,17 @@ STEPS = ("containerize", "plan", "bring_up", "contract_gate", "integration_gate"
 def main() -> int:
     """Run what is asked for, each target in a home of its own."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.deploy", description=__doc__)
-    parser.add_argument("measures", nargs="*", choices=list(MEASURES), default=list(MEASURES))
+    parser.add_argument("measures", nargs="*", metavar="MEASURE")
     parser.add_argument("--target", choices=["local", "docker"])
     given = parser.parse_args()
+    if unknown := set(given.measures) - set(MEASURES):
+        parser.error(f"unknown: {', '.join(unknown)}; known: {', '.join(MEASURES)}")
     for target in [given.target] if given.target else ["local", "docker"]:
         table = Table(title=f"target {target}: loans, 200 requests a second", title_justify="left")
         for column in ("what", "times", "requests", "failed", "p50 ms", "p99 ms", "max ms"):
             table.add_column(column)
         with home(target):
-            for name in given.measures:
+            for name in given.measures or MEASURES:
                 for row in MEASURES[name](target):
                     table.add_row(*row)
         Console(width=120).print(table)
