@@ -1,4 +1,5 @@
-"""The reconciler on real servers: replicas that die, releases that must not serve, flows killed in the middle, secrets."""
+"""The reconciler on real servers: dying replicas, releases that must not serve, killed flows, secrets. After `test_loop`,
+whose windows its load would fill."""
 
 import contextlib
 import json
