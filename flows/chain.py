@@ -28,7 +28,7 @@ from tasks.sign import sign
 from tasks.split import split
 from tasks.train import train
 from tasks.validate import validate
-from tasks.values import Evaluation, Release, Split, Version
+from tasks.values import Evaluation, Image, Release, Split, Version
 from tasks.variants import choose_variant
 
 
@@ -65,20 +65,20 @@ def build(use_case: UseCase, until: datetime | None) -> Challenger:
 def roll_out(use_case: UseCase, version: Version, reason: str) -> Release:
     """Containerize, publish, rehearse, bring up beside the champion, test, switch, take the old one down."""
     image = containerize(use_case, version)
-    inventory(use_case, version, image)
     image = publish(use_case, image)
     wanted = describe(use_case, version, image)
     plan(wanted)
     if not passed_before(use_case, wanted):
-        rehearse(use_case, version, wanted)
+        rehearse(use_case, version, image, wanted)
     release = bring_up(wanted)
     contract_gate(release, version)
     switch(version, release, reason)
     return release
 
 
-def rehearse(use_case: UseCase, version: Version, wanted: Release) -> None:
-    """Every gate, on a stand-in that gets no traffic."""
+def rehearse(use_case: UseCase, version: Version, image: Image, wanted: Release) -> None:
+    """What is in the image, and every gate, on a stand-in that gets no traffic."""
+    inventory(use_case, version, image)
     with reachable(bring_up(stand_in(wanted))) as rehearsed:
         contract_gate(rehearsed, version)
         integration_gate(rehearsed, version)

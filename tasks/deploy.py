@@ -61,8 +61,11 @@ def bring_up(wanted: Release) -> Release:
     except BundleError as error:
         raise NotTrusted(str(error)) from None
     internal_key(wanted.use_case)
-    before = {release.name for release in releases(wanted.use_case)}
-    release = target_of(wanted).bring_up(wanted)
+    before = {release.name: len(release.replicas) for release in releases(wanted.use_case)}
+    # Replicas beyond `wanted` stay until the gateway no longer sends them anything; `switch` ends them.
+    most = max(wanted.wanted, before.get(wanted.name, 0))
+    started = target_of(wanted).bring_up(wanted.model_copy(update={"wanted": most}))
+    release = wanted.model_copy(update={"replicas": started.replicas[: wanted.wanted]})
     try:
         _wait_ready(release)
     except NotReady:
@@ -79,9 +82,13 @@ def switch(version: Version, release: Release, reason: str) -> None:
     gateway.route(release.use_case, release.addresses)
     crown(version)
     _record_deploy(version, release, reason)
-    others = [other for other in releases(release.use_case) if other.name != release.name]
-    if others:
-        time.sleep(DRAIN_SECONDS)  # requests on their way to the old release arrive before it stops
+    there = releases(release.use_case)
+    others = [other for other in there if other.name != release.name]
+    surplus = any(len(same.replicas) > release.wanted for same in there if same.name == release.name)
+    if others or surplus:
+        time.sleep(DRAIN_SECONDS)  # requests on their way to what goes arrive before it stops
+    if surplus:
+        target_of(release).bring_up(release)
     for other in others:
         try:
             take_down(other)
