@@ -81,7 +81,7 @@ def slipway(*words: str) -> str:
     return done.stdout
 
 
-def in_flow(body: object, **parameters: object) -> None:
+def in_flow(body: object, **parameters: object) -> object:
     """Run a function as a flow of this process, on the home's Prefect server."""
     from prefect import flow
     from prefect.settings import PREFECT_API_URL, PREFECT_LOCAL_STORAGE_PATH, temporary_settings
@@ -90,7 +90,7 @@ def in_flow(body: object, **parameters: object) -> None:
 
     storage = {PREFECT_API_URL: f"{service_address('prefect')}/api", PREFECT_LOCAL_STORAGE_PATH: home() / "results"}
     with temporary_settings(storage):
-        flow(body, name="benchmark")(**parameters)  # type: ignore[call-overload]
+        return flow(body, name="benchmark")(**parameters)  # type: ignore[call-overload]
 
 
 def second_version() -> None:
@@ -118,15 +118,13 @@ def deploys(count: int, replicas: int) -> None:
 def first(target: str) -> list[list[str]]:
     """From a trained, registered version to its first answer through the gateway: image, gates, start, switch."""
     for what, gates in (("with all gates", True), ("without gates.load", False)):
-        seconds: list[float] = []
-        for seed in (10, 11, 12):
-            in_flow(first_answer, seed=seed + 10 * gates, gates=gates, seconds=seconds)
+        seconds = [in_flow(first_answer, seed=seed + 10 * gates, gates=gates) for seed in (10, 11, 12)]
         told = f"{statistics.median(seconds):.1f} s, {min(seconds):.1f} to {max(seconds):.1f}"
         print(f"target {target}: trained model to first served request, {what}: {told}")
     return []
 
 
-def first_answer(seed: int, gates: bool, seconds: list[float]) -> None:
+def first_answer(seed: int, gates: bool) -> float:
     """A new version, and how long it takes to answer."""
     from benchmarks.deploy.traffic import Traffic
     from configs.load import load_use_case
@@ -142,8 +140,8 @@ def first_answer(seed: int, gates: bool, seconds: list[float]) -> None:
     began = time.monotonic()
     release = roll_out(case, version, "a benchmark")
     answer = httpx.post(f"{gateway.address('loans')}/predict", json=body, timeout=10).raise_for_status()
-    seconds.append(time.monotonic() - began)
     assert answer.headers["x-slipway-release"] == release.name
+    return time.monotonic() - began
 
 
 def switches(target: str) -> list[list[str]]:
