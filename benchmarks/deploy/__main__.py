@@ -30,7 +30,8 @@ from benchmarks.deploy.images import images
 
 SLIPWAY = str(Path(sys.executable).parent / "slipway")
 NO_ENGINE = "unix:///nowhere/docker.sock"
-COUNTS = {"switches": {"local": 50, "docker": 20}, "kills": {"local": 20, "docker": 20}}
+SWITCHES = {"local": 50, "docker": 20}
+KILLS, STEADY_SECONDS = 20, 11.0
 # What the command prints when a step is done; the first `bring_up` and `contract_gate` are the rehearsal's.
 STEPS = ("containerize", "plan", "bring_up", "contract_gate", "integration_gate", "behaviour_gate", "load_gate", "bring_up",
          "contract_gate", "switch")  # fmt: skip
@@ -51,6 +52,7 @@ def main() -> int:
         with home(target):
             for name in given.measures or MEASURES:
                 for row in MEASURES[name](target):
+                    print(f"target {target}:", *row, flush=True)
                     table.add_row(*row)
         Console(width=120).print(table)
     return 0
@@ -148,7 +150,7 @@ def switches(target: str) -> list[list[str]]:
     """Deploys in a row."""
     from benchmarks.deploy.traffic import Traffic
 
-    count = COUNTS["switches"][target]
+    count = SWITCHES[target]
     with Traffic("loans") as traffic:
         in_flow(deploys, count=count, replicas=1)
     return [traffic.row("deploys in a row", count)]
@@ -158,13 +160,13 @@ def kills(target: str) -> list[list[str]]:
     """`kill -9` of one of two replicas, all of its processes, and of the only one."""
     from benchmarks.deploy.traffic import Traffic
 
-    count, rows = COUNTS["kills"][target], []
-    for replicas in (2, 1):
+    rows = []
+    for replicas, count in ((2, KILLS), (1, KILLS // 4)):
         in_flow(deploys, count=2, replicas=replicas)
         with Traffic("loans") as traffic:
             for number in range(count):
                 kill_replica(number % replicas)
-                time.sleep(1)
+                time.sleep(STEADY_SECONDS / replicas)  # a server that dies sooner again is started later and later
         rows.append(traffic.row(f"kill -9 of one of {replicas}" if replicas > 1 else "kill -9 of the only replica", count))
     return rows
 
