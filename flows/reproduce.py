@@ -10,7 +10,7 @@ from tasks.registry import get_version, recorded_use_case
 from tasks.reproduction import compare_onnx, recorded_snapshot
 from tasks.split import split
 from tasks.train import train
-from tasks.variants import rebuilt
+from tasks.variants import CONVERTED, rebuilt
 
 
 @flow(name="reproduce", flow_run_name="reproduce-{use_case}-{version}")
@@ -33,4 +33,4 @@ def reproduce(use_case: str = "flights", version: str = "1") -> str:
     rows = snapshot.rows if case.split.refit else parts.cut
     model = train.with_options(refresh_cache=True)(snapshot, rows, contract, case.features, case.target, case.model)
     onnx = convert.with_options(refresh_cache=True)(parts, contract, case.features, model)
-    return compare_onnx(original, rebuilt(onnx, original.tags["variant"]))
+    return compare_onnx(original, rebuilt(onnx, original.tags.get("variant", CONVERTED)))

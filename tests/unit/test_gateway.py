@@ -31,7 +31,7 @@ def test_a_candidate_is_reached_by_its_name_only():
 
 def test_what_is_too_large_to_be_kept_for_a_retry_goes_another_way():
     pattern = re.search(r"`(\^.*\$)`", LARGE)[1]
-    for size in [*range(RETRIED_BYTES - 500), *range(0)]:
+    for size in range(RETRIED_BYTES):
         if re.match(pattern, str(size)):
             assert size >= 16000
     assert all(re.match(pattern, str(size)) for size in (RETRIED_BYTES, RETRIED_BYTES + 1, 20_000, 99_999, 100_000, 10**9))

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from configs.load import load_use_case
 from tasks.reconcile import State, describe, difference, named
-from tasks.values import BundleRef, Image, Release, Replica, Version
+from tasks.values import BundleRef, Image, Replica, Version
 
 VERSIONS = [Version(use_case="loans", version=n, run_id="r", bundle=BundleRef(digest=n * 64), golden="g") for n in "12"]
 IMAGE = Image(target="docker", reference="slipway/loans:tag", digest="sha256:1")
@@ -79,4 +79,3 @@ def test_a_release_that_is_as_it_should_be_needs_nothing(home):
     assert scaled[0][::2] == ("scale", "1 to 2 replicas")
     dead = State([release(0, [replica.model_copy(update={"alive": False})])], ["http://127.0.0.1:1"], "1")
     assert [change.action for change in difference(release(0), True, dead)] == ["repair", "route"]
-    assert isinstance(there, Release)
