@@ -37,15 +37,19 @@ def applied(changes, wanted, state):
     return image_there, State(list(releases.values()), routed, champion)
 
 
-replicas = st.lists(st.booleans(), max_size=3).map(
-    lambda alive: [Replica(address=f"http://old:{n}", handle=str(n), alive=a) for n, a in enumerate(alive)]
-)
+def replicas(release):
+    """Up to three replicas at addresses that no other release has."""
+    return st.lists(st.booleans(), max_size=3).map(
+        lambda alive: [Replica(address=f"http://old{release}:{n}", handle=str(n), alive=a) for n, a in enumerate(alive)]
+    )
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    there=st.dictionaries(st.sampled_from([0, 1]), replicas, max_size=2),
-    routed=st.sampled_from([[], ["http://old:0"], ["http://old:0", "http://old:1"], ["http://gone:9"]]),
+    there=st.fixed_dictionaries({}, optional={n: replicas(n) for n in (0, 1)}),
+    routed=st.sampled_from(
+        [[], ["http://old0:0"], ["http://old1:0"], ["http://old1:0", "http://old1:1"], ["http://gone:9"]]
+    ),
     champion=st.sampled_from(["", "1", "2"]),
     wanted=st.integers(1, 3),
     built=st.booleans(),
