@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 
 Metric = Literal["roc_auc", "average_precision", "accuracy", "log_loss", "brier"]
-Cause = Literal["drift", "performance"]
+Cause = Literal["drift", "performance", "estimate"]
 
 
 def parse_duration(text: Any) -> Any:
@@ -305,24 +305,71 @@ class Log(Strict):
         return self
 
 
+class Notify(Strict):
+    """One way to tell people of an alarm.
+
+    `webhook` gets the finding as JSON, `slack` a message in Slack's format; both post to the URL in the secret `url`.
+    `email` goes through `server` (`HOST:PORT`), with the secrets `SLIPWAY_SMTP_USERNAME` and `SLIPWAY_SMTP_PASSWORD` over
+    TLS where they are set.
+    """
+
+    by: Literal["webhook", "slack", "email"]
+    url: str | None = Field(None, pattern=r"^[A-Z][A-Z0-9_]*$")
+    server: str | None = Field(None, pattern=r"^[^:]+:\d+$")
+    sender: str | None = None
+    to: list[str] = []
+    at_least: Literal["warning", "critical"] = "warning"
+
+    @model_validator(mode="after")
+    def _complete(self) -> Notify:
+        if self.by == "email" and not (self.server and self.sender and self.to):
+            raise ValueError("'by: email' needs 'server' (HOST:PORT), 'sender' and 'to'")
+        if self.by != "email" and not self.url:
+            raise ValueError(f"'by: {self.by}' needs 'url', the name of the secret that holds the address")
+        return self
+
+
 class Monitoring(Strict):
-    """The window that a monitoring run looks at ('1 month', '7 days', '300 rows') and how often it may cry wolf."""
+    """The window that a monitoring run looks at ('1 month', '7 days', '300 rows') and how often it may cry wolf.
+
+    `false_alarm_rate` is the share of windows without drift that may alarm, a model. An alarm needs `persistence` windows:
+    '2 of 3'. Drift matters when it is estimated to cost more than `tolerance` of `promotion.metric`. An alarm that stays is
+    told again after `cooldown`.
+    """
 
     window: str = "7 days"
     false_alarm_rate: float = Field(0.01, gt=0, lt=0.5)
+    persistence: str = Field("1 of 1", pattern=r"^[1-9] of [1-9]$")
+    tolerance: float = Field(0.01, gt=0)
     min_labels: int = Field(200, ge=1)
+    cooldown: Duration = timedelta(days=7)
+    notify: list[Notify] = []
+
+    @property
+    def needed(self) -> tuple[int, int]:
+        """How many windows of how many must be over the bound."""
+        needed, among = self.persistence.split(" of ")
+        return int(needed), int(among)
 
     @model_validator(mode="after")
     def _window(self) -> Monitoring:
         if not re.fullmatch(r"1 month|[1-9]\d* rows", self.window) and parse_duration(self.window) <= timedelta(0):
             raise ValueError("'window' must be '1 month', a number of rows such as '300 rows', or a length of time")
+        if self.needed[0] > self.needed[1]:
+            raise ValueError(f"'persistence' {self.persistence!r} can never be; write for example '2 of 3'")
         return self
 
 
 class Retraining(Strict):
-    """Which findings of the monitoring start a retraining. Cron schedules stand in `prefect.yaml`."""
+    """Which findings of the monitoring start a retraining, and how often one may. Cron schedules stand in `prefect.yaml`.
+
+    Between two retrainings that findings started lies at least `cooldown`, doubled for each challenger in a row that lost;
+    in any seven days there are at most `budget`. A person or a schedule is not held back.
+    """
 
     on: list[Cause] = []
+    cooldown: Duration = timedelta(days=1)
+    budget: int | None = Field(None, ge=1)
 
 
 class Replay(Strict):

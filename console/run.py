@@ -100,7 +100,9 @@ def _looked_at(case: UseCase) -> set[str]:
 def _react(case: UseCase, name: str, screen: Console) -> None:
     """Wait for the retraining that Prefect starts from the window's event, if the use case wants one."""
     finding = next((f for f in findings(case.name) if f.window == name), None)
-    if finding is None or not set(finding.causes) & set(case.retraining.on) or _answered(case, finding):
+    if finding is None or "fault" in finding.causes or not set(finding.causes) & set(case.retraining.on):
+        return
+    if _answered(case, finding):
         return
     screen.print(f"{told(finding)}: waiting for Prefect to start the retraining")
     runs = _started_by(finding)
@@ -110,8 +112,9 @@ def _react(case: UseCase, name: str, screen: Console) -> None:
 
 
 def _answered(case: UseCase, finding: Finding) -> bool:
-    """Whether a retraining after this window has come to its verdict."""
-    return any(entry.get("until") == finding.until for entry in read_history(case.name, "verdict"))
+    """Whether a retraining after this window has come to its verdict, or had to wait."""
+    entries = [*read_history(case.name, "verdict"), *read_history(case.name, "declined")]
+    return any(entry.get("until") == finding.until for entry in entries)
 
 
 def _triggered(finding: Finding) -> UUID:

@@ -72,7 +72,7 @@ def _line(case: UseCase, contract: Contract, first: Version, bounds: Any) -> Lin
 
 
 def deploys(case: UseCase) -> Table:
-    """Each deploy and why, and each verdict that kept the champion."""
+    """Each deploy and why, each verdict that kept the champion, and each retraining that had to wait."""
     table = Table(title="Deploys and verdicts", title_justify="left")
     for column in ("known until", "version", "what", "why"):
         table.add_column(column, overflow="fold")
@@ -83,6 +83,8 @@ def deploys(case: UseCase) -> Table:
             table.add_row(
                 entry.get("until", "")[:10], entry["version"], "not deployed", f"{entry['cause']}: {entry['reason']}"
             )
+        elif entry["what"] == "declined":
+            table.add_row(entry["until"][:10], "", "not trained", f"{entry['cause']}: {entry['reason']}")
     return table
 
 

@@ -7,20 +7,22 @@ from prefect import flow
 from configs.errors import InputError
 from configs.load import load_use_case
 from serving.bundle import read_bundle
-from tasks.calibrate import calibrate
 from tasks.collect_window import collect_window
 from tasks.conclude import conclude
+from tasks.detect_drift import detect_drift
 from tasks.drift_report import drift_report
 from tasks.findings import finding_path
+from tasks.keep_finding import keep_finding
 from tasks.lock import one_at_a_time
+from tasks.notify import notify
 from tasks.performance import measure_performance
 from tasks.registry import the_champion
-from tasks.window import closed_windows, length
+from tasks.window import closed_windows
 
 
 @flow(name="monitor", flow_run_name="monitor-{use_case}")
 def monitor(use_case: str = "flights", window: str | None = None) -> list[str]:
-    """Drift, performance, a report and an event for each closed window that has none yet.
+    """Drift, performance, alarms, an event and a report for each closed window that has none yet.
 
     Args:
         use_case: A name in `configs/`.
@@ -39,8 +41,10 @@ def monitor(use_case: str = "flights", window: str | None = None) -> list[str]:
         new = [b for b in closed if b.name == window or not (window or finding_path(case.name, b.name).exists())]
         for bounds in new:
             data = collect_window(case, bounds, contract)
-            thresholds = calibrate(case, version.bundle, *length(bounds))
-            report = drift_report(case, data, version.bundle, thresholds)
-            performance = measure_performance(case, data, version.bundle, thresholds)
-            conclude(case, data, version, report, performance)
+            drift = detect_drift(case, data, version)
+            performance = measure_performance(case, data, version.bundle)
+            finding = conclude(case, data, version, drift, performance)
+            drift_report(case, data, version.bundle, drift)
+            notify(case, finding)
+            keep_finding(finding)
     return [bounds.name for bounds in new]

@@ -12,6 +12,7 @@ from tasks.clock import current_time
 from tasks.compare import compare, keep_champion
 from tasks.evaluate import GateFailed
 from tasks.lock import one_at_a_time
+from tasks.may_retrain import may_retrain
 from tasks.registry import champion
 
 
@@ -22,7 +23,7 @@ def retrain(use_case: str = "flights", until: datetime | None = None, cause: str
     Args:
         use_case: A name in `configs/`.
         until: Learn only from rows whose label was known then. Empty: up to now, or to where a replay stands.
-        cause: What started this: drift, performance, schedule, a person.
+        cause: What started this: drift, performance, estimate, schedule, a person. The first three may be held back.
 
     Returns:
         The verdict in one line.
@@ -31,6 +32,8 @@ def retrain(use_case: str = "flights", until: datetime | None = None, cause: str
     with one_at_a_time(case.name):
         serving = champion(case.name)
         until = until or current_time(case)
+        if reason := may_retrain(case, until, cause):
+            return reason
         try:
             challenger = build(case, until)
         except GateFailed as failure:

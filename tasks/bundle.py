@@ -18,7 +18,7 @@ from tasks.frames import read_rows
 from tasks.step import step
 from tasks.values import BundleRef, Evaluation, OnnxModel, Snapshot
 
-REFERENCE_ROWS = 10_000
+REFERENCE_ROWS = 50_000
 
 
 @step
@@ -55,17 +55,30 @@ def bundle(
 
 
 def _write_reference(use_case: UseCase, snapshot: Snapshot, path: str) -> None:
-    """A seeded sample of the training snapshot, in its order: what monitoring compares a window with."""
+    """Rows of the training snapshot, in its order: what monitoring compares a window with."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = [*use_case.features.all, use_case.target.column]
-    if use_case.source.time_column:
-        columns.append(use_case.source.time_column)
-    frame = read_rows(snapshot, 0, snapshot.rows, columns)
-    rows = np.random.default_rng(0).permutation(snapshot.rows)[:REFERENCE_ROWS]
-    sample = pa.Table.from_pandas(frame.iloc[np.sort(rows)], preserve_index=False)
-    pq.write_table(sample, path, compression="zstd")
+    time = use_case.source.time_column
+    frame = read_rows(
+        snapshot, 0, snapshot.rows, [*use_case.features.all, use_case.target.column, *([time] if time else [])]
+    )
+    kept = frame.iloc[reference_rows(frame[time].to_numpy() if time else None, len(frame))]
+    pq.write_table(pa.Table.from_pandas(kept, preserve_index=False), path, compression="zstd")
+
+
+def reference_rows(times: np.ndarray | None, rows: int) -> np.ndarray:
+    """Which rows to keep: all, or whole weeks at even distances, since windows without drift are made of neighbours.
+
+    Without times, a seeded random choice.
+    """
+    if rows <= REFERENCE_ROWS:
+        return np.arange(rows)
+    if times is None:
+        return np.sort(np.random.default_rng(0).permutation(rows)[:REFERENCE_ROWS])
+    weeks, week = np.unique((times - times[0]) // np.timedelta64(7, "D"), return_inverse=True)
+    kept = np.linspace(0, len(weeks) - 1, max(1, len(weeks) * REFERENCE_ROWS // rows)).round().astype(int)
+    return np.flatnonzero(np.isin(week, kept))
 
 
 def model_card(use_case: UseCase, snapshot: Snapshot, evaluation: Evaluation, lineage: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Conclude: what a monitoring run found, as a record, an artifact and a Prefect event."""
+"""Conclude: what a monitoring run found, as alarms, a record, an artifact and a Prefect event."""
 
 from __future__ import annotations
 
@@ -9,35 +9,77 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.events import emit_event
 
 from configs.schema import UseCase
-from tasks.findings import describe, finding_path, told
+from configs.settings import report_address
+from tasks.findings import describe, drift_page, findings, told, told_drift, told_performance
 from tasks.history import record
-from tasks.values import DriftReport, Finding, Performance, Version, Window, write_atomically
+from tasks.metrics import gain
+from tasks.monitoring.alarms import CLEARLY_OVER, alarms
+from tasks.values import Drift, Finding, Performance, Version, Window
 
 
 @task
-def conclude(use_case: UseCase, window: Window, version: Version, report: DriftReport, performance: Performance) -> Finding:
-    """Keep the finding and emit it.
+def conclude(use_case: UseCase, window: Window, version: Version, drift: Drift, performance: Performance) -> Finding:
+    """Decide which alarms are open, and emit the event.
 
-    The event is `slipway.drift`, `slipway.performance` or `slipway.healthy`; it carries `slipway.retrain: yes` where the
-    use case wants a retraining for that cause, which is what the triggers in `prefect.yaml` look for. One window starts
-    one retraining at most, whatever it found.
+    The event is `slipway.fault`, `slipway.drift`, `slipway.performance`, `slipway.estimate` or `slipway.healthy`; it carries
+    `slipway.retrain: yes` where the use case wants a retraining for that cause, which is what the triggers in `prefect.yaml`
+    look for. One window starts one retraining at most, whatever it found, and none while something upstream is broken.
     """
-    causes = [name for name, found in (("drift", report.drift.detected), ("performance", performance.fell)) if found]
+    until, found = window_end(window), causes(drift, performance)
+    earlier = [f for f in findings(use_case.name) if f.window != window.name and f.until <= until]
     finding = Finding(
         use_case=use_case.name,
         window=window.name,
-        until=window_end(window),
+        until=until,
         version=version.version,
         rows=window.rows,
-        drift=report.drift,
+        drift=drift,
         performance=performance,
-        causes=causes,
-        report=report.address,
+        causes=list(found),
+        alarms=alarms(
+            earlier[-1].alarms if earlier else {},
+            found,
+            _lingering(drift, performance),
+            datetime.fromisoformat(until),
+            use_case.monitoring.cooldown,
+            window.name,
+        ),
+        report=report_address(drift_page(use_case.name, window.name)),
+        false_alarm_rate=use_case.monitoring.false_alarm_rate,
     )
     create_markdown_artifact(key=f"finding-{use_case.name}", markdown=describe(finding), description=window.name)
-    record(use_case.name, "finding", told(finding), window=window.name, version=version.version, causes=causes)
-    wanted = next((cause for cause in causes if cause in use_case.retraining.on), None)
-    for cause in causes or ["healthy"]:
+    record(use_case.name, "finding", told(finding), window=window.name, version=version.version, causes=finding.causes)
+    _emit(use_case, finding)
+    get_run_logger().info("Window %s: %s", window.name, told(finding))
+    return finding
+
+
+def causes(drift: Drift, performance: Performance) -> dict[str, str]:
+    """What is wrong, the gravest first, and why."""
+    found = {}
+    if drift.persists and drift.faults:
+        found["fault"] = "; ".join(f"{name}: {told}" for name, told in drift.faults.items())
+    if performance.fell or performance.estimate_fell:
+        found["performance" if performance.fell else "estimate"] = told_performance(performance)
+    if drift.persists and set(drift.matters) - set(drift.faults):
+        found["drift"] = told_drift(drift, performance.metric)
+    return found
+
+
+def _lingering(drift: Drift, performance: Performance) -> set[str]:
+    """Causes that are under their bound by less than a fifth of it, or of the way from what is expected to the floor."""
+    near = {"drift", "fault"} if drift.highest > CLEARLY_OVER else set()
+    metric, floor = performance.metric, performance.floor
+    edge = performance.expected + CLEARLY_OVER * (floor - performance.expected)
+    if performance.value is not None and gain(metric, performance.value, edge) < 0:
+        near.add("performance")
+    return near
+
+
+def _emit(use_case: UseCase, finding: Finding) -> None:
+    broken = "fault" in finding.causes
+    wanted = None if broken else next((cause for cause in finding.causes if cause in use_case.retraining.on), None)
+    for cause in finding.causes or ["healthy"]:
         emit_event(
             event=f"slipway.{cause}",
             resource={
@@ -47,16 +89,13 @@ def conclude(use_case: UseCase, window: Window, version: Version, report: DriftR
             },
             payload={
                 "use_case": use_case.name,
-                "window": window.name,
+                "window": finding.window,
                 "until": finding.until,
-                "cause": " and ".join(causes) or "none",
+                "cause": " and ".join(finding.causes) or "none",
                 "told": told(finding),
-                "report": report.address,
+                "report": finding.report,
             },
         )
-    write_atomically(finding_path(use_case.name, window.name), finding.model_dump_json(indent=1).encode())
-    get_run_logger().info("Window %s: %s", window.name, told(finding))
-    return finding
 
 
 def window_end(window: Window) -> str:

@@ -1,4 +1,4 @@
-"""The drift report: Evidently on a window against the reference, with the calibrated thresholds as its own."""
+"""The drift report: Evidently's page on a window against the reference, showing the calibrated scores and decisions."""
 
 from __future__ import annotations
 
@@ -9,57 +9,66 @@ from prefect import task
 from prefect.artifacts import create_link_artifact
 
 from configs.schema import UseCase
-from configs.settings import report_address, reports
-from tasks.values import BundleRef, Drift, DriftReport, Thresholds, Window
+from configs.settings import report_address
+from tasks.findings import drift_page
+from tasks.values import BundleRef, Drift, Window
+
+ROWS = 10_000  # what a page shows; the decision was taken on every row
 
 
 @task
-def drift_report(use_case: UseCase, window: Window, bundle: BundleRef, thresholds: Thresholds) -> DriftReport:
-    """Compare the window with the reference, keep the HTML, and take the decision that the report shows."""
-    from evidently import Report
+def drift_report(use_case: UseCase, window: Window, bundle: BundleRef, drift: Drift) -> str:
+    """Keep Evidently's HTML; returns its address. The decision is taken already and does not wait for it."""
+    from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset
 
-    columns = use_case.watched
-    reference, current = _datasets(use_case, window, bundle, thresholds)
-    drift = DataDriftPreset(columns=columns, method="jensenshannon", per_column_threshold=thresholds.columns)
-    run = Report([drift]).run(current, reference, name=f"{use_case.name} {window.name}")
-    path = reports(use_case.name, "monitoring") / f"{window.name}-drift.html"
+    numeric = [name for name in use_case.watched if name in use_case.features.numeric]
+    categorical = [name for name in use_case.watched if name in use_case.features.categorical]
+    definition = DataDefinition(numerical_columns=numeric, categorical_columns=categorical)
+    current, reference = (
+        Dataset.from_pandas(frame, data_definition=definition) for frame in _frames(use_case, window, bundle, numeric)
+    )
+    method = _calibrated(drift)
+    preset = DataDriftPreset(columns=use_case.watched, num_method=method, cat_method=method, threshold=1.0)
+    run = Report([preset]).run(current, reference, name=f"{use_case.name} {window.name}")
+    path = drift_page(use_case.name, window.name)
     run.save_html(str(path))
     address = report_address(path)
-    create_link_artifact(
-        key=f"drift-{use_case.name}", link=address, link_text=f"{window.name}", description="Evidently report"
-    )
-    found = {
-        metric["config"]["column"]: float(metric["value"])
-        for metric in run.dict()["metrics"]
-        if metric["config"]["type"].endswith(":ValueDrift")
-    }
-    table = {name: (found[name], thresholds.columns[name]) for name in columns}
-    detected = any(value > bound for value, bound in table.values())
-    return DriftReport(
-        drift=Drift(detected=detected, columns=table, false_alarm_rate=thresholds.false_alarm_rate), address=address
-    )
+    create_link_artifact(key=f"drift-{use_case.name}", link=address, link_text=window.name, description="Evidently report")
+    return address
 
 
-def _datasets(use_case: UseCase, window: Window, bundle: BundleRef, thresholds: Thresholds) -> tuple[Any, Any]:
-    """Reference and window as Evidently datasets; the window thinned to the density that was calibrated."""
+def _calibrated(drift: Drift) -> Any:
+    """A statistical test of Evidently's that says what was decided: the score of the column, drift over 1."""
+    from evidently.legacy.calculations.stattests import StatTest, register_stattest
+    from evidently.legacy.core import ColumnType
+
+    test = StatTest(
+        name="slipway_calibrated",
+        display_name="distance over its calibrated bound",
+        allowed_feature_types=[ColumnType.Numerical, ColumnType.Categorical],
+        default_threshold=1.0,
+    )
+
+    def decided(reference: Any, current: Any, kind: ColumnType, threshold: float) -> tuple[float, bool]:
+        score = drift.columns[str(current.name)].score
+        return score, score > threshold
+
+    register_stattest(test, decided)
+    return test.name
+
+
+def _frames(use_case: UseCase, window: Window, bundle: BundleRef, numeric: list[str]) -> list[Any]:
     import pandas as pd
-    from evidently import DataDefinition, Dataset
 
-    current = pd.read_parquet(window.path)
-    keep = np.random.default_rng(0).permutation(len(current))[: thresholds.window_rows]
-    current = current.iloc[np.sort(keep)]
-    reference = pd.read_parquet(bundle.path / "reference.parquet")
-    numeric = [name for name in use_case.features.numeric if name in use_case.watched]
-    categorical = [name for name in use_case.features.categorical if name in use_case.watched]
-    definition = DataDefinition(numerical_columns=numeric, categorical_columns=categorical)
-
-    def dataset(frame: Any) -> Any:
-        frame = frame[use_case.watched].copy()
-        for name in categorical:
-            frame[name] = frame[name].astype("string").fillna("").astype(object)
-        for name in numeric:
-            frame[name] = frame[name].astype("float64")
-        return Dataset.from_pandas(frame, data_definition=definition)
-
-    return dataset(reference), dataset(current)
+    frames = []
+    for path in (window.path, bundle.path / "reference.parquet"):
+        frame = pd.read_parquet(path, columns=use_case.watched)
+        frame = frame.iloc[np.sort(np.random.default_rng(0).permutation(len(frame))[:ROWS])].copy()
+        for name in use_case.watched:
+            plain = (
+                frame[name].astype("float64") if name in numeric else frame[name].astype("string").fillna("").astype(object)
+            )
+            frame[name] = plain
+        frames.append(frame)
+    return frames

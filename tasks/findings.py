@@ -4,38 +4,109 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from configs.settings import made, use_case_home
-from tasks.values import Finding
+from configs.settings import made, reports, use_case_home
+from tasks.values import ColumnDrift, Drift, Finding, Performance
 
 
 def told(finding: Finding) -> str:
     """The finding in one line."""
-    drift, performance = finding.drift, finding.performance
-    parts = [f"drift in {', '.join(drift.drifted[:3])}" if drift.detected else "no drift"]
-    if performance.value is None:
-        parts.append(f"too few labels to judge ({performance.labelled})")
-    else:
+    return f"{told_drift(finding.drift, finding.performance.metric)}; {told_performance(finding.performance)}"
+
+
+def told_drift(drift: Drift, metric: str) -> str:
+    """Faults first, then the drift that matters, else the harmless in a few words."""
+    names = [*drift.faults, *(name for name in drift.matters if name not in drift.faults)] if drift.persists else []
+    if names:
+        return "; ".join(told_column(name, drift, metric) for name in names[:3])
+    if not drift.drifted:
+        return "no drift"
+    if not drift.persists:
+        return f"{', '.join(drift.drifted[:3])} moved, in too few windows for an alarm"
+    return f"{', '.join(drift.drifted[:3])} moved; harmless"
+
+
+def told_column(name: str, drift: Drift, metric: str) -> str:
+    """A drifted column in one line: what it costs, or why nobody can say."""
+    column = drift.columns[name]
+    if column.fault:
+        return f"{name} looks broken upstream: {column.fault}"
+    if drift.unknown(name):
+        return f"{name} moved: {column.outside:.0%} of its rows lie where the reference has none, so no estimate holds"
+    if column.cost is None:
+        return f"{name} moved; the log does not keep all columns, so its cost is not known"
+    if column.cost > drift.tolerance:
+        return f"{name} moved; it is estimated to cost {column.cost:.3f} {metric}"
+    return f"{name} moved; harmless ({column.cost:.3f} {metric})"
+
+
+def told_performance(performance: Performance) -> str:
+    """Measured where labels came, else estimated."""
+    metric = performance.metric
+    if performance.value is not None:
         verb = "fell under its floor" if performance.fell else "holds its floor"
-        parts.append(f"{performance.metric} {performance.value:.3f} {verb} {performance.floor:.3f}")
-    return "; ".join(parts)
+        rose = f", errors rose about {performance.rose}" if performance.rose else ""
+        return (
+            f"{metric} {performance.value:.3f} ({performance.lower:.3f} to {performance.upper:.3f}) {verb} "
+            f"{performance.floor:.3f}{rose}"
+        )
+    verb = "under its floor" if performance.estimate_fell else "over its floor"
+    return (
+        f"too few labels to judge ({performance.labelled}); {metric} estimated {performance.estimate:.3f} "
+        f"({performance.estimate_lower:.3f} to {performance.estimate_upper:.3f}), {verb} {performance.estimate_floor:.3f}"
+    )
 
 
 def describe(finding: Finding) -> str:
     """The finding as a page."""
-    rows = "\n".join(
-        f"| {name} | {value:.4f} | {bound:.4f} | {'drift' if value > bound else ''} |"
-        for name, (value, bound) in sorted(finding.drift.columns.items(), key=lambda item: item[1][1] - item[1][0])
+    drift, performance = finding.drift, finding.performance
+    columns = sorted(drift.columns.items(), key=lambda item: -item[1].score)
+    rows = "\n".join(_row(name, column, drift, performance.metric) for name, column in columns)
+    open_alarms = "\n".join(
+        f"- **{alarm.severity}**, {cause}, since window {alarm.since}: {alarm.reason}"
+        for cause, alarm in finding.alarms.items()
     )
+    part = "" if performance.labelled == performance.rows else f" ({performance.labelled:,} of {performance.rows:,} rows)"
+    measured = _interval(performance.lower, performance.upper)
+    estimated = _interval(performance.estimate_lower, performance.estimate_upper)
     return f"""# {finding.use_case}, window {finding.window}
 
 {told(finding)}. {finding.rows:,} requests to version {finding.version}. [Evidently report]({finding.report})
 
-Thresholds let {finding.drift.false_alarm_rate:.1%} of windows without drift raise an alarm.
+{open_alarms or "No alarm is open."}
 
-| column | distance | threshold | |
+| {performance.metric} | value | 95 % | floor |
 |---|---|---|---|
+| measured{part} | {_number(performance.value)} | {measured} | {performance.floor:.4f} |
+| estimated without labels | {_number(performance.estimate)} | {estimated} | {performance.estimate_floor:.4f} |
+
+Bounds let {finding.false_alarm_rate:.1%} of windows without drift alarm; those of the columns rest on {drift.blocks:,}
+independent blocks of the reference. A score over 1 is drift.
+
+| column | score | distance | outside the reference | cost | |
+|---|---|---|---|---|---|
 {rows}
+| (prediction score) | {drift.prediction.score:.2f} | {drift.prediction.distance:.4f} | | | |
 """
+
+
+def _row(name: str, column: ColumnDrift, drift: Drift, metric: str) -> str:
+    what = told_column(name, drift, metric) if column.score > 1 else ""
+    return (
+        f"| {name} | {column.score:.2f} | {column.distance:.4f} | {column.outside:.1%} | {_number(column.cost)} | {what} |"
+    )
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _interval(lower: float | None, upper: float | None) -> str:
+    return "" if lower is None else f"{lower:.4f} to {upper:.4f}"
+
+
+def drift_page(use_case: str, window: str) -> Path:
+    """Where Evidently's page of a window lies, or will."""
+    return reports(use_case, "monitoring") / f"{window}-drift.html"
 
 
 def finding_path(use_case: str, window: str) -> Path:

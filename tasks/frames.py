@@ -27,6 +27,19 @@ def encode(contract: Contract, frame: Any) -> Any:
     return pd.DataFrame({name: array.ravel() for name, array in arrays.items()})
 
 
+def as_served(contract: Contract, frame: Any, names: list[str]) -> Any:
+    """Some of the features as the contract encodes them, so that rows of a log and of a snapshot compare: float32, strings.
+
+    A missing category is None.
+    """
+    import pandas as pd
+
+    columns = {column.name: column for column in contract.columns}
+    encoded = {name: columns[name].encode(plain(frame[name])).ravel() for name in names}
+    found = pd.DataFrame(encoded, index=frame.index)
+    return found.replace({name: {"": None} for name in names if columns[name].kind == "categorical"})
+
+
 def model_input(encoded: Any) -> dict[str, np.ndarray]:
     """An encoded frame as the scorer takes it: one (rows, 1) array a column."""
     return {name: encoded[name].to_numpy().reshape(-1, 1) for name in encoded.columns}

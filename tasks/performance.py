@@ -1,37 +1,120 @@
-"""Performance: the champion's metric on the labels of a window that have arrived, against its calibrated floor."""
+"""Performance: the champion's metric on the labels of a window that have arrived, and estimated without them."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from prefect import task
 from prefect.artifacts import create_link_artifact
 
 from configs.schema import UseCase
 from configs.settings import report_address, reports
-from tasks.metrics import gain, score
-from tasks.values import BundleRef, Performance, Thresholds, Window
+from tasks.metrics import LOWER_IS_BETTER, day_blocks, gain, resamples, score
+from tasks.monitoring.errors import errors_rose
+from tasks.monitoring.estimate import Estimator, expected_score
+from tasks.monitoring.null import widening
+from tasks.values import BundleRef, Performance, Window
+
+RESAMPLES, LEVEL = 400, 0.95
+STRATA = 10
+FAMILY_SHARE = 1 / 6  # of the false alarm rate; see `detect_drift`
 
 
 @task
-def measure_performance(use_case: UseCase, window: Window, bundle: BundleRef, thresholds: Thresholds) -> Performance:
-    """Score the labelled rows. With fewer labels than `monitoring.min_labels` nothing is claimed."""
+def measure_performance(use_case: UseCase, window: Window, bundle: BundleRef) -> Performance:
+    """Score the labelled rows, and estimate all. With fewer labels than `monitoring.min_labels` only the estimate counts."""
     import pandas as pd
 
-    metric = use_case.promotion.metric
-    labelled = pd.read_parquet(window.path, columns=["target", "probability"]).dropna()
-    value = score(metric, labelled["target"].to_numpy(dtype=int), labelled["probability"].to_numpy())
-    if 0 < labelled["target"].sum() < len(labelled):
-        _report(use_case, window, labelled, pd.read_parquet(bundle.path / "holdout.parquet"))
-    enough = len(labelled) >= use_case.monitoring.min_labels and value == value
+    metric, rate = use_case.promotion.metric, use_case.monitoring.false_alarm_rate * FAMILY_SHARE
+    current = pd.read_parquet(window.path, columns=["time", "target", "probability"])
+    holdout = pd.read_parquet(bundle.path / "holdout.parquet")
+    timed = "time" in holdout
+    target, probability = holdout["target"].to_numpy(), holdout["probability"].to_numpy()
+    blocks = day_blocks(holdout["time"].to_numpy() if timed else None, len(holdout))
+    now_blocks = day_blocks(current["time"].to_numpy() if timed else None, len(current))
+    draws = len(np.unique(now_blocks)) if timed else len(current)
+
+    labelled = current["target"].notna().to_numpy()
+    weight = label_weights(current["probability"].to_numpy(), labelled)
+    measured = measure(metric, current, labelled, weight, now_blocks)
+    enough = labelled.sum() >= use_case.monitoring.min_labels and not np.isnan(measured[0])
+    realised = [score(metric, target[rows], probability[rows]) for rows in resamples(blocks, RESAMPLES, draws, seed=1)]
+    floor = bound(metric, realised, rate, len(np.unique(blocks)))
+    estimator = Estimator(metric, target, probability, blocks, draws, LEVEL)
+    estimate = estimator.estimate(current["probability"].to_numpy())
+    estimate_floor = bound(metric, estimator.values, rate, len(np.unique(blocks)))
+    known = current[labelled]
+    if 0 < known["target"].sum() < len(known):
+        _report(use_case, window, known, holdout)
+    value, lower, upper = measured if enough else (None, None, None)
     return Performance(
         metric=metric,
-        value=value if enough else None,
-        floor=thresholds.floor,
-        expected=thresholds.expected,
-        labelled=len(labelled),
-        fell=enough and gain(metric, value, thresholds.floor) < 0,
+        value=value,
+        lower=lower,
+        upper=upper,
+        floor=floor,
+        expected=score(metric, target, probability),
+        labelled=int(labelled.sum()),
+        rows=len(current),
+        weighted=bool(weight[labelled].max(initial=1.0) > 1.5 * weight[labelled].min(initial=1.0)),
+        fell=value is not None and gain(metric, value, floor) < 0,
+        rose=_rose(current[labelled], target, probability, rate),
+        estimate=estimate.value,
+        estimate_lower=estimate.lower,
+        estimate_upper=estimate.upper,
+        estimate_floor=estimate_floor,
+        estimate_fell=gain(metric, estimate.value, estimate_floor) < 0,
     )
+
+
+def measure(
+    metric: str, current: Any, labelled: np.ndarray, weight: np.ndarray, blocks: np.ndarray
+) -> tuple[float, float, float]:
+    """The metric of the labelled rows, weighted, and its interval of 95 % by resampling whole blocks."""
+    target = current["target"].to_numpy(dtype=np.float64)[labelled]
+    probability, weight = current["probability"].to_numpy()[labelled], weight[labelled]
+    if not len(target):
+        return float("nan"), float("nan"), float("nan")
+    value = expected_score(metric, target, probability, weight)
+    blocks = blocks[labelled]
+    draws = len(np.unique(blocks))
+    drawn = [
+        expected_score(metric, target[rows], probability[rows], weight[rows])
+        for rows in resamples(blocks, RESAMPLES // 2, draws, seed=3)
+    ]
+    low, high = np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return value, float(low), float(high)
+
+
+def _rose(known: Any, target: np.ndarray, probability: np.ndarray, level: float) -> str | None:
+    """When the squared errors rose; with rows that have no time, the row of the window."""
+    now = (known["probability"] - known["target"].astype(float)).to_numpy() ** 2
+    row = errors_rose((probability - target) ** 2, now, level)
+    return None if row is None else f"{known['time'].iloc[row]:%Y-%m-%d %H:%M}"
+
+
+def label_weights(probability: np.ndarray, labelled: np.ndarray) -> np.ndarray:
+    """Weights (rows,) by which the labelled rows stand for all, where labels came for some scores more than for others.
+
+    Post-stratification by deciles of the score (Holt & Smith, 1979).
+
+    >>> label_weights(np.array([0.1] * 4 + [0.9] * 4), np.array([True, True, True, True, True, True, False, False])).tolist()
+    [1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0]
+    """
+    edges = np.unique(np.quantile(probability, np.linspace(0, 1, STRATA + 1)[1:-1], method="lower"))
+    stratum = np.searchsorted(edges, probability, side="left")
+    rows = np.bincount(stratum, minlength=len(edges) + 1)
+    known = np.bincount(stratum, weights=labelled, minlength=len(edges) + 1)
+    return (rows / np.maximum(known, 1))[stratum]
+
+
+def bound(metric: str, values: Any, rate: float, observations: int) -> float:
+    """What a share `rate` of windows as good as these falls below; farther out the fewer days it rests on."""
+    values = np.asarray(values)
+    quantile = 1 - rate if metric in LOWER_IS_BETTER else rate
+    middle = float(np.nanmedian(values))
+    return middle + (float(np.nanquantile(values, quantile)) - middle) * widening(observations, rate)
 
 
 def _report(use_case: UseCase, window: Window, labelled: Any, holdout: Any) -> None:

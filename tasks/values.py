@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict
 from configs.schema import Resources
 from configs.settings import store
 
+UNKNOWN_SHARE = 0.05
+
 
 class Value(BaseModel):
     """Base of all values: immutable, and strict about its fields."""
@@ -216,46 +218,92 @@ class Window(Value):
         return store("windows") / f"{self.data}.parquet"
 
 
-class Thresholds(Value):
-    """Drift: a bound a column, and how many rows of a window to compare. Performance: what is expected, and the floor."""
+class ColumnDrift(Value):
+    """One column of a window against the reference.
 
-    columns: dict[str, float]
-    window_rows: int
-    expected: float
-    floor: float
-    false_alarm_rate: float
+    `score` is the distance in units of the calibrated bound: over 1 is drift. `distance` is Jensen-Shannon's, `outside` the
+    share of rows where the reference has none (beyond its range, unknown or newly missing), `cost` what the drift is
+    estimated to take from the metric, `fault` the likely cause where something upstream is broken.
+    """
+
+    score: float
+    distance: float
+    outside: float = 0.0
+    cost: float | None = None
+    fault: str | None = None
 
 
 class Drift(Value):
-    """Distance of each column from the reference, beside the threshold calibrated for it."""
+    """Every watched column and the prediction score, and from how many independent blocks their bounds come.
 
-    detected: bool
-    columns: dict[str, tuple[float, float]]
-    false_alarm_rate: float
+    `persists` is False while too few windows in a row were over the bound (`monitoring.persistence`).
+    """
+
+    columns: dict[str, ColumnDrift]
+    prediction: ColumnDrift
+    blocks: int
+    persists: bool
+    tolerance: float
 
     @property
     def drifted(self) -> list[str]:
-        """The columns over their threshold, farthest first."""
-        over = {name: value - bound for name, (value, bound) in self.columns.items() if value > bound}
-        return sorted(over, key=lambda name: -over[name])
+        """The columns over their bound, farthest first."""
+        over = [name for name, column in self.columns.items() if column.score > 1]
+        return sorted(over, key=lambda name: -self.columns[name].score)
 
+    @property
+    def faults(self) -> dict[str, str]:
+        """Columns whose source is broken, and how."""
+        return {name: column.fault for name, column in self.columns.items() if column.fault}
 
-class DriftReport(Value):
-    """The decision, and where to read about it."""
+    @property
+    def matters(self) -> list[str]:
+        """Drifted columns that cost more than the tolerance, or that have rows where nothing can be said about the cost."""
+        return [name for name in self.drifted if (self.columns[name].cost or 0) > self.tolerance or self.unknown(name)]
 
-    drift: Drift
-    address: str
+    def unknown(self, name: str) -> bool:
+        """Whether the column leaves what the reference knows, so that no estimate made from it holds."""
+        return self.columns[name].outside > UNKNOWN_SHARE
+
+    @property
+    def highest(self) -> float:
+        """The largest score of a column."""
+        return max((column.score for column in self.columns.values()), default=0.0)
 
 
 class Performance(Value):
-    """The champion's metric on the labels that have arrived, and the calibrated floor it must not fall under."""
+    """The champion's metric: on the labels that have arrived, and estimated without them; each with an interval of 95 %.
+
+    `floor` is calibrated on the champion's holdout, `estimate_floor` on estimates of it. `labelled` of `rows` had a label;
+    `weighted` says whether the labelled rows' scores differed so much from all that they were weighted. `rose`
+    is when river's ADWIN saw the errors rise.
+    """
 
     metric: str
     value: float | None
-    floor: float | None
-    expected: float | None
+    lower: float | None
+    upper: float | None
+    floor: float
+    expected: float
     labelled: int
+    rows: int
+    weighted: bool
     fell: bool
+    rose: str | None
+    estimate: float
+    estimate_lower: float
+    estimate_upper: float
+    estimate_floor: float
+    estimate_fell: bool
+
+
+class Alarm(Value):
+    """A cause that is open: how grave, why, since which window, and when it was last told to people."""
+
+    severity: str
+    reason: str
+    since: str
+    told: str
 
 
 class Finding(Value):
@@ -269,7 +317,9 @@ class Finding(Value):
     drift: Drift
     performance: Performance
     causes: list[str]
+    alarms: dict[str, Alarm]
     report: str
+    false_alarm_rate: float
 
 
 def put(kind: str, suffix: str, content: bytes) -> str:

@@ -92,11 +92,3 @@ def _label(contract: Contract) -> str:
     positive: Any = contract.classes[1]
     text = positive if isinstance(positive, str) else json.dumps(positive)
     return "'" + text.replace("'", "''") + "'"
-
-
-def length(bounds: Bounds) -> tuple[float, int]:
-    """A window's length in days and in rows; the one that does not apply is 0."""
-    if bounds.start.isdigit():
-        return 0.0, int(bounds.end) - int(bounds.start)
-    span = datetime.fromisoformat(bounds.end) - datetime.fromisoformat(bounds.start)
-    return span / timedelta(days=1), 0

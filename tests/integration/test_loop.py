@@ -76,6 +76,9 @@ def test_replay_then_monitor(served):
     report = httpx.get(finding.report, timeout=10)
     assert report.status_code == 200
     assert "loanamt" in report.text
+    assert "distance over its calibrated bound" in report.text
+    assert finding.drift.faults == {}
+    assert finding.performance.lower < finding.performance.value < finding.performance.upper
     assert "No closed window" in served.run("monitor", "loans")
     assert "'rows-9-10' is not closed; closed: rows-0-299" in served.run(
         "monitor", "loans", "--window", "rows-9-10", status=2

@@ -1,0 +1,111 @@
+"""Detect drift: a window against the reference and the champion's scores, with bounds that keep their false alarm rate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from prefect import get_run_logger, task
+
+from configs.schema import Monitoring, UseCase
+from serving.bundle import Bundle, read_bundle
+from serving.scoring import Scorer
+from tasks.findings import findings, told_column
+from tasks.frames import as_served, encode, model_input
+from tasks.metrics import LOWER_IS_BETTER
+from tasks.monitoring.bins import Layout, make_bins
+from tasks.monitoring.damage import costs
+from tasks.monitoring.distance import distances
+from tasks.monitoring.estimate import calibrator, expected_score
+from tasks.monitoring.faults import fault
+from tasks.monitoring.null import calibrate
+from tasks.values import ColumnDrift, Drift, Version, Window
+
+# Half of the rate is for the columns together, a sixth each for the scores, the performance and its estimate.
+COLUMNS_SHARE, OTHER_SHARE = 1 / 2, 1 / 6
+
+
+@task
+def detect_drift(use_case: UseCase, window: Window, version: Version) -> Drift:
+    """Which columns drifted, what that is estimated to cost, and what looks broken upstream."""
+    import pandas as pd
+
+    bundle, time = read_bundle(version.bundle.path), use_case.source.time_column
+    logged = pd.read_parquet(window.path)
+    reference = pd.read_parquet(version.bundle.path / "reference.parquet")
+    holdout = pd.read_parquet(version.bundle.path / "holdout.parquet")
+    numeric = [name for name in use_case.watched if name in use_case.features.numeric]
+    times = reference[time].to_numpy() if time else None
+    current, reference = (as_served(bundle.contract, frame, use_case.watched) for frame in (logged, reference))
+    columns = compare(use_case.monitoring, current, reference, times, numeric, COLUMNS_SHARE)
+    times = holdout["time"].to_numpy() if time else None
+    score = ["probability"]
+    scores = compare(use_case.monitoring, logged[score], holdout[score], times, score, OTHER_SHARE)
+    found = columns[0]
+    drifted = [name for name in found if found[name].score > 1]
+    faults = {name: fault(current[name], reference[name], name in numeric) for name in drifted}
+    cost = _costs(use_case, bundle, drifted, current, reference, holdout)
+    for name in drifted:
+        found[name] = found[name].model_copy(update={"cost": cost.get(name), "fault": faults[name]})
+    result = Drift(
+        columns=found,
+        prediction=scores[0]["probability"],
+        blocks=columns[1],
+        persists=_persists(use_case, window, version, max(column.score for column in found.values()) > 1),
+        tolerance=use_case.monitoring.tolerance,
+    )
+    for name in result.drifted:
+        get_run_logger().info("Window %s: %s", window.name, told_column(name, result, use_case.promotion.metric))
+    return result
+
+
+def compare(
+    rules: Monitoring, current: Any, reference: Any, times: np.ndarray | None, numeric: list[str], share: float
+) -> tuple[dict[str, ColumnDrift], int]:
+    """Every column's score, distance and share of rows outside the reference; and how many blocks the bound rests on.
+
+    Args:
+        rules: For the false alarm rate, and how many windows an alarm needs.
+        current: A pandas frame of the window.
+        reference: A pandas frame of the same columns, in the order of `times` where rows have one.
+        times: Of the reference's rows, as datetime64.
+        numeric: The columns that hold numbers.
+        share: Of the false alarm rate that these columns may spend together.
+    """
+    layout = Layout([make_bins(reference[name], name in numeric) for name in reference])
+    calibration = calibrate(layout, reference, times, len(current), rules.false_alarm_rate * share, rules.needed)
+    before, now = layout.counts(reference), layout.counts(current)
+    found = distances(layout, now, before)[0]
+    scores = calibration.scores(layout, found)
+    new = np.where(before[0] == 0, now[0], 0)
+    outside = [new[start:stop].sum() / len(current) for start, stop in zip(layout.starts, layout.starts[1:], strict=False)]
+    return {
+        name: ColumnDrift(score=scores[name], distance=float(found[number]), outside=float(outside[number]))
+        for number, name in enumerate(reference)
+    }, calibration.blocks
+
+
+def _persists(use_case: UseCase, window: Window, version: Version, over: bool) -> bool:
+    """Whether enough windows of this version in a row, this one the last, were over the bound."""
+    needed, among = use_case.monitoring.needed
+    earlier = [f for f in findings(use_case.name) if f.version == version.version and f.window != window.name]
+    recent = [finding.drift.highest > 1 for finding in earlier[-(among - 1) :]] if among > 1 else []
+    return sum(recent) + over >= needed
+
+
+def _costs(
+    use_case: UseCase, bundle: Bundle, drifted: list[str], current: Any, reference: Any, holdout: Any
+) -> dict[str, float]:
+    """What each column's drift is estimated to cost; nothing where the log does not keep every column of the model."""
+    if not drifted or len(use_case.watched) < len(use_case.features.all):
+        return {}
+    metric, scorer = use_case.promotion.metric, Scorer(bundle.model)
+    chance = calibrator(holdout["target"].to_numpy(), holdout["probability"].to_numpy())
+
+    def estimate(frame: Any) -> float:
+        probability = scorer.probabilities(model_input(encode(bundle.contract, frame)))[:, 1]
+        value = expected_score(metric, chance(probability), probability)
+        worst = 1.0 if metric in LOWER_IS_BETTER else 0.5
+        return worst if np.isnan(value) else value
+
+    return costs(drifted, use_case.features.categorical, current, reference, metric, estimate)

@@ -1,0 +1,55 @@
+"""Whether a finding may start a retraining now: cooldown, back-off after challengers that lost, and a budget a week."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from prefect import get_run_logger, task
+
+from configs.schema import Retraining, UseCase
+from tasks.history import read_history, record
+
+HELD_BACK = ("drift", "performance", "estimate")
+WEEK = timedelta(days=7)
+MOST_DOUBLINGS = 6
+
+
+@task
+def may_retrain(use_case: UseCase, until: datetime | None, cause: str) -> str | None:
+    """Why not, or None where it may. The reason is kept in the history; a person and a schedule always may."""
+    if not any(cause.startswith(held) for held in HELD_BACK):
+        return None
+    moment = until or datetime.now(UTC)
+    reason = held_back(use_case.retraining, read_history(use_case.name, "verdict"), moment)
+    if reason:
+        record(use_case.name, "declined", reason, cause=cause, until=moment.isoformat())
+        get_run_logger().info("No retraining: %s", reason)
+    return reason
+
+
+def held_back(rules: Retraining, verdicts: list[dict[str, Any]], moment: datetime) -> str | None:
+    """Why a retraining at that moment has to wait, by the verdicts so far, oldest first.
+
+    >>> lost = {"until": "2013-05-01T00:00:00+00:00", "cause": "drift", "better": False}
+    >>> held_back(Retraining(), [lost], datetime(2013, 5, 2, tzinfo=UTC))
+    'after 1 challenger in a row that lost, the next retraining is due on 2013-05-03 00:00'
+    """
+    started = [entry for entry in verdicts if any(entry["cause"].startswith(held) for held in HELD_BACK) and entry["until"]]
+    if not started:
+        return None
+    moments = [datetime.fromisoformat(entry["until"]) for entry in started]
+    if moments[-1] == moment:
+        return f"this moment ({moment:%Y-%m-%d %H:%M}) has its verdict: {started[-1].get('reason', '')}"
+    lost = next((n for n, entry in enumerate(reversed(started)) if entry["better"]), len(started))
+    due = moments[-1] + rules.cooldown * 2 ** min(lost, MOST_DOUBLINGS)
+    if moment < due:
+        why = (
+            f"after {lost} challenger{'s' * (lost > 1)} in a row that lost"
+            if lost
+            else f"{rules.cooldown} after the last one"
+        )
+        return f"{why}, the next retraining is due on {due:%Y-%m-%d %H:%M}"
+    if rules.budget is not None and sum(moment - WEEK < each for each in moments) >= rules.budget:
+        return f"the budget of {rules.budget} a week is spent"
+    return None

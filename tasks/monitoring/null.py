@@ -1,0 +1,153 @@
+"""Windows without drift, made of the reference: what distances arise by chance, and the bound of an alarm.
+
+The reference is cut into blocks of a week, and these into units of consecutive rows. A window without drift is a run of
+consecutive units at a random place of a block, so a Monday or a storm that comes within the reference is no drift; one that
+is longer than a block is whole blocks and a run, as in the block bootstrap (Künsch, 1989). It is compared with the blocks
+that it has no part in: rows of one week resemble each other, and a real window shares no week with the reference. Where
+rows have no time their order is random, and a unit is a block.
+
+Columns are corrected by the distribution of their largest standardised distance (max-T of Westfall & Young, 1993), which
+keeps their dependence. A reference of eight weeks holds eight independent observations, however many rows those have: the
+bound is widened as a prediction bound is for that many (Student's t in place of the normal).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tasks.monitoring.bins import Layout
+from tasks.monitoring.distance import distances, tests_of
+
+DRAWS = 1000
+UNITS_A_WINDOW = 20
+MOST_UNITS = 4000
+LARGEST_SHARE = 1 / 3  # of the reference that a window without drift takes
+BLOCK = np.timedelta64(7, "D")
+LEAST_BLOCKS = 8
+TINY = 1e-3
+
+
+@dataclass(frozen=True)
+class Order:
+    """The reference's units: of each row its unit, of each unit its block, and how many units make a window."""
+
+    unit: np.ndarray
+    block: np.ndarray
+    window: int
+
+    @property
+    def blocks(self) -> int:
+        """How many there are."""
+        return int(self.block[-1]) + 1
+
+
+def order_of(times: np.ndarray | None, rows: int, window_rows: int, seed: int = 0) -> Order:
+    """Units for windows of that many rows, of a reference of `rows` rows that are sorted by `times` or have none."""
+    window_rows = max(1, min(window_rows, int(rows * LARGEST_SHARE)))
+    unit_rows = max(1, window_rows // UNITS_A_WINDOW, rows // MOST_UNITS)
+    window = max(1, round(window_rows / unit_rows))
+    if times is None:
+        units = max(1, rows // unit_rows)
+        unit = np.minimum(np.arange(rows) // unit_rows, units - 1)
+        return Order(np.random.default_rng(seed).permutation(unit), np.arange(units), window)
+    length = min(BLOCK, (times[-1] - times[0]) / LEAST_BLOCKS + np.timedelta64(1, "s"))
+    _, block, sizes = np.unique((times - times[0]) // length, return_inverse=True, return_counts=True)
+    units_each = np.maximum(1, sizes // unit_rows)
+    within = np.arange(rows) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    place = np.minimum(within // unit_rows, units_each[block] - 1)
+    first = np.cumsum(units_each) - units_each
+    return Order(first[block] + place, np.repeat(np.arange(len(sizes)), units_each), window)
+
+
+def windows_without_drift(order: Order, draws: int, consecutive: int, seed: int = 0) -> np.ndarray:
+    """Which units make each window, shape (draws, consecutive, units) of 0 and 1.
+
+    The `consecutive` windows of a draw follow each other within a block where they fit, else they are independent.
+    """
+    generator = np.random.default_rng(seed)
+    chosen = np.zeros((draws, consecutive, len(order.block)), dtype=np.float32)
+    sizes = np.bincount(order.block)
+    first = np.cumsum(sizes) - sizes
+    roomy = np.flatnonzero(sizes >= consecutive * order.window)
+    for draw in range(draws):
+        if consecutive > 1 and len(roomy):
+            block = generator.choice(roomy)
+            start = first[block] + generator.integers(0, sizes[block] - consecutive * order.window + 1)
+            taken = start + np.arange(consecutive * order.window)
+            chosen[draw, np.arange(len(taken)) // order.window, taken] = 1
+            continue
+        for place in range(consecutive):
+            left = order.window
+            for block in generator.permutation(order.blocks):
+                run = min(left, int(sizes[block]))
+                start = first[block] + generator.integers(0, sizes[block] - run + 1)
+                chosen[draw, place, start : start + run] = 1
+                left -= run
+                if left == 0:
+                    break
+    return chosen
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What distances of windows without drift are like: of each test its mean and spread, and the bound for the largest."""
+
+    mean: np.ndarray
+    spread: np.ndarray
+    bound: float
+    blocks: int
+
+    def scores(self, layout: Layout, found: np.ndarray) -> dict[str, float]:
+        """Of each column the largest standardised distance over the bound: over 1 is drift. `found` has shape (tests,)."""
+        scores = (np.log(found + TINY) - self.mean) / self.spread / self.bound
+        result = dict.fromkeys((column.name for column in layout.columns), -np.inf)
+        for number, score in zip(tests_of(layout), scores, strict=True):
+            name = layout.columns[number].name
+            result[name] = max(result[name], float(score))
+        return result
+
+
+def calibrate(
+    layout: Layout, reference: Any, times: np.ndarray | None, window_rows: int, rate: float, persistence: tuple[int, int]
+) -> Calibration:
+    """The bounds for windows of that many rows.
+
+    Args:
+        layout: The bins of the columns.
+        reference: A pandas frame, sorted by time where it has one.
+        times: Of its rows, as datetime64.
+        window_rows: Of the window that is looked at.
+        rate: The share of windows without drift that may alarm.
+        persistence: (k, n): an alarm when k of n windows in a row are over the bound.
+    """
+    order = order_of(times, len(reference), window_rows)
+    units = layout.counts(reference, order.unit, len(order.block))
+    needed, among = persistence
+    chosen = windows_without_drift(order, DRAWS, among).reshape(DRAWS * among, -1)
+    blocks = np.zeros((order.blocks, layout.size))
+    np.add.at(blocks, order.block, units)
+    member = np.zeros((len(order.block), order.blocks), dtype=np.float32)
+    member[np.arange(len(order.block)), order.block] = 1
+    apart = (chosen @ member == 0).astype(np.float32)
+    found = distances(layout, chosen @ units, apart @ blocks)
+    found = np.log(found + TINY)  # distances are skewed; their logarithms are nearly normal
+    mean, spread = found.mean(axis=0), found.std(axis=0) + 1e-9
+    largest = ((found - mean) / spread).max(axis=1).reshape(DRAWS, among)
+    deciding = np.sort(largest, axis=1)[:, among - needed]
+    bound = float(np.quantile(deciding, 1 - rate, method="higher"))
+    return Calibration(mean, spread, max(bound, 0.5) * widening(order.blocks, rate), order.blocks)
+
+
+def widening(observations: float, rate: float) -> float:
+    """How much farther than a quantile of the normal a prediction bound lies that rests on so many observations.
+
+    >>> round(widening(1e6, 0.01), 3), round(widening(10, 0.01), 3)
+    (1.0, 1.272)
+    """
+    from scipy.stats import norm, t
+
+    freedom = max(observations - 1, 1.0)
+    return float(t.ppf(1 - rate, freedom) / norm.ppf(1 - rate) * np.sqrt(1 + 1 / (freedom + 1)))

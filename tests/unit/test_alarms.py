@@ -1,0 +1,204 @@
+"""Alarms, who is told, and when a finding may start a retraining."""
+
+import json
+import threading
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import httpx
+import pytest
+from aiosmtpd.controller import Controller
+from hypothesis import given
+from hypothesis import strategies as st
+
+from configs.schema import Notify, Retraining
+from tasks.conclude import causes
+from tasks.history import record
+from tasks.may_retrain import held_back, may_retrain
+from tasks.monitoring.alarms import alarms, to_tell
+from tasks.notify import notify
+from tasks.values import ColumnDrift, Drift, Finding, Performance
+from tasks.targets.ports import free_port
+from tests.conftest import small_use_case
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+GOOD = Performance(
+    metric="roc_auc", value=0.8, lower=0.7, upper=0.9, floor=0.6, expected=0.8, labelled=10, rows=10, weighted=False,
+    fell=False, rose=None, estimate=0.8, estimate_lower=0.7, estimate_upper=0.9, estimate_floor=0.6, estimate_fell=False,
+)  # fmt: skip
+
+
+def drift(persists=True, **columns):
+    quiet = ColumnDrift(score=0.1, distance=0.0)
+    return Drift(columns={"a": quiet, **columns}, prediction=quiet, blocks=9, persists=persists, tolerance=0.01)
+
+
+def finding(number, open_alarms, **more):
+    until = (START + timedelta(days=number)).isoformat()
+    return Finding(
+        use_case="small", window=str(number), until=until, version="1", rows=10, drift=drift(), performance=GOOD, report="http://x",
+        causes=list(open_alarms), alarms=open_alarms, false_alarm_rate=0.01, **more,
+    )  # fmt: skip
+
+
+CAUSES = st.sets(st.sampled_from(["drift", "fault", "performance"]))
+
+
+@given(st.lists(st.tuples(CAUSES, CAUSES), max_size=30), st.integers(1, 10))
+def test_an_alarm_a_cause_told_once_and_again_only_after_the_cooldown(windows, cooldown):
+    open_now, last_told = {}, {}
+    for number, (shown, lingering) in enumerate(windows):
+        until = START + timedelta(days=number)
+        before, open_now = (
+            open_now,
+            alarms(open_now, dict.fromkeys(shown, "because"), lingering, until, timedelta(days=cooldown), str(number)),
+        )
+        assert shown <= set(open_now) <= shown | (lingering & set(before))
+        for cause in set(open_now) & set(before):
+            assert open_now[cause].since == before[cause].since
+        for cause in to_tell(open_now, until):
+            assert cause in shown
+            if cause in before:
+                assert number - last_told[cause] >= cooldown
+            last_told[cause] = number
+        assert set(open_now) - set(before) == set(to_tell(open_now, until)) - set(before)
+
+
+def test_causes_are_told_apart():
+    assert causes(drift(), GOOD) == {}
+    harmless = ColumnDrift(score=2, distance=0.3, cost=0.002)
+    assert causes(drift(x=harmless), GOOD) == {}
+    assert list(causes(drift(x=harmless.model_copy(update={"cost": 0.02})), GOOD)) == ["drift"]
+    unknown = ColumnDrift(score=2, distance=0.3, cost=0.0, outside=0.2)
+    assert "20% of its rows lie where the reference has none" in causes(drift(x=unknown), GOOD)["drift"]
+    assert causes(drift(persists=False, x=unknown), GOOD) == {}
+    broken = unknown.model_copy(update={"fault": "every value is 0"})
+    assert causes(drift(x=broken), GOOD) == {"fault": "x: every value is 0"}
+    fell = GOOD.model_copy(update={"fell": True, "value": 0.5})
+    assert list(causes(drift(), fell)) == ["performance"]
+    assert list(causes(drift(), GOOD.model_copy(update={"estimate_fell": True}))) == ["estimate"]
+
+
+def verdict(day, better=False, cause="drift"):
+    return {"until": (START + timedelta(days=day)).isoformat(), "cause": cause, "better": better, "reason": "r"}
+
+
+def test_retraining_waits_longer_after_each_challenger_that_lost():
+    rules = Retraining(cooldown=timedelta(days=2))
+    for lost, days in ((1, 4), (2, 8), (3, 16)):
+        verdicts = [verdict(day) for day in range(lost)]
+        last = START + timedelta(days=lost - 1)
+        assert "in a row that lost" in held_back(rules, verdicts, last + timedelta(days=days - 1))
+        assert held_back(rules, verdicts, last + timedelta(days=days)) is None
+    won = [verdict(0), verdict(1), verdict(2, better=True)]
+    assert "after the last one" in held_back(rules, won, START + timedelta(days=3))
+    assert held_back(rules, won, START + timedelta(days=4)) is None
+
+
+def test_a_budget_a_week():
+    rules = Retraining(cooldown=timedelta(hours=1), budget=2)
+    verdicts = [verdict(0, better=True), verdict(3, better=True)]
+    assert held_back(rules, verdicts, START + timedelta(days=5)) == "the budget of 2 a week is spent"
+    assert held_back(rules, verdicts, START + timedelta(days=8)) is None
+
+
+def test_a_storm_of_500_events_starts_one_retraining(home, tmp_path, quiet):
+    case, started = small_use_case(tmp_path), 0
+    for number in range(500):
+        if may_retrain.fn(case, START + timedelta(minutes=number % 3), "drift") is None:
+            started += 1
+            record("small", "verdict", "r", cause="drift", until=START.isoformat(), better=False)
+    assert started == 1
+    assert may_retrain.fn(case, START, "a person") is None
+    assert may_retrain.fn(case, START, "schedule") is None
+
+
+class Mailbox:
+    def __init__(self):
+        self.messages = []
+
+    async def handle_DATA(self, server, session, envelope):
+        self.messages.append(envelope)
+        return "250 OK"
+
+
+@pytest.fixture
+def posts():
+    """A web server that keeps what is posted to it."""
+    received = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            received.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(200 if self.path == "/hook" else 500)
+            self.end_headers()
+
+        def log_message(self, *words):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", received
+    server.shutdown()
+
+
+def with_channels(folder, *channels):
+    case = small_use_case(folder)
+    return case.model_copy(update={"monitoring": case.monitoring.model_copy(update={"notify": list(channels)})})
+
+
+def opened(cause="fault", number=0):
+    until = START + timedelta(days=number)
+    return finding(number, alarms({}, {cause: "temp: every value is 0"}, set(), until, timedelta(days=7), str(number)))
+
+
+def test_people_are_told_by_webhook_slack_and_mail(home, tmp_path, quiet, posts, monkeypatch):
+    address, received = posts
+    monkeypatch.setenv("OUR_HOOK", f"{address}/hook")
+    mailbox = Mailbox()
+    port = free_port()
+    server = Controller(mailbox, hostname="127.0.0.1", port=port)
+    server.start()
+    try:
+        port = server.server.sockets[0].getsockname()[1]
+        mail = Notify(
+            by="email", server=f"127.0.0.1:{port}", sender="slipway@example.com", to=["a@example.com", "b@example.com"]
+        )
+        channels = [Notify(by="webhook", url="OUR_HOOK"), Notify(by="slack", url="OUR_HOOK"), mail]
+        assert notify.fn(with_channels(tmp_path, *channels), opened()) == 3
+    finally:
+        server.stop()
+    hook, slack = received
+    assert hook["cause"] == "fault"
+    assert hook["finding"]["window"] == "0"
+    assert slack["text"].startswith("[critical] small: fault in window 0: temp: every value is 0")
+    (letter,) = mailbox.messages
+    assert letter.rcpt_tos == people
+    assert b"[critical] small: fault in window 0" in letter.content
+    assert b"every value is 0" in letter.content
+
+
+def test_nobody_is_told_of_what_is_only_still_open_or_too_small(home, tmp_path, quiet, posts, monkeypatch):
+    address, received = posts
+    monkeypatch.setenv("OUR_HOOK", f"{address}/hook")
+    critical = with_channels(tmp_path, Notify(by="webhook", url="OUR_HOOK", at_least="critical"))
+    assert notify.fn(critical, opened("drift")) == 0
+    first = opened()
+    still = alarms(first.alarms, {"fault": "x"}, set(), START + timedelta(days=1), timedelta(days=7), "1")
+    assert notify.fn(critical, finding(1, still)) == 0
+    assert received == []
+
+
+def test_a_message_that_is_refused_is_an_error(home, tmp_path, quiet, posts, monkeypatch):
+    monkeypatch.setenv("OUR_HOOK", f"{posts[0]}/elsewhere")
+    with pytest.raises(httpx.HTTPStatusError):
+        notify.fn(with_channels(tmp_path, Notify(by="webhook", url="OUR_HOOK")), opened())
+
+
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [({"by": "email"}, "needs 'server'"), ({"by": "slack"}, "needs 'url'"), ({"by": "slack", "url": "https://x"}, "match")],
+)
+def test_a_channel_that_lacks_something_is_told(rules, told):
+    with pytest.raises(ValueError, match=told):
+        Notify(**rules)

@@ -1,0 +1,59 @@
+"""Performance without labels: the same as with them where chances are 0 and 1, and right under covariate shift."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from tasks.metrics import score
+from tasks.monitoring.estimate import Estimator, expected_score
+from tasks.performance import bound, label_weights
+
+METRICS = ("roc_auc", "average_precision", "accuracy", "log_loss", "brier")
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 99)), min_size=2, max_size=60))
+def test_with_certain_labels_it_is_the_plain_metric(metric, rows):
+    target, probability = (np.array(part) for part in zip(*rows, strict=True))
+    target, probability = target.astype(int), probability / 100
+    assume(0 < target.sum() < len(target))
+    assert expected_score(metric, target.astype(float), probability) == pytest.approx(score(metric, target, probability))
+    doubled = expected_score(metric, target.astype(float), probability, np.full(len(target), 2.0))
+    assert doubled == pytest.approx(score(metric, target, probability))
+
+
+def scored(generator, rows, spread, tilt=1.0):
+    """Labels, and scores that are wrong by a bent scale which the calibrator has to find."""
+    chance = 1 / (1 + np.exp(-generator.normal(0, spread, rows)))
+    return (generator.random(rows) < chance).astype(int), chance**tilt
+
+
+@pytest.mark.parametrize("metric", ["roc_auc", "brier"])
+@pytest.mark.parametrize("spread", [0.5, 1.0, 2.0])
+def test_the_interval_holds_what_the_labels_say(metric, spread):
+    generator, inside = np.random.default_rng(1), 0
+    target, probability = scored(generator, 6000, 1.0, tilt=2.0)
+    estimator = Estimator(metric, target, probability, np.arange(6000), draws=1000, level=0.95)
+    for _ in range(40):
+        target, probability = scored(generator, 1000, spread, tilt=2.0)
+        estimate = estimator.estimate(probability)
+        inside += estimate.lower <= score(metric, target, probability) <= estimate.upper
+    assert inside >= 34, f"{inside} of 40"
+
+
+def test_a_floor_is_lower_the_fewer_days_it_rests_on():
+    values = np.random.default_rng(2).normal(0.7, 0.02, 400)
+    assert bound("roc_auc", values, 0.01, 10) < bound("roc_auc", values, 0.01, 1000) < 0.67
+    assert bound("brier", values, 0.01, 10) > bound("brier", values, 0.01, 1000) > 0.73
+
+
+def test_labels_that_came_for_high_scores_only_are_corrected_for():
+    generator = np.random.default_rng(3)
+    target, probability = scored(generator, 20000, 1.5)
+    labelled = generator.random(20000) < np.where(probability > 0.5, 0.9, 0.1)
+    weight = label_weights(probability, labelled)[labelled]
+    truth = score("brier", target, probability)
+    plain = expected_score("brier", target[labelled].astype(float), probability[labelled])
+    weighted = expected_score("brier", target[labelled].astype(float), probability[labelled], weight)
+    assert abs(weighted - truth) < abs(plain - truth) / 2 or abs(plain - truth) < 0.002
