@@ -17,8 +17,8 @@ from tasks.history import record
 from tasks.may_retrain import held_back, may_retrain
 from tasks.monitoring.alarms import alarms, to_tell
 from tasks.notify import notify
-from tasks.values import ColumnDrift, Drift, Finding, Performance
 from tasks.targets.ports import free_port
+from tasks.values import ColumnDrift, Drift, Finding, Performance
 from tests.conftest import small_use_case
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -160,10 +160,8 @@ def test_people_are_told_by_webhook_slack_and_mail(home, tmp_path, quiet, posts,
     server = Controller(mailbox, hostname="127.0.0.1", port=port)
     server.start()
     try:
-        port = server.server.sockets[0].getsockname()[1]
-        mail = Notify(
-            by="email", server=f"127.0.0.1:{port}", sender="slipway@example.com", to=["a@example.com", "b@example.com"]
-        )
+        people = ["a@example.com", "b@example.com"]
+        mail = Notify(by="email", server=f"127.0.0.1:{port}", sender="slipway@example.com", to=people)
         channels = [Notify(by="webhook", url="OUR_HOOK"), Notify(by="slack", url="OUR_HOOK"), mail]
         assert notify.fn(with_channels(tmp_path, *channels), opened()) == 3
     finally:
