@@ -44,7 +44,7 @@ def told_performance(performance: Performance) -> str:
     metric = performance.metric
     if performance.value is not None:
         verb = "fell under its floor" if performance.fell else "holds its floor"
-        rose = f", errors rose about {performance.rose}" if performance.rose else ""
+        rose = f", errors rose about {performance.rose}" if performance.fell and performance.rose else ""
         return (
             f"{metric} {performance.value:.3f} ({performance.lower:.3f} to {performance.upper:.3f}) {verb} "
             f"{performance.floor:.3f}{rose}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +16,14 @@ from prefect.artifacts import create_link_artifact, create_table_artifact
 
 from configs.errors import CheckFailed
 from configs.schema import UseCase
-from configs.settings import PROJECT, report_address, reports
+from configs.settings import PROJECT, home, report_address, reports
 from tasks.images import SOURCE_DATE_EPOCH
 from tasks.registry import tag_version
 from tasks.targets.engine import engine
 from tasks.values import Image, Version, write_atomically
 
 AUDIT_SECONDS = 120
+UNREACHABLE_SECONDS = 3600
 
 # Runs inside the image, so it needs nothing but Python.
 LISTING = """
@@ -113,8 +115,11 @@ def _listing(image: Image) -> dict[str, Any]:
 
 
 def _audit(use_case: UseCase, version: Version, path: Path) -> None:
-    logger = get_run_logger()
+    logger, unreachable = get_run_logger(), home() / "audit-unreachable"
     if not path.exists():
+        if unreachable.exists() and time.time() - unreachable.stat().st_mtime < UNREACHABLE_SECONDS:
+            logger.warning("Not audited: pip-audit reached no list of vulnerabilities within the last hour")
+            return
         command = [str(Path(sys.executable).parent / "pip-audit"), "-r", str(PROJECT / "infra" / "serving.lock")]
         command += ["--require-hashes", "--disable-pip", "--format", "json", "--progress-spinner", "off", "--timeout", "5"]
         try:
@@ -123,9 +128,8 @@ def _audit(use_case: UseCase, version: Version, path: Path) -> None:
         except (subprocess.TimeoutExpired, json.JSONDecodeError):
             found = []
         if not any("vulns" in package for package in found):
-            logger.warning(
-                "Not audited: pip-audit reached no list of vulnerabilities; it is asked again at the next release"
-            )
+            unreachable.touch()
+            logger.warning("Not audited: pip-audit reached no list of vulnerabilities; it is asked again after an hour")
             return
         write_atomically(path, json.dumps(found, indent=1).encode())
     packages = json.loads(path.read_text())

@@ -12,7 +12,9 @@ import numpy as np
 CONSTANT_SHARE = 0.99
 MISSING_SHARE = 0.3
 RENAMED_SHARE = 0.05
+RARE = 0.01
 FIT = 0.03  # of the reference's spread that a changed unit may leave between the quantiles
+PLACEHOLDERS = {"", "0", "-1", "?", "n/a", "na", "nan", "none", "null", "unknown", "undefined", "other", "default"}
 QUANTILES = np.linspace(0.05, 0.95, 19)
 CONVERSIONS = {
     "miles to kilometres": (1.609344, 0.0),
@@ -56,6 +58,8 @@ def fault(window: Any, reference: Any, numeric: bool) -> str | None:
 
 def _constant(window: Any, reference: Any) -> str | None:
     value, share = _commonest(window)
+    if isinstance(value, str) and value.casefold() not in PLACEHOLDERS:
+        return None  # a month is one value for a month
     _, usual = _commonest(reference)
     if share < CONSTANT_SHARE or usual >= CONSTANT_SHARE or (reference == value).mean() > 0.9:
         return None
@@ -106,16 +110,24 @@ def _middle(values: np.ndarray) -> str:
 
 
 def _renamed(window: Any, reference: Any) -> str | None:
-    """New categories that came as old ones went: by spelling, or with just their share."""
+    """New categories that came as old ones went: by spelling, or every one of several with just the share of an old one.
+
+    One category that takes the place of another may as well be news: a card in place of cash, August after July.
+    """
     now, before = (values.astype("string").value_counts(normalize=True) for values in (window, reference))
-    new = [value for value in now.index if value not in before.index]
-    gone = [value for value in before.index if value not in now.index and before[value] >= RENAMED_SHARE / 5]
+    new = [value for value in now.index if value not in before.index and now[value] >= RARE]
+    gone = [value for value in before.index if value not in now.index and before[value] >= RARE]
     if not new or not gone or now[new].sum() < RENAMED_SHARE:
         return None
     plain = {_plain(value): value for value in gone}
     pairs = [(plain[_plain(value)], value) for value in new if _plain(value) in plain]
-    if not pairs:
-        pairs = [(old, value) for old, value in zip(gone, new, strict=False) if _close(before[old], now[value])]
+    if not pairs and len(new) == len(gone) > 1:
+        error = np.sqrt(1 / len(window) + 1 / len(reference))
+        within = all(
+            abs(before[old] - now[value]) <= 3 * error * np.sqrt(before[old] * (1 - before[old]))
+            for old, value in zip(gone, new, strict=True)
+        )
+        pairs = list(zip(gone, new, strict=True)) if within else []
     moved = sum(float(now[value]) for _, value in pairs)
     if moved < max(RENAMED_SHARE, 0.5 * float(now[new].sum())):
         return None
@@ -125,7 +137,3 @@ def _renamed(window: Any, reference: Any) -> str | None:
 
 def _plain(value: str) -> str:
     return "".join(letter for letter in value.casefold() if letter.isalnum())
-
-
-def _close(before: float, now: float) -> bool:
-    return abs(before - now) <= 0.25 * before

@@ -181,10 +181,11 @@ PLACES = pd.Series(np.random.default_rng(10).choice(["JFK", "LGA", "EWR"], 3000)
         (MILES / 1000, MILES, True, "a thousand times smaller"),
         (-np.abs(TEMPERATURES), np.abs(TEMPERATURES), True, "the sign turned around"),
         (np.where(np.arange(4000) % 2, np.nan, MILES), MILES, True, "50% of the values are missing"),
+        (PLACES.where(PLACES == "none", "unknown"), PLACES, False, "every value is 'unknown'"),
         (PLACES.str.lower(), PLACES, False, "categories renamed"),
         (PLACES.map({"JFK": "1", "LGA": "2", "EWR": "3"}), PLACES, False, "categories renamed"),
     ],
-    ids=["zeros", "celsius", "km", "thousands", "sign", "missing", "lower case", "codes"],
+    ids=["zeros", "celsius", "km", "thousands", "sign", "missing", "placeholder", "lower case", "codes"],
 )
 def test_a_broken_source_is_named(window, reference, numeric, told):
     assert told in fault(pd.Series(window), pd.Series(reference), numeric)
@@ -195,10 +196,12 @@ def test_a_broken_source_is_named(window, reference, numeric, told):
     [
         (TEMPERATURES + 35, TEMPERATURES, True),
         (np.round(TEMPERATURES * 1.8 + 0.03, 1), TEMPERATURES, True),
+        (PLACES.where(PLACES == "none", "JFK"), PLACES, False),
+        (pd.Series(["aug"] * 2000), pd.Series(["jun"] * 1000 + ["jul"] * 1000), False),
         (np.random.default_rng(11).choice([733.0, 2475.0], 4000), MILES, True),
         (pd.Series(np.random.default_rng(12).choice(["JFK", "LGA", "SWF"], 3000, p=[0.5, 0.45, 0.05])), PLACES, False),
     ],
-    ids=["summer", "a warm spring", "long flights", "one closes, a small one opens"],
+    ids=["summer", "a warm spring", "one value", "the next month", "long flights", "one closes, a small one opens"],
 )
 def test_drift_is_no_broken_source(window, reference, numeric):
     assert fault(pd.Series(window), pd.Series(reference), numeric) is None

@@ -1,0 +1,177 @@
+"""What retraining is worth: a use case's history lived through by the project's own steps, under three rules.
+
+Never retrained, retrained after every window, and by the findings of the monitoring. Prefect, the registry and the servers
+are left out; ingesting, training, converting, looking at windows and comparing are the very functions of the flows.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from configs.schema import UseCase
+from serving.bundle import read_bundle
+from serving.scoring import Scorer
+from tasks.frames import encode, model_input
+from tasks.metrics import gain, score
+from tasks.values import Evaluation, Split, Version, Window
+
+
+class Built(NamedTuple):
+    version: Version
+    evaluation: Evaluation
+    split: Split
+
+
+class Lived(NamedTuple):
+    """A window under a rule: the metric that it saw, the estimate before labels, and whether a retraining followed."""
+
+    window: str
+    rows: int
+    metric: float
+    estimate: float
+    told: str
+    trained: bool
+    promoted: bool
+
+
+@contextmanager
+def own_home() -> Iterator[None]:
+    """A home of its own, and no Prefect server to report to."""
+    from prefect.logging import disable_run_logger
+
+    import tasks.detect_drift
+    import tasks.evaluate
+    import tasks.performance
+
+    with tempfile.TemporaryDirectory() as folder, disable_run_logger():
+        os.environ["SLIPWAY_HOME"] = folder
+        tasks.evaluate.create_table_artifact = lambda **_: None  # type: ignore[assignment]
+        tasks.performance._report = lambda *_: None  # the page; the decision does not wait for it
+        yield
+
+
+def build(case: UseCase, until: datetime, number: int) -> Built:
+    """Ingest, split, train, evaluate, convert and bundle, as the flow `release` does."""
+    from tasks.bundle import bundle
+    from tasks.convert import convert
+    from tasks.derive_contract import derive_contract
+    from tasks.evaluate import evaluate
+    from tasks.ingest import ingest
+    from tasks.lineage import lineage
+    from tasks.split import split
+    from tasks.train import train
+
+    snapshot = ingest.fn(case, until)
+    contract = derive_contract.fn(case, snapshot)
+    parts = split.fn(case, snapshot)
+    recipe = (contract, case.features, case.target, case.model)
+    candidate = train.fn(snapshot, parts.cut, *recipe)
+    evaluation = evaluate.fn(case, parts, contract, candidate)
+    final = train.fn(snapshot, snapshot.rows, *recipe)
+    onnx = convert.fn(parts, contract, case.features, final)
+    packed = bundle.fn(case, snapshot, contract, onnx, evaluation, lineage(case, snapshot, until, contract, onnx))
+    version = Version(use_case=case.name, version=str(number), run_id="", bundle=packed, golden=onnx.golden)
+    return Built(version, evaluation, parts)
+
+
+def windows(case: UseCase) -> Iterator[tuple[str, datetime, Any]]:
+    """Each closed window of the replay: its name, its end, its rows."""
+    from tasks.source import replay_rows
+    from tasks.window import calendar
+
+    rows = replay_rows(case).to_pandas()
+    times = rows[case.source.time_column]
+    first, last = (
+        moment.to_pydatetime().replace(tzinfo=datetime.now().astimezone().tzinfo) for moment in (times.min(), times.max())
+    )
+    for name, begin, end in calendar(case.monitoring.window, case.replay.start, last):
+        part = rows[(times >= np.datetime64(begin.replace(tzinfo=None))) & (times < np.datetime64(end.replace(tzinfo=None)))]
+        if len(part):
+            yield name, end, part.reset_index(drop=True)
+    del first
+
+
+def logged(case: UseCase, name: str, end: datetime, rows: Any, version: Version) -> Window:
+    """The window as the prediction log would have it, every label arrived."""
+    import pyarrow as pa
+
+    from tasks.values import put_parquet
+
+    bundle = read_bundle(version.bundle.path)
+    probability = Scorer(bundle.model).probabilities(model_input(encode(bundle.contract, rows)))[:, 1]
+    frame = rows[case.features.all].assign(
+        time=rows[case.source.time_column],
+        probability=probability,
+        target=(rows[case.target.column] == case.target.positive),
+    )
+    frame["target"] = frame["target"].astype("Int64").mask(rows[case.target.column].isna())
+    known = int(frame["target"].notna().sum())
+    data = put_parquet("windows", pa.Table.from_pandas(frame, preserve_index=False))
+    return Window(
+        use_case=case.name, name=name, start="", end=end.isoformat(), rows=len(frame), labelled=known, data=data
+    )  # fmt: skip
+
+
+def look(case: UseCase, window: Window, version: Version) -> tuple[dict[str, str], Any, Any]:
+    """What the monitoring says of a window."""
+    from tasks.conclude import causes
+    from tasks.detect_drift import detect_drift
+    from tasks.performance import measure_performance
+
+    drift = detect_drift.fn(case, window, version)
+    performance = measure_performance.fn(case, window, version.bundle)
+    return causes(drift, performance), drift, performance
+
+
+def live(case: UseCase, rule: str) -> list[Lived]:
+    """The whole history under a rule: `never`, `always` or `triggers`."""
+    from tasks.compare import _measure
+    from tasks.evaluate import GateFailed
+    from tasks.findings import told_drift, told_performance
+    from tasks.may_retrain import held_back
+
+    serving, built, verdicts, lived = build(case, case.replay.start, 1), 1, [], []
+    for name, end, rows in windows(case):
+        window = logged(case, name, end, rows, serving.version)
+        found, drift, performance = look(case, window, serving.version) if rule != "always" else ({}, None, None)
+        wanted = next((cause for cause in found if cause in case.retraining.on), None) if "fault" not in found else None
+        go = rule == "always" or (rule == "triggers" and wanted and not held_back(case.retraining, verdicts, end))
+        promoted = False
+        metric = _metric(case, window)
+        if go:
+            built += 1
+            try:
+                challenger = build(case, end, built)
+                promoted = (
+                    rule == "always" or _measure(case, serving.version, challenger.evaluation, challenger.split).better
+                )
+            except GateFailed:
+                pass
+            verdicts.append({"until": end.isoformat(), "cause": wanted or "schedule", "better": promoted})
+            serving = challenger if promoted else serving
+        told = f"{told_drift(drift, case.promotion.metric)}; {told_performance(performance)}" if drift else ""
+        estimate = performance.estimate if performance else float("nan")
+        lived.append(Lived(name, window.rows, metric, estimate, told, bool(go), promoted))
+        print(f"{case.name} {rule} {name}: {metric:.4f} {', '.join(found)} {'retrained' if go else ''} {told}", flush=True)
+    return lived
+
+
+def _metric(case: UseCase, window: Window) -> float:
+    import pandas as pd
+
+    known = pd.read_parquet(window.path, columns=["target", "probability"]).dropna()
+    return score(case.promotion.metric, known["target"].to_numpy(dtype=int), known["probability"].to_numpy())
+
+
+def gained(case: UseCase, lived: list[Lived], never: list[Lived]) -> float:
+    """The mean gain over never retraining, windows weighted by their rows."""
+    weights = [window.rows for window in lived]
+    gains = [gain(case.promotion.metric, ours.metric, old.metric) for ours, old in zip(lived, never, strict=True)]
+    return float(np.average(gains, weights=weights))
