@@ -10,11 +10,15 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
 
+from benchmarks.monitoring.cases import use_case
 from configs.schema import UseCase
 from serving.bundle import read_bundle
 from serving.scoring import Scorer
@@ -88,14 +92,11 @@ def windows(case: UseCase) -> Iterator[tuple[str, datetime, Any]]:
 
     rows = replay_rows(case).to_pandas()
     times = rows[case.source.time_column]
-    first, last = (
-        moment.to_pydatetime().replace(tzinfo=datetime.now().astimezone().tzinfo) for moment in (times.min(), times.max())
-    )
+    last = times.max().to_pydatetime().replace(tzinfo=UTC) + timedelta(days=1)
     for name, begin, end in calendar(case.monitoring.window, case.replay.start, last):
         part = rows[(times >= np.datetime64(begin.replace(tzinfo=None))) & (times < np.datetime64(end.replace(tzinfo=None)))]
         if len(part):
             yield name, end, part.reset_index(drop=True)
-    del first
 
 
 def logged(case: UseCase, name: str, end: datetime, rows: Any, version: Version) -> Window:
@@ -159,7 +160,6 @@ def live(case: UseCase, rule: str) -> list[Lived]:
         told = f"{told_drift(drift, case.promotion.metric)}; {told_performance(performance)}" if drift else ""
         estimate = performance.estimate if performance else float("nan")
         lived.append(Lived(name, window.rows, metric, estimate, told, bool(go), promoted))
-        print(f"{case.name} {rule} {name}: {metric:.4f} {', '.join(found)} {'retrained' if go else ''} {told}", flush=True)
     return lived
 
 
@@ -170,8 +170,38 @@ def _metric(case: UseCase, window: Window) -> float:
     return score(case.promotion.metric, known["target"].to_numpy(dtype=int), known["probability"].to_numpy())
 
 
-def gained(case: UseCase, lived: list[Lived], never: list[Lived]) -> float:
+def gained(lived: list[Lived], never: list[Lived], metric: str) -> float:
     """The mean gain over never retraining, windows weighted by their rows."""
     weights = [window.rows for window in lived]
-    gains = [gain(case.promotion.metric, ours.metric, old.metric) for ours, old in zip(lived, never, strict=True)]
+    gains = [gain(metric, ours.metric, old.metric) for ours, old in zip(lived, never, strict=True)]
     return float(np.average(gains, weights=weights))
+
+
+def worth(screen: Console) -> None:
+    """The three rules on two histories, and how near the estimates came without labels."""
+    for name in ("flights", "bank"):
+        case = use_case(name)
+        with own_home():
+            lives = {rule: live(case, rule) for rule in track(("never", "triggers", "always"), name, console=screen)}
+        windows = Table(title=f"{name}: {case.promotion.metric} by window", title_justify="left")
+        for column in ("window", "never", "triggers", "always", "estimated (never)", "what was said (triggers)"):
+            windows.add_column(column)
+        for never, ours, always in zip(*lives.values(), strict=True):
+            values = [f"{window.metric:.3f}" for window in (never, ours, always)]
+            windows.add_row(never.window, *values, f"{never.estimate:.3f}", f"{'retrained: ' * ours.trained}{ours.told}")
+        screen.print(windows)
+        rules = Table(title=f"{name}: what retraining is worth", title_justify="left")
+        for column in ("rule", "retrainings", "promoted", "mean gain", "of the gain of always"):
+            rules.add_column(column)
+        most = gained(lives["always"], lives["never"], case.promotion.metric)
+        for rule, lived in lives.items():
+            gain_here = gained(lived, lives["never"], case.promotion.metric)
+            counts = [str(sum(window.trained for window in lived)), str(sum(window.promoted for window in lived))]
+            rules.add_row(rule, *counts, f"{gain_here:+.4f}", f"{gain_here / most:.0%}")
+        screen.print(rules)
+        errors = [abs(window.metric - window.estimate) for window in lives["never"]]
+        frozen = [abs(window.metric - lives["never"][0].metric) for window in lives["never"]]
+        screen.print(
+            f"{name}: estimate without labels against labels, mean absolute error {np.mean(errors):.4f} over {len(errors)} "
+            f"windows; taking the first window's value for all, {np.mean(frozen):.4f}"
+        )

@@ -1,0 +1,34 @@
+"""`python -m benchmarks.monitoring [false-alarms|power|worth|speed]...`: beside Evidently's and NannyML's defaults.
+
+The data of adult and bank marketing is read from `SLIPWAY_DATA`; NannyML, where it is installed in `.bench/nannyml`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from rich.console import Console
+
+from benchmarks.monitoring.alarms import false_alarms, power
+from benchmarks.monitoring.speed import speed
+from benchmarks.monitoring.worth import worth
+
+MEASURES = {"false-alarms": false_alarms, "power": power, "worth": worth, "speed": speed}
+
+
+def main() -> int:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.monitoring", description=__doc__)
+    parser.add_argument("measures", nargs="*", metavar="MEASURE")
+    asked = parser.parse_args().measures or list(MEASURES)
+    if unknown := set(asked) - set(MEASURES):
+        parser.error(f"unknown: {', '.join(unknown)}; known: {', '.join(MEASURES)}")
+    screen = Console(width=150)
+    for name in asked:
+        MEASURES[name](screen)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""False alarms over windows without drift, and what is found of drift of a known size, beside Evidently and NannyML."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from benchmarks.monitoring.data import NAMES, Rows, read, without_drift
+from benchmarks.monitoring.peers import evidently, nannyml
+from configs.schema import Monitoring
+from tasks.monitoring.bins import Layout, make_bins
+from tasks.monitoring.distance import distances
+from tasks.monitoring.faults import fault
+from tasks.monitoring.null import calibrate
+
+SIZES = (200, 2000, 20_000)
+SPLITS, WINDOWS = 20, 50
+PEER_SPLITS, PEER_WINDOWS = 4, 10
+RULES = Monitoring(false_alarm_rate=0.01)
+Change = Callable[[Rows, Any, np.random.Generator], Any]
+
+
+class Detector:
+    """The bounds for windows of a length against a reference."""
+
+    def __init__(self, rows: Rows, reference: Any, size: int) -> None:
+        self.rows, self.reference = rows, reference
+        self.layout = Layout([make_bins(reference[name], name in rows.numeric) for name in rows.features])
+        self.before = self.layout.counts(reference)
+        times = reference["time"].to_numpy() if rows.timed else None
+        self.calibration = calibrate(self.layout, reference, times, size, RULES.false_alarm_rate, RULES.needed)
+
+    def drifted(self, window: Any) -> list[str]:
+        """The columns over their bound, farthest first."""
+        found = distances(self.layout, self.layout.counts(window), self.before)[0]
+        scores = self.calibration.scores(self.layout, found)
+        return sorted((name for name, score in scores.items() if score > 1), key=lambda name: -scores[name])
+
+    def cause(self, window: Any) -> dict[str, str | None]:
+        """What is said of each drifted column."""
+        numeric = self.rows.numeric
+        return {n: fault(window[n], self.reference[n], n in numeric) for n in self.drifted(window)}
+
+
+def false_alarms(screen: Console) -> None:
+    """The share of windows without drift that alarm, against the stated 1 %."""
+    table = Table(title="Windows without drift that alarm (stated: 1.0 %)", title_justify="left")
+    for column in (
+        "data",
+        "rows",
+        "windows",
+        "Slipway",
+        "splits with any",
+        "Evidently: a column",
+        "Evidently: dataset",
+        "NannyML",
+    ):
+        table.add_column(column)
+    for name in NAMES:
+        rows = read(name)
+        for size in SIZES:
+            size = min(size, int(len(rows.frame) * 0.45))
+            ours, some, most, theirs = [], [], [], []
+            for number, (reference, windows) in enumerate(
+                track(_splits(rows, size), f"{name} {size}", SPLITS, console=screen)
+            ):
+                detector = Detector(rows, reference, size)
+                ours.append(np.mean([bool(detector.drifted(window)) for window in windows]))
+                if number < PEER_SPLITS:
+                    few = windows[:PEER_WINDOWS]
+                    one, half = evidently(rows, reference, few)
+                    some, most = some + one, most + half
+                    theirs += nannyml(rows, reference, few) or []
+            line = [f"{np.mean(ours):.1%}", f"{np.mean(np.array(ours) > 0):.0%}", _share(some), _share(most), _share(theirs)]
+            table.add_row(name, f"{size:,}", f"{SPLITS * WINDOWS:,}", *line)
+            screen.print(name, size, *line)
+    screen.print(table)
+    screen.print(f"Peers with their defaults on {PEER_SPLITS * PEER_WINDOWS} of the same windows.")
+
+
+def power(screen: Console) -> None:
+    """The share of windows with a drift of known size that alarm in the right column, and the cause that is named."""
+    table = Table(title="Windows with drift: adult, 1,000 rows", title_justify="left")
+    for column in ("drift", "found, right column first", "cause named", "Evidently: a column", "NannyML"):
+        table.add_column(column)
+    rows = read("adult")
+    pairs = list(without_drift(rows, 1000, PEER_SPLITS, 25, seed=5))
+    generator = np.random.default_rng(0)
+    for told, (column, change) in CHANGES.items():
+        first, named, some, theirs = [], [], [], []
+        for reference, clean in pairs:
+            detector = Detector(rows, reference, 1000)
+            windows = [change(rows, window.copy(), generator) for window in clean]
+            for window in windows:
+                found = detector.cause(window)
+                first.append(next(iter(found), None) == column if column else bool(found))
+                named.append(bool(column and found.get(column)))
+            some += evidently(rows, reference, windows[:PEER_WINDOWS])[0]
+            theirs += nannyml(rows, reference, windows[:PEER_WINDOWS]) or []
+        table.add_row(told, _share(first), _share(named), _share(some), _share(theirs))
+    screen.print(table)
+
+
+def _shift(by: float) -> Change:
+    def change(rows: Rows, window: Any, generator: np.random.Generator) -> Any:
+        window["age"] = window["age"] + by * rows.frame["age"].std()
+        return window
+
+    return change
+
+
+def _scale(column: str, factor: float) -> Change:
+    return lambda rows, window, generator: window.assign(**{column: window[column] * factor})
+
+
+def _lose(share: float) -> Change:
+    def change(rows: Rows, window: Any, generator: np.random.Generator) -> Any:
+        window.loc[generator.random(len(window)) < share, "hours_per_week"] = np.nan
+        return window
+
+    return change
+
+
+def _rename(rows: Rows, window: Any, generator: np.random.Generator) -> Any:
+    return window.assign(workclass=window["workclass"].str.lower())
+
+
+def _new(share: float) -> Change:
+    def change(rows: Rows, window: Any, generator: np.random.Generator) -> Any:
+        window.loc[generator.random(len(window)) < share, "workclass"] = "Gig-work"
+        return window
+
+    return change
+
+
+def _more_positives(rows: Rows, window: Any, generator: np.random.Generator) -> Any:
+    weight = np.where(window["target"] == 1, 3.0, 1.0)
+    return window.sample(len(window), replace=True, weights=weight, random_state=int(generator.integers(1 << 30)))
+
+
+CHANGES: dict[str, tuple[str | None, Change]] = {
+    "none": (None, lambda rows, window, generator: window),
+    "age up by 0.1 of its deviation": ("age", _shift(0.1)),
+    "age up by 0.25": ("age", _shift(0.25)),
+    "age up by 0.5": ("age", _shift(0.5)),
+    "three times the odds of the positive class": (None, _more_positives),
+    "hours in minutes": ("hours_per_week", _scale("hours_per_week", 60)),
+    "hours all zero": ("hours_per_week", _scale("hours_per_week", 0)),
+    "5 % of hours missing": ("hours_per_week", _lose(0.05)),
+    "half of hours missing": ("hours_per_week", _lose(0.5)),
+    "a new category, 3 %": ("workclass", _new(0.03)),
+    "categories in lower case": ("workclass", _rename),
+}
+
+
+def _share(found: list[bool]) -> str:
+    return f"{np.mean(found):.0%}" if found else "not installed"

@@ -1,0 +1,68 @@
+"""Evidently and NannyML with their defaults on the same windows: does any column alarm?"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.monitoring.data import Rows
+
+NANNYML = Path(".bench/nannyml/bin/python")
+# Runs in NannyML's own environment: univariate drift with its defaults, one chunk a window.
+PROGRAM = """
+import json, sys, warnings
+warnings.simplefilter("ignore")
+import pandas as pd, nannyml as nml
+folder, numeric, categorical, size = sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3]), int(sys.argv[4])
+reference, windows = pd.read_parquet(f"{folder}/reference.parquet"), pd.read_parquet(f"{folder}/windows.parquet")
+columns = {"column_names": numeric + categorical, "treat_as_categorical": categorical}
+calculator = nml.UnivariateDriftCalculator(**columns, chunk_size=size)
+result = calculator.fit(reference).calculate(windows).filter(period="analysis").to_df(multilevel=False)
+alerts = result[[c for c in result if c.endswith("_alert")]].any(axis=1)
+print(json.dumps([bool(a) for a in alerts][: len(windows) // size]))
+"""
+
+
+def evidently(rows: Rows, reference: Any, windows: list[Any]) -> tuple[list[bool], list[bool]]:
+    """Of each window whether any column drifted, and whether the dataset did (half of the columns)."""
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.presets import DataDriftPreset
+
+    definition = DataDefinition(numerical_columns=rows.numeric, categorical_columns=rows.categorical)
+    before = Dataset.from_pandas(_plain(rows, reference), data_definition=definition)
+    some, most = [], []
+    for window in windows:
+        current = Dataset.from_pandas(_plain(rows, window), data_definition=definition)
+        run = Report([DataDriftPreset(columns=rows.features)]).run(current, before).dict()
+        count = next(m["value"] for m in run["metrics"] if "DriftedColumnsCount" in m["config"]["type"])
+        some.append(count["count"] > 0)
+        most.append(count["share"] >= 0.5)
+    return some, most
+
+
+def nannyml(rows: Rows, reference: Any, windows: list[Any]) -> list[bool] | None:
+    """Of each window whether any column alerts; None where NannyML is not installed in `.bench/nannyml`."""
+    import pandas as pd
+
+    if not NANNYML.exists():
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        _plain(rows, reference).to_parquet(f"{folder}/reference.parquet")
+        _plain(rows, pd.concat(windows)).to_parquet(f"{folder}/windows.parquet")
+        words = [json.dumps(rows.numeric), json.dumps(rows.categorical), str(len(windows[0]))]
+        done = subprocess.run([str(NANNYML), "-c", PROGRAM, folder, *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr[-1000:])
+    return list(json.loads(done.stdout.splitlines()[-1]))
+
+
+def _plain(rows: Rows, frame: Any) -> Any:
+    found = frame[rows.features].copy()
+    for name in rows.categorical:
+        found[name] = found[name].astype("string").fillna("").astype(object)
+    for name in rows.numeric:
+        found[name] = found[name].astype("float64")
+    return found.reset_index(drop=True)
