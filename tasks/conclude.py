@@ -49,7 +49,7 @@ def conclude(use_case: UseCase, window: Window, version: Version, drift: Drift, 
     )
     create_markdown_artifact(key=f"finding-{use_case.name}", markdown=describe(finding), description=window.name)
     record(use_case.name, "finding", told(finding), window=window.name, version=version.version, causes=finding.causes)
-    _emit(use_case, finding)
+    emit(use_case, finding)
     get_run_logger().info("Window %s: %s", window.name, told(finding))
     return finding
 
@@ -76,7 +76,8 @@ def _lingering(drift: Drift, performance: Performance) -> set[str]:
     return near
 
 
-def _emit(use_case: UseCase, finding: Finding) -> None:
+def emit(use_case: UseCase, finding: Finding) -> None:
+    """An event a cause; at most one of them asks for a retraining."""
     broken = "fault" in finding.causes
     wanted = None if broken else next((cause for cause in finding.causes if cause in use_case.retraining.on), None)
     for cause in finding.causes or ["healthy"]:

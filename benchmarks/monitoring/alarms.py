@@ -66,9 +66,8 @@ def false_alarms(screen: Console) -> None:
         for size in SIZES:
             size = min(size, int(len(rows.frame) * 0.45))
             ours, some, most, theirs = [], [], [], []
-            for number, (reference, windows) in enumerate(
-                track(_splits(rows, size), f"{name} {size}", SPLITS, console=screen)
-            ):
+            splits = track(without_drift(rows, size, SPLITS, WINDOWS), f"{name} {size}", SPLITS, console=screen)
+            for number, (reference, windows) in enumerate(splits):
                 detector = Detector(rows, reference, size)
                 ours.append(np.mean([bool(detector.drifted(window)) for window in windows]))
                 if number < PEER_SPLITS:

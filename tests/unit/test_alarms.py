@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.schema import Notify, Retraining
-from tasks.conclude import causes
+from tasks.conclude import causes, emit
 from tasks.history import record
 from tasks.may_retrain import held_back, may_retrain
 from tasks.monitoring.alarms import alarms, to_tell
@@ -77,6 +77,25 @@ def test_causes_are_told_apart():
     fell = GOOD.model_copy(update={"fell": True, "value": 0.5})
     assert list(causes(drift(), fell)) == ["performance"]
     assert list(causes(drift(), GOOD.model_copy(update={"estimate_fell": True}))) == ["estimate"]
+
+
+@pytest.mark.parametrize(
+    ("found", "labels"),
+    [
+        (["performance", "drift"], {"slipway.performance": "yes", "slipway.drift": "no"}),
+        (["drift"], {"slipway.drift": "yes"}),
+        (["fault", "performance", "drift"], dict.fromkeys(["slipway.fault", "slipway.performance", "slipway.drift"], "no")),
+        (["estimate"], {"slipway.estimate": "no"}),
+        ([], {"slipway.healthy": "no"}),
+    ],
+)
+def test_one_window_asks_for_one_retraining_and_for_none_while_a_source_is_broken(tmp_path, monkeypatch, found, labels):
+    events = []
+    monkeypatch.setattr("tasks.conclude.emit_event", lambda **event: events.append(event))
+    case = small_use_case(tmp_path)
+    case = case.model_copy(update={"retraining": Retraining(on=["drift", "performance"])})
+    emit(case, finding(0, {}).model_copy(update={"causes": found}))
+    assert {event["event"]: event["resource"]["slipway.retrain"] for event in events} == labels
 
 
 def verdict(day, better=False, cause="drift"):
