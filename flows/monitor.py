@@ -14,6 +14,7 @@ from tasks.drift_report import drift_report
 from tasks.findings import finding_path
 from tasks.keep_finding import keep_finding
 from tasks.lock import one_at_a_time
+from tasks.monitored import monitored
 from tasks.notify import notify
 from tasks.performance import measure_performance
 from tasks.registry import the_champion
@@ -47,4 +48,5 @@ def monitor(use_case: str = "flights", window: str | None = None) -> list[str]:
             drift_report(case, data, version.bundle, drift)
             notify(case, finding)
             keep_finding(finding)
+        monitored(case, [bounds.name for bounds in new])
     return [bounds.name for bounds in new]

@@ -13,6 +13,7 @@ import time
 import httpx
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
 from configs.load import load_use_case
 from tasks.source import replay_rows
@@ -91,6 +92,32 @@ def test_replay_then_monitor(served):
     assert "'rows-9-10' is not closed; closed: rows-0-299" in served.run(
         "monitor", "loans", "--window", "rows-9-10", status=2
     )
+
+
+def test_a_monitoring_run_that_stays_away_is_told(served):
+    """The trigger of `prefect.yaml`, with ten seconds in place of 26 hours."""
+    from prefect.client.orchestration import get_client
+    from prefect.events.actions import RunDeployment
+    from prefect.events.schemas.automations import AutomationCore, EventTrigger
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from configs.settings import PROJECT, service_address
+
+    deployments = YAML(typ="safe").load((PROJECT / "prefect.yaml").read_text())["deployments"]
+    triggers = next(d for d in deployments if d["entrypoint"] == "flows/missed.py:missed")["triggers"]
+    (trigger,) = [t for t in triggers if t["parameters"]["use_case"] == "loans"]
+    rule = {name: trigger[name] for name in ("posture", "match", "after", "expect", "threshold")}
+    with temporary_settings({PREFECT_API_URL: f"{service_address('prefect')}/api"}), get_client(sync_client=True) as client:
+        missed = client.read_deployment_by_name("missed/default")
+        action = RunDeployment(source="selected", deployment_id=missed.id, parameters=trigger["parameters"])
+        client.create_automation(AutomationCore(name="soon", trigger=EventTrigger(within=10, **rule), actions=[action]))
+    served.run("monitor", "loans")
+    assert entries(served, "missed") == []
+    deadline = time.monotonic() + 90
+    while not (told := entries(served, "missed")):
+        assert time.monotonic() < deadline, "nobody was told"
+        time.sleep(0.5)
+    assert "has not come to its end for 26 hours; the last window looked at is rows-0-299" in told[0]["reason"]
 
 
 def test_replay_goes_on_where_it_stopped(served):
