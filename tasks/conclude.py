@@ -69,10 +69,11 @@ def causes(drift: Drift, performance: Performance) -> dict[str, str]:
 def _lingering(drift: Drift, performance: Performance) -> set[str]:
     """Causes that are under their bound by less than a fifth of it, or of the way from what is expected to the floor."""
     near = {"drift", "fault"} if drift.highest > CLEARLY_OVER else set()
-    metric, floor = performance.metric, performance.floor
-    edge = performance.expected + CLEARLY_OVER * (floor - performance.expected)
-    if performance.value is not None and gain(metric, performance.value, edge) < 0:
-        near.add("performance")
+    value, floor = performance.value, performance.floor
+    if value is not None and floor is not None:
+        edge = performance.expected + CLEARLY_OVER * (floor - performance.expected)
+        if gain(performance.metric, value, edge) < 0:
+            near.add("performance")
     return near
 
 

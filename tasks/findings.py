@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from configs.errors import InputError
 from configs.settings import made, reports, use_case_home
 from tasks.values import ColumnDrift, Drift, Finding, Performance
 
@@ -42,18 +45,19 @@ def told_column(name: str, drift: Drift, metric: str) -> str:
 def told_performance(performance: Performance) -> str:
     """Measured where labels came, else estimated."""
     metric = performance.metric
-    if performance.value is not None:
+    if performance.value is not None and performance.floor is not None:
         verb = "fell under its floor" if performance.fell else "holds its floor"
         rose = f", errors rose about {performance.rose}" if performance.fell and performance.rose else ""
         return (
             f"{metric} {performance.value:.3f} ({performance.lower:.3f} to {performance.upper:.3f}) {verb} "
             f"{performance.floor:.3f}{rose}"
         )
+    few = f"too few labels to judge ({performance.labelled})"
+    lower, upper, floor = performance.estimate_lower, performance.estimate_upper, performance.estimate_floor
+    if performance.estimate is None or lower is None or upper is None or floor is None:
+        return f"{few}; {metric} cannot be estimated from so little"
     verb = "under its floor" if performance.estimate_fell else "over its floor"
-    return (
-        f"too few labels to judge ({performance.labelled}); {metric} estimated {performance.estimate:.3f} "
-        f"({performance.estimate_lower:.3f} to {performance.estimate_upper:.3f}), {verb} {performance.estimate_floor:.3f}"
-    )
+    return f"{few}; {metric} estimated {performance.estimate:.3f} ({lower:.3f} to {upper:.3f}), {verb} {floor:.3f}"
 
 
 def describe(finding: Finding) -> str:
@@ -76,8 +80,8 @@ def describe(finding: Finding) -> str:
 
 | {performance.metric} | value | 95 % | floor |
 |---|---|---|---|
-| measured{part} | {_number(performance.value)} | {measured} | {performance.floor:.4f} |
-| estimated without labels | {_number(performance.estimate)} | {estimated} | {performance.estimate_floor:.4f} |
+| measured{part} | {_number(performance.value)} | {measured} | {_number(performance.floor)} |
+| estimated without labels | {_number(performance.estimate)} | {estimated} | {_number(performance.estimate_floor)} |
 
 Bounds let {finding.false_alarm_rate:.1%} of windows without drift alarm; those of the columns rest on {drift.blocks:,}
 independent blocks of the reference. A score over 1 is drift.
@@ -101,7 +105,7 @@ def _number(value: float | None) -> str:
 
 
 def _interval(lower: float | None, upper: float | None) -> str:
-    return "" if lower is None else f"{lower:.4f} to {upper:.4f}"
+    return "" if lower is None or upper is None else f"{lower:.4f} to {upper:.4f}"
 
 
 def drift_page(use_case: str, window: str) -> Path:
@@ -115,7 +119,19 @@ def finding_path(use_case: str, window: str) -> Path:
 
 
 def findings(use_case: str) -> list[Finding]:
-    """All findings, oldest window first."""
+    """All findings, oldest window first.
+
+    Raises:
+        InputError: a file is not a finding as this version writes them.
+    """
     folder = made(use_case_home(use_case) / "monitoring")
-    found = [Finding.model_validate_json(path.read_bytes()) for path in folder.glob("*.json")]
+    found = [_read(path) for path in folder.glob("*.json")]
     return sorted(found, key=lambda finding: (finding.until, len(finding.window), finding.window))
+
+
+def _read(path: Path) -> Finding:
+    try:
+        return Finding.model_validate_json(path.read_bytes())
+    except ValidationError:
+        told = "an earlier version of Slipway wrote it; remove it, and 'slipway monitor' looks at the window again"
+        raise InputError(f"{path}: is no finding of this version: {told}") from None

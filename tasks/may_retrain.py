@@ -23,7 +23,9 @@ def may_retrain(use_case: UseCase, until: datetime | None, cause: str) -> str | 
     moment = until or datetime.now(UTC)
     reason = held_back(use_case.retraining, read_history(use_case.name, "verdict"), moment)
     if reason:
-        record(use_case.name, "declined", reason, cause=cause, until=moment.isoformat())
+        told = {entry["until"] for entry in read_history(use_case.name, "declined")}
+        if moment.isoformat() not in told:  # a storm of events is one line
+            record(use_case.name, "declined", reason, cause=cause, until=moment.isoformat())
         get_run_logger().info("No retraining: %s", reason)
     return reason
 

@@ -53,19 +53,23 @@ def measure_performance(use_case: UseCase, window: Window, bundle: BundleRef) ->
         value=value,
         lower=lower,
         upper=upper,
-        floor=floor,
+        floor=_known(floor),
         expected=score(metric, target, probability),
         labelled=int(labelled.sum()),
         rows=len(current),
         weighted=bool(weight[labelled].max(initial=1.0) > 1.5 * weight[labelled].min(initial=1.0)),
         fell=value is not None and gain(metric, value, floor) < 0,
         rose=_rose(current[labelled], target, probability, rate),
-        estimate=estimate.value,
-        estimate_lower=estimate.lower,
-        estimate_upper=estimate.upper,
-        estimate_floor=estimate_floor,
+        estimate=_known(estimate.value),
+        estimate_lower=_known(estimate.lower),
+        estimate_upper=_known(estimate.upper),
+        estimate_floor=_known(estimate_floor),
         estimate_fell=gain(metric, estimate.value, estimate_floor) < 0,
     )
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else value
 
 
 def measure(
@@ -112,6 +116,8 @@ def label_weights(probability: np.ndarray, labelled: np.ndarray) -> np.ndarray:
 def bound(metric: str, values: Any, rate: float, observations: int) -> float:
     """What a share `rate` of windows as good as these falls below; farther out the fewer days it rests on."""
     values = np.asarray(values)
+    if np.isnan(values).all():
+        return float("nan")
     quantile = 1 - rate if metric in LOWER_IS_BETTER else rate
     middle = float(np.nanmedian(values))
     return middle + (float(np.nanquantile(values, quantile)) - middle) * widening(observations, rate)

@@ -283,17 +283,17 @@ class Performance(Value):
     value: float | None
     lower: float | None
     upper: float | None
-    floor: float
+    floor: float | None
     expected: float
     labelled: int
     rows: int
     weighted: bool
     fell: bool
     rose: str | None
-    estimate: float
-    estimate_lower: float
-    estimate_upper: float
-    estimate_floor: float
+    estimate: float | None
+    estimate_lower: float | None
+    estimate_upper: float | None
+    estimate_floor: float | None
     estimate_fell: bool
 
 

@@ -63,7 +63,7 @@ def _constant(window: Any, reference: Any) -> str | None:
     _, usual = _commonest(reference)
     if share < CONSTANT_SHARE or usual >= CONSTANT_SHARE or (reference == value).mean() > 0.9:
         return None
-    text = f"{value:g}" if isinstance(value, float) else repr(value)
+    text = repr(value) if isinstance(value, str) else f"{value:g}"
     return f"every value is {text}; the reference has {reference.nunique():,} distinct ones"
 
 

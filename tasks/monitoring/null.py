@@ -52,7 +52,8 @@ def order_of(times: np.ndarray | None, rows: int, window_rows: int, seed: int = 
     if times is None:
         units = max(1, rows // unit_rows)
         unit = np.minimum(np.arange(rows) // unit_rows, units - 1)
-        return Order(np.random.default_rng(seed).permutation(unit), np.arange(units), window)
+        # A seed of its own: the rows may lie in the order of a permutation that was seeded with 0 too.
+        return Order(np.random.default_rng((seed, 1)).permutation(unit), np.arange(units), window)
     length = min(BLOCK, (times[-1] - times[0]) / LEAST_BLOCKS + np.timedelta64(1, "s"))
     _, block, sizes = np.unique((times - times[0]) // length, return_inverse=True, return_counts=True)
     units_each = np.maximum(1, sizes // unit_rows)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from configs.schema import Notify, Retraining
 from tasks.conclude import causes, emit
-from tasks.history import record
+from tasks.history import read_history, record
 from tasks.may_retrain import held_back, may_retrain
 from tasks.monitoring.alarms import alarms, to_tell
 from tasks.notify import notify
@@ -128,6 +128,7 @@ def test_a_storm_of_500_events_starts_one_retraining(home, tmp_path, quiet):
             started += 1
             record("small", "verdict", "r", cause="drift", until=START.isoformat(), better=False)
     assert started == 1
+    assert len(read_history("small", "declined")) == 3
     assert may_retrain.fn(case, START, "a person") is None
     assert may_retrain.fn(case, START, "schedule") is None
 

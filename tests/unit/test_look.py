@@ -1,0 +1,92 @@
+"""A whole look at a window, on a real bundle: nothing, drift, a broken source, no labels, one row."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import tasks.performance
+from serving.bundle import read_bundle
+from serving.scoring import Scorer
+from tasks.conclude import causes
+from tasks.detect_drift import detect_drift
+from tasks.findings import describe, told
+from tasks.frames import encode, model_input
+from tasks.performance import measure_performance
+from tasks.values import BundleRef, Finding, Version, Window, put_parquet
+from tests.conftest import RICH, small_frame, small_use_case
+
+
+@pytest.fixture
+def look(built_bundle, home, tmp_path, quiet, monkeypatch):
+    """Looks at a frame as at a window of the log."""
+    monkeypatch.setattr(tasks.performance, "_report", lambda *_: None)
+    case = small_use_case(tmp_path, **{"{numeric: [a, b], categorical: [c]}": RICH})
+    case = case.model_copy(update={"log": case.log.model_copy(update={"sensitive": "keep"})})
+    folder = built_bundle[0]
+    monkeypatch.setattr(BundleRef, "path", folder)
+    version = Version(use_case="small", version="1", run_id="", bundle=BundleRef(digest="d"), golden="")
+    bundle = read_bundle(folder)
+
+    def looked(frame, labelled=1.0):
+        rows = frame.drop(columns="y")
+        rows["probability"] = Scorer(bundle.model).probabilities(model_input(encode(bundle.contract, rows)))[:, 1]
+        known = np.random.default_rng(0).random(len(frame)) < labelled
+        rows["target"] = (frame["y"] == "yes").astype("Int64").mask(~known)
+        rows["time"] = np.datetime64("2026-01-01")
+        data = put_parquet("windows", pa.Table.from_pandas(rows, preserve_index=False))
+        window = Window(use_case="small", name="w", start="0", end="9", rows=len(rows), labelled=int(known.sum()), data=data)
+        drift, performance = detect_drift.fn(case, window, version), measure_performance.fn(case, window, version.bundle)
+        found = causes(drift, performance)
+        finding = Finding(
+            use_case="small", window="w", until="2026-01-01", version="1", rows=len(rows), drift=drift,
+            performance=performance, causes=list(found), alarms={}, report="http://x", false_alarm_rate=0.01,
+        )  # fmt: skip
+        assert Finding.model_validate_json(finding.model_dump_json()) == finding
+        assert told(finding) in describe(finding)
+        return finding
+
+    return looked
+
+
+def test_rows_like_the_reference_raise_nothing(look):
+    finding = look(small_frame(rows=1500, seed=5))
+    assert finding.causes == []
+    performance = finding.performance
+    assert performance.lower < performance.value < performance.upper
+    assert performance.estimate_lower < performance.value < performance.estimate_upper
+
+
+def test_a_column_that_lost_its_information_is_told_with_its_cost(look):
+    frame = small_frame(rows=1500, seed=6)
+    frame["a"] *= 0.2
+    finding = look(frame)
+    assert "drift" in finding.causes
+    assert finding.drift.columns["a"].cost > 0.01
+    assert "a moved; it is estimated to cost 0." in told(finding)
+
+
+def test_what_the_model_hardly_uses_is_harmless(look):
+    frame = small_frame(rows=1500, seed=7)
+    frame["c"] = np.random.default_rng(0).choice(["red", "green", "blue"], 1500, p=[0.8, 0.1, 0.1])
+    finding = look(frame)
+    assert finding.causes == []
+    assert told(finding).startswith("c moved; harmless")
+
+
+def test_a_broken_source_is_told(look):
+    frame = small_frame(rows=1500, seed=8)
+    frame["a"] = 0.0
+    finding = look(frame)
+    assert finding.causes[0] == "fault"
+    assert "a looks broken upstream: every value is 0" in told(finding)
+
+
+def test_without_labels_the_estimate_is_told(look):
+    finding = look(small_frame(rows=1500, seed=9), labelled=0.0)
+    assert finding.performance.value is None
+    assert "too few labels to judge (0); roc_auc estimated 0." in told(finding)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7])
+def test_a_few_rows_are_no_alarm(look, rows):
+    assert look(small_frame(rows=rows, seed=10)).causes == []
