@@ -110,13 +110,17 @@ def test_a_monitoring_run_that_stays_away_is_told(served):
     with temporary_settings({PREFECT_API_URL: f"{service_address('prefect')}/api"}), get_client(sync_client=True) as client:
         missed = client.read_deployment_by_name("missed/default")
         action = RunDeployment(source="selected", deployment_id=missed.id, parameters=trigger["parameters"])
-        client.create_automation(AutomationCore(name="soon", trigger=EventTrigger(within=10, **rule), actions=[action]))
-    served.run("monitor", "loans")
-    assert entries(served, "missed") == []
-    deadline = time.monotonic() + 90
-    while not (told := entries(served, "missed")):
-        assert time.monotonic() < deadline, "nobody was told"
-        time.sleep(0.5)
+        soon = AutomationCore(name="soon", trigger=EventTrigger(within=10, **rule), actions=[action])
+        automation = client.create_automation(soon)
+        try:
+            served.run("monitor", "loans")
+            assert entries(served, "missed") == []
+            deadline = time.monotonic() + 90
+            while not (told := entries(served, "missed")):
+                assert time.monotonic() < deadline, "nobody was told"
+                time.sleep(0.5)
+        finally:
+            client.delete_automation(automation)
     assert "has not come to its end for 26 hours; the last window looked at is rows-0-299" in told[0]["reason"]
 
 
