@@ -26,16 +26,15 @@ def compare(
 ) -> Comparison:
     """Decide whether the challenger is better, and keep the reason either way.
 
-    Both are scored on the holdout; the difference is resampled by whole days (paired), and the challenger is better when
-    the lower confidence bound of its gain is above zero. The challenger is judged by the candidate that was fitted
-    without these rows; `evaluation.scores` holds its answers.
+    Both are scored on the holdout; the difference is resampled by whole days (paired). The challenger is judged by the
+    candidate that was fitted without these rows; `evaluation.scores` holds its answers.
     """
     if champion is None:
         comparison = Comparison(better=True, reason="there is no champion yet")
     elif champion.bundle.digest == challenger.bundle.digest:
         comparison = Comparison(better=False, reason="nothing new: the same bundle")
     else:
-        comparison = _measure(use_case, champion, evaluation, split)
+        comparison = measure(use_case, champion, evaluation, split, cause)
     known, against = challenger.tags.get("until", ""), champion.version if champion else ""
     _keep(use_case, cause, known, against, challenger.version, comparison)
     client = registry()
@@ -69,7 +68,8 @@ def _keep(use_case: UseCase, cause: str, until: str, against: str, version: str,
     )
 
 
-def _measure(use_case: UseCase, champion: Version, evaluation: Evaluation, split: Split) -> Comparison:
+def measure(use_case: UseCase, champion: Version, evaluation: Evaluation, split: Split, cause: str) -> Comparison:
+    """The verdict on the holdout, with its numbers."""
     import pandas as pd
 
     rule = use_case.promotion
@@ -85,12 +85,11 @@ def _measure(use_case: UseCase, champion: Version, evaluation: Evaluation, split
     ]
     before, after = score(rule.metric, target, theirs), score(rule.metric, target, ours)
     lower, difference = float(np.nanquantile(gains, 1 - rule.confidence)), gain(rule.metric, after, before)
-    better = lower > 0
+    better, told = judged(lower, use_case.monitoring.tolerance if "drift" in cause else 0.0)
     return Comparison(
         better=better,
         reason=f"challenger {rule.metric} {after:.4f} against {before:.4f} on the newest {len(target):,} labelled rows; "
-        f"gain {difference:+.4f}, at least {lower:+.4f} with {rule.confidence:.0%} confidence: "
-        f"{'better' if better else 'not shown to be better'}",
+        f"gain {difference:+.4f}, at least {lower:+.4f} with {rule.confidence:.0%} confidence: {told}",
         metric=rule.metric,
         champion=before,
         challenger=after,
@@ -99,3 +98,18 @@ def _measure(use_case: UseCase, champion: Version, evaluation: Evaluation, split
         confidence=rule.confidence,
         rows=len(target),
     )
+
+
+def judged(lower: float, margin: float) -> tuple[bool, str]:
+    """Whether a challenger takes over whose gain is at least `lower`, and how that is told.
+
+    With a margin, which it has where drift is the cause, being no worse is enough: it knows rows that the champion never saw.
+
+    >>> judged(-0.005, 0.0), judged(-0.005, 0.01)
+    ((False, 'not shown to be better'), (True, 'no worse (margin 0.01), and drift is the cause'))
+    """
+    if lower > 0:
+        return True, "better"
+    if lower > -margin:
+        return True, f"no worse (margin {margin:g}), and drift is the cause"
+    return False, "not shown to be better"

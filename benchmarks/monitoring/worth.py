@@ -133,7 +133,7 @@ def look(case: UseCase, window: Window, version: Version) -> tuple[dict[str, str
 
 def live(case: UseCase, rule: str) -> list[Lived]:
     """The whole history under a rule: `never`, `always` or `triggers`."""
-    from tasks.compare import _measure
+    from tasks.compare import measure
     from tasks.evaluate import GateFailed
     from tasks.findings import told_drift, told_performance
     from tasks.may_retrain import held_back
@@ -150,9 +150,8 @@ def live(case: UseCase, rule: str) -> list[Lived]:
             built += 1
             try:
                 challenger = build(case, end, built)
-                promoted = (
-                    rule == "always" or _measure(case, serving.version, challenger.evaluation, challenger.split).better
-                )
+                verdict = measure(case, serving.version, challenger.evaluation, challenger.split, " and ".join(found))
+                promoted = rule == "always" or verdict.better
             except GateFailed:
                 pass
             verdicts.append({"until": end.isoformat(), "cause": wanted or "schedule", "better": promoted})
