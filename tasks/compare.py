@@ -103,7 +103,7 @@ def measure(use_case: UseCase, champion: Version, evaluation: Evaluation, split:
 def judged(lower: float, margin: float) -> tuple[bool, str]:
     """Whether a challenger takes over whose gain is at least `lower`, and how that is told.
 
-    With a margin, which it has where drift is the cause, being no worse is enough: it knows rows that the champion never saw.
+    With a margin, which it has where drift is the cause, being no worse is enough: it knows rows that the other never saw.
 
     >>> judged(-0.005, 0.0), judged(-0.005, 0.01)
     ((False, 'not shown to be better'), (True, 'no worse (margin 0.01), and drift is the cause'))
