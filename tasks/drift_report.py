@@ -22,14 +22,17 @@ def drift_report(use_case: UseCase, window: Window, bundle: BundleRef, drift: Dr
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset
 
-    numeric = [name for name in use_case.watched if name in use_case.features.numeric]
-    categorical = [name for name in use_case.watched if name in use_case.features.categorical]
-    definition = DataDefinition(numerical_columns=numeric, categorical_columns=categorical)
-    current, reference = (
-        Dataset.from_pandas(frame, data_definition=definition) for frame in _frames(use_case, window, bundle, numeric)
+    frames = _frames(use_case, window, bundle)
+    shown = [
+        name for name in use_case.watched if all(frame[name].notna().any() for frame in frames)
+    ]  # it takes no empty ones
+    definition = DataDefinition(
+        numerical_columns=[name for name in shown if name in use_case.features.numeric],
+        categorical_columns=[name for name in shown if name in use_case.features.categorical],
     )
+    current, reference = (Dataset.from_pandas(frame[shown], data_definition=definition) for frame in frames)
     method = _calibrated(drift)
-    preset = DataDriftPreset(columns=use_case.watched, num_method=method, cat_method=method, threshold=1.0)
+    preset = DataDriftPreset(columns=shown, num_method=method, cat_method=method, threshold=1.0)
     run = Report([preset]).run(current, reference, name=f"{use_case.name} {window.name}")
     path = drift_page(use_case.name, window.name)
     run.save_html(str(path))
@@ -58,7 +61,8 @@ def _calibrated(drift: Drift) -> Any:
     return test.name
 
 
-def _frames(use_case: UseCase, window: Window, bundle: BundleRef, numeric: list[str]) -> list[Any]:
+def _frames(use_case: UseCase, window: Window, bundle: BundleRef) -> list[Any]:
+    """The window's and the reference's rows as Evidently takes them."""
     import pandas as pd
 
     frames = []
@@ -66,9 +70,9 @@ def _frames(use_case: UseCase, window: Window, bundle: BundleRef, numeric: list[
         frame = pd.read_parquet(path, columns=use_case.watched)
         frame = frame.iloc[np.sort(np.random.default_rng(0).permutation(len(frame))[:ROWS])].copy()
         for name in use_case.watched:
-            plain = (
-                frame[name].astype("float64") if name in numeric else frame[name].astype("string").fillna("").astype(object)
-            )
-            frame[name] = plain
+            if name in use_case.features.numeric:
+                frame[name] = frame[name].astype("float64")
+            else:
+                frame[name] = frame[name].astype("string").fillna("").astype(object)
         frames.append(frame)
     return frames

@@ -31,12 +31,17 @@ def evidently(rows: Rows, reference: Any, windows: list[Any]) -> tuple[list[bool
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset
 
-    definition = DataDefinition(numerical_columns=rows.numeric, categorical_columns=rows.categorical)
-    before = Dataset.from_pandas(_plain(rows, reference), data_definition=definition)
     some, most = [], []
     for window in windows:
-        current = Dataset.from_pandas(_plain(rows, window), data_definition=definition)
-        run = Report([DataDriftPreset(columns=rows.features)]).run(current, before).dict()
+        shown = [name for name in rows.features if window[name].notna().any()]  # it refuses columns that are all missing
+        definition = DataDefinition(
+            numerical_columns=[name for name in shown if name in rows.numeric],
+            categorical_columns=[name for name in shown if name in rows.categorical],
+        )
+        before, current = (
+            Dataset.from_pandas(_plain(rows, frame)[shown], data_definition=definition) for frame in (reference, window)
+        )
+        run = Report([DataDriftPreset(columns=shown)]).run(current, before).dict()
         count = next(m["value"] for m in run["metrics"] if "DriftedColumnsCount" in m["config"]["type"])
         some.append(count["count"] > 0)
         most.append(count["share"] >= 0.5)

@@ -1,9 +1,12 @@
 """A whole look at a window, on a real bundle: nothing, drift, a broken source, no labels, one row."""
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
+import tasks.drift_report
 import tasks.performance
 from serving.bundle import read_bundle
 from serving.scoring import Scorer
@@ -35,6 +38,7 @@ def look(built_bundle, home, tmp_path, quiet, monkeypatch):
         rows["time"] = np.datetime64("2026-01-01")
         data = put_parquet("windows", pa.Table.from_pandas(rows, preserve_index=False))
         window = Window(use_case="small", name="w", start="0", end="9", rows=len(rows), labelled=int(known.sum()), data=data)
+        looked.case, looked.window, looked.bundle = case, window, version.bundle
         drift, performance = detect_drift.fn(case, window, version), measure_performance.fn(case, window, version.bundle)
         found = causes(drift, performance)
         finding = Finding(
@@ -90,3 +94,16 @@ def test_without_labels_the_estimate_is_told(look):
 @pytest.mark.parametrize("rows", [1, 2, 7])
 def test_a_few_rows_are_no_alarm(look, rows):
     assert look(small_frame(rows=rows, seed=10)).causes == []
+
+
+def test_evidently_s_page_shows_the_scores_and_leaves_out_a_column_that_is_all_missing(look, monkeypatch):
+    monkeypatch.setattr(tasks.drift_report, "create_link_artifact", lambda **_: None)
+    monkeypatch.setattr(tasks.drift_report, "report_address", str)
+    frame = small_frame(rows=400, seed=11)
+    frame["b"] = np.nan
+    finding = look(frame)
+    assert "b looks broken upstream: 100% of the values are missing" in told(finding)
+    path = tasks.drift_report.drift_report.fn(look.case, look.window, look.bundle, finding.drift)
+    page = Path(path).read_text(encoding="utf-8")
+    assert "distance over its calibrated bound" in page
+    assert f"{finding.drift.columns['a'].score:.3f}"[:4] in page
