@@ -11,6 +11,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.sorting import LogSort
 from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound
 from rich.console import Console
 
 from configs.errors import CheckFailed
@@ -48,14 +49,20 @@ def _print_logs(client: Any, run_id: UUID, offset: int, screen: Console) -> int:
     """What the flow and its tasks said, and each step as it ends; not what the worker says of itself."""
     wanted = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run_id]))
     lines = client.read_logs(wanted, limit=200, offset=offset, sort=LogSort.TIMESTAMP_ASC)
-    for line in lines:
+    for number, line in enumerate(lines):
         message = line.message
         if line.name not in ("prefect.flow_runs", "prefect.task_runs") or line.level < logging.INFO:
             continue
         if message.startswith(("  ", "Running 1 deployment", "Executing deployment", "Deployment step", "All deployment")):
             continue  # the steps of a docker build and of the worker are in the Prefect UI
         if message.startswith("Finished in state") and line.task_run_id is not None:
-            message = f"{client.read_task_run(line.task_run_id).name.rsplit('-', 1)[0]}: {message.split()[3].split('(')[0]}"
+            try:
+                step = client.read_task_run(line.task_run_id).name.rsplit("-", 1)[0]
+            except (
+                ObjectNotFound
+            ):  # a busy server has the log before the run; this line and the rest come with the next look
+                return number
+            message = f"{step}: {message.split()[3].split('(')[0]}"
         style = "dim" if line.level < logging.WARNING else "yellow"
         screen.print(f"  {line.timestamp:%H:%M:%S} {message}", style=style, markup=False, highlight=False)
     return len(lines)
