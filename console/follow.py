@@ -60,7 +60,7 @@ def _print_logs(client: Any, run_id: UUID, offset: int, screen: Console) -> int:
                 step = client.read_task_run(line.task_run_id).name.rsplit("-", 1)[0]
             except (
                 ObjectNotFound
-            ):  # a busy server has the log before the run; this line and the rest come with the next look
+            ):  # a busy server has the log first; this line comes with the next look
                 return number
             message = f"{step}: {message.split()[3].split('(')[0]}"
         style = "dim" if line.level < logging.WARNING else "yellow"
