@@ -58,9 +58,7 @@ def _print_logs(client: Any, run_id: UUID, offset: int, screen: Console) -> int:
         if message.startswith("Finished in state") and line.task_run_id is not None:
             try:
                 step = client.read_task_run(line.task_run_id).name.rsplit("-", 1)[0]
-            except (
-                ObjectNotFound
-            ):  # a busy server has the log first; this line comes with the next look
+            except ObjectNotFound:  # a busy server has the log first; this line comes with the next look
                 return number
             message = f"{step}: {message.split()[3].split('(')[0]}"
         style = "dim" if line.level < logging.WARNING else "yellow"
