@@ -116,7 +116,7 @@ def release(use_case: UseCaseName, until: Until = None) -> None:
 
 @app.command()
 def retrain(use_case: UseCaseName, until: Until = None, cause: str = "a person") -> None:
-    """Build a challenger from everything known by now; it replaces the champion only if it is better."""
+    """Build a challenger from everything known by now; it replaces the champion if it is better (after drift: no worse)."""
     case = _ready(use_case)
     from flows.retrain import retrain as flow
 

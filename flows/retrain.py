@@ -20,6 +20,8 @@ from tasks.registry import champion
 def retrain(use_case: str = "flights", until: datetime | None = None, cause: str = "a person") -> str:
     """Build a challenger, compare it with the champion on the newest labelled rows, and switch only if it is better.
 
+    Where drift is the cause, being no worse is enough.
+
     Args:
         use_case: A name in `configs/`.
         until: Learn only from rows whose label was known then. Empty: up to now, or to where a replay stands.
