@@ -23,7 +23,7 @@ from console.status import addresses
 from console.summary import summarize
 from serving.bundle import read_bundle
 from tasks import gateway
-from tasks.findings import findings, told
+from tasks.findings import findings, retraining_cause, told
 from tasks.history import read_history
 from tasks.registry import champion, the_champion
 from tasks.values import Finding
@@ -100,9 +100,7 @@ def _looked_at(case: UseCase) -> set[str]:
 def _react(case: UseCase, name: str, screen: Console) -> None:
     """Wait for the retraining that Prefect starts from the window's event, if the use case wants one."""
     finding = next((f for f in findings(case.name) if f.window == name), None)
-    if finding is None or "fault" in finding.causes or not set(finding.causes) & set(case.retraining.on):
-        return
-    if _answered(case, finding):
+    if finding is None or not retraining_cause(case, finding.causes) or _answered(case, finding):
         return
     screen.print(f"{told(finding)}: waiting for Prefect to start the retraining")
     runs = _started_by(finding)

@@ -10,7 +10,7 @@ from prefect.events import emit_event
 
 from configs.schema import UseCase
 from configs.settings import report_address
-from tasks.findings import describe, drift_page, findings, told, told_drift, told_performance
+from tasks.findings import describe, drift_page, findings, retraining_cause, told, told_drift, told_performance
 from tasks.history import record
 from tasks.metrics import gain
 from tasks.monitoring.alarms import CLEARLY_OVER, alarms
@@ -79,8 +79,7 @@ def _lingering(drift: Drift, performance: Performance) -> set[str]:
 
 def emit(use_case: UseCase, finding: Finding) -> None:
     """An event a cause; at most one of them asks for a retraining."""
-    broken = "fault" in finding.causes
-    wanted = None if broken else next((cause for cause in finding.causes if cause in use_case.retraining.on), None)
+    wanted = retraining_cause(use_case, finding.causes)
     for cause in finding.causes or ["healthy"]:
         emit_event(
             event=f"slipway.{cause}",

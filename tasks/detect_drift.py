@@ -18,11 +18,8 @@ from tasks.monitoring.damage import costs
 from tasks.monitoring.distance import distances
 from tasks.monitoring.estimate import calibrator, expected_score
 from tasks.monitoring.faults import fault
-from tasks.monitoring.null import calibrate
+from tasks.monitoring.null import COLUMNS_SHARE, OTHER_SHARE, calibrate
 from tasks.values import ColumnDrift, Drift, Version, Window
-
-# Half of the rate is for the columns together, a sixth each for the scores, the performance and its estimate.
-COLUMNS_SHARE, OTHER_SHARE = 1 / 2, 1 / 6
 
 
 @task

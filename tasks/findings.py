@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from configs.errors import InputError
+from configs.schema import UseCase
 from configs.settings import made, reports, use_case_home
 from tasks.values import ColumnDrift, Drift, Finding, Performance
 
@@ -60,6 +62,12 @@ def told_performance(performance: Performance) -> str:
     return f"{few}; {metric} estimated {performance.estimate:.3f} ({lower:.3f} to {upper:.3f}), {verb} {floor:.3f}"
 
 
+def retraining_cause(use_case: UseCase, causes: Iterable[str]) -> str | None:
+    """The gravest cause for which the use case wants a retraining; none while something upstream is broken."""
+    found = list(causes)
+    return None if "fault" in found else next((cause for cause in found if cause in use_case.retraining.on), None)
+
+
 def describe(finding: Finding) -> str:
     """The finding as a page."""
     drift, performance = finding.drift, finding.performance
@@ -70,6 +78,7 @@ def describe(finding: Finding) -> str:
         for cause, alarm in finding.alarms.items()
     )
     part = "" if performance.labelled == performance.rows else f" ({performance.labelled:,} of {performance.rows:,} rows)"
+    part += ", weighted by score" * performance.weighted
     measured = _interval(performance.lower, performance.upper)
     estimated = _interval(performance.estimate_lower, performance.estimate_upper)
     return f"""# {finding.use_case}, window {finding.window}

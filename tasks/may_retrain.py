@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 from prefect import get_run_logger, task
 
-from configs.schema import Retraining, UseCase
+from configs.schema import Cause, Retraining, UseCase
 from tasks.history import read_history, record
 
-HELD_BACK = ("drift", "performance", "estimate")
+HELD_BACK = get_args(Cause)
 WEEK = timedelta(days=7)
 MOST_DOUBLINGS = 6
 

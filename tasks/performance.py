@@ -13,12 +13,11 @@ from configs.settings import report_address, reports
 from tasks.metrics import LOWER_IS_BETTER, day_blocks, gain, resamples, score
 from tasks.monitoring.errors import errors_rose
 from tasks.monitoring.estimate import Estimator, expected_score
-from tasks.monitoring.null import widening
+from tasks.monitoring.null import OTHER_SHARE, widening
 from tasks.values import BundleRef, Performance, Window
 
 RESAMPLES, LEVEL = 400, 0.95
 STRATA = 10
-FAMILY_SHARE = 1 / 6  # of the false alarm rate; see `detect_drift`
 
 
 @task
@@ -26,7 +25,7 @@ def measure_performance(use_case: UseCase, window: Window, bundle: BundleRef) ->
     """Score the labelled rows, and estimate all. With fewer labels than `monitoring.min_labels` only the estimate counts."""
     import pandas as pd
 
-    metric, rate = use_case.promotion.metric, use_case.monitoring.false_alarm_rate * FAMILY_SHARE
+    metric, rate = use_case.promotion.metric, use_case.monitoring.false_alarm_rate * OTHER_SHARE
     current = pd.read_parquet(window.path, columns=["time", "target", "probability"])
     holdout = pd.read_parquet(bundle.path / "holdout.parquet")
     timed = "time" in holdout

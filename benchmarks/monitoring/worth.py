@@ -135,14 +135,14 @@ def live(case: UseCase, rule: str) -> list[Lived]:
     """The whole history under a rule: `never`, `always` or `triggers`."""
     from tasks.compare import measure
     from tasks.evaluate import GateFailed
-    from tasks.findings import told_drift, told_performance
+    from tasks.findings import retraining_cause, told_drift, told_performance
     from tasks.may_retrain import held_back
 
     serving, built, verdicts, lived = build(case, case.replay.start, 1), 1, [], []
     for name, end, rows in windows(case):
         window = logged(case, name, end, rows, serving.version)
         found, drift, performance = look(case, window, serving.version) if rule != "always" else ({}, None, None)
-        wanted = next((cause for cause in found if cause in case.retraining.on), None) if "fault" not in found else None
+        wanted = retraining_cause(case, found)
         go = rule == "always" or (rule == "triggers" and wanted and not held_back(case.retraining, verdicts, end))
         promoted = False
         metric = _metric(case, window)

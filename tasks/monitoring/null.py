@@ -21,6 +21,8 @@ import numpy as np
 from tasks.monitoring.bins import Layout
 from tasks.monitoring.distance import distances, tests_of
 
+# Of the false alarm rate of a model: half for its columns together, a sixth each for scores, performance and its estimate.
+COLUMNS_SHARE, OTHER_SHARE = 1 / 2, 1 / 6
 DRAWS = 1000
 UNITS_A_WINDOW = 20
 MOST_UNITS = 4000
