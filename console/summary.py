@@ -60,7 +60,7 @@ def measure(case: UseCase) -> list[Line]:
 
 
 def _line(case: UseCase, contract: Contract, first: Version, bounds: Any) -> Line:
-    frame = read_window(case, bounds, contract)[0].to_pandas()
+    frame = read_window(case, bounds, contract).table.to_pandas()
     frame = frame[frame["target"].notna()].reset_index(drop=True)
     bundle = read_bundle(first.bundle.path)
     inputs = model_input(encode(bundle.contract, frame))

@@ -12,18 +12,19 @@ from tasks.window import read_window
 
 @task
 def collect_window(use_case: UseCase, bounds: Bounds, contract: Contract) -> Window:
-    """Keep a window's rows in the store."""
-    table, torn = read_window(use_case, bounds, contract)
+    """Keep a window's rows, or a sample of them, in the store."""
+    table, asked, torn = read_window(use_case, bounds, contract)
     labelled = table.num_rows - table["target"].null_count
     if torn:
         get_run_logger().warning("The prediction log has %s lines torn by a crash, never answered: cut off", torn)
-    get_run_logger().info("Window %s: %s rows, %s labelled", bounds.name, f"{table.num_rows:,}", f"{labelled:,}")
+    sample = f" of which a sample of {table.num_rows:,} is looked at" if asked > table.num_rows else ""
+    get_run_logger().info("Window %s: %s rows%s, %s labelled", bounds.name, f"{asked:,}", sample, f"{labelled:,}")
     return Window(
         use_case=use_case.name,
         name=bounds.name,
         start=bounds.start,
         end=bounds.end,
-        rows=table.num_rows,
+        rows=asked,
         labelled=labelled,
         data=put_parquet("windows", table),
     )

@@ -10,8 +10,8 @@ from configs.settings import prediction_log
 from serving.log import ROTATE
 from serving.segment import Cipher, SegmentError, groups
 from tasks.history import record
-from tasks.log_files import cipher, connect, is_finished, is_sealed, part_path, segments, swapping, write_part
-from tasks.prediction_log import json_lines
+from tasks.log_files import PARQUET, cipher, connect, is_finished, is_sealed, part_path, segments, swapping, write_part
+from tasks.prediction_log import BUCKET, json_lines
 from tasks.values import Value
 
 ROTATION_SECONDS = 15.0  # servers look twice a second
@@ -79,8 +79,8 @@ def _compact_one(folder: Path, segment: Path, key: Cipher | None) -> tuple[int, 
         if unread:
             raise SegmentError(f"{segment.name}: {unread} records are not what a server writes")
         for (day,) in connection.sql("select distinct time::date as day from records order by day").fetchall():
-            chosen = f"select * from records where time::date = date '{day}'"
-            connection.execute(f"copy ({chosen}) to 'memory:///part' (format parquet, compression zstd)")
+            chosen = f"select *, {BUCKET} as bucket from records where time::date = date '{day}' order by bucket, time"
+            connection.execute(f"copy ({chosen}) to 'memory:///part' {PARQUET}")
             sealed = key is not None or is_sealed(segment)
             write_part(part_path(folder, day, segment.stem, sealed), memory.cat("/part"))
     with swapping(folder):

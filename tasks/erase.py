@@ -14,7 +14,7 @@ from configs.settings import prediction_log, store
 from serving.log import hashed, pepper
 from serving.segment import log_key
 from tasks.history import record
-from tasks.log_files import connect, parts, read_part, swapping, write_part
+from tasks.log_files import PARQUET, connect, parts, read_part, swapping, write_part
 from tasks.prediction_log import open_log
 from tasks.values import Value
 
@@ -99,7 +99,7 @@ def _rewrite(folder: Path, part: Path, ids: set[str]) -> dict[str, int]:
         if counted:
             ((left,),) = connection.sql(f"select count(*) from records where not ({chosen})").fetchall()
             kept = f"select * from records where not ({chosen})"
-            connection.execute(f"copy ({kept}) to 'memory:///kept' (format parquet, compression zstd)")
+            connection.execute(f"copy ({kept} order by bucket, time) to 'memory:///kept' {PARQUET}")
             with swapping(folder):
                 if left:
                     write_part(part, memory.cat("/kept"))

@@ -28,6 +28,7 @@ from serving.segment import SEALED, Cipher, SegmentError, log_key
 from tasks.values import write_atomically
 
 SEALED_SUFFIX = ".sealed"
+PARQUET = "(format parquet, compression zstd, row_group_size 8192)"  # small groups: a sample reads few rows in vain
 
 
 @contextmanager

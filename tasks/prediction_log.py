@@ -19,6 +19,10 @@ from tasks.log_files import SEALED_SUFFIX, connect, is_sealed, parts, read_part,
 TEST_CALLER = "integration-test"  # these requests are no traffic: monitoring leaves them out
 LIVE = f"kind = 'prediction' and caller != '{TEST_CALLER}'"
 LARGEST_LINE = 64 * 1024 * 1024
+# A random number of 32 bits a prediction, the same for its labels and for what was sent twice: `bucket < share * BUCKETS` is
+# a sample of the log. Parts are sorted by it, so that a sample is the first row groups of each.
+BUCKET = "(md5_number_lower(prediction_id) >> 32)::uinteger"
+BUCKETS = 2**32
 
 COLUMNS = {
     "kind": "VARCHAR",
@@ -44,7 +48,7 @@ def open_log(
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection with a view `log` of every record, prediction and feedback alike.
 
-    `features` is JSON, or with a contract a struct of its columns. A line that was torn by a crash is no record: it was
+    `features` is JSON, or with a contract a struct of its columns; `bucket` is for samples. A line that was torn by a crash is no record: it was
     never answered. It reads as nulls, and `kind is null` counts it until maintenance cuts it off.
 
     Raises:
@@ -60,7 +64,7 @@ def open_log(
         features = "features" if contract is None else f"json_transform(features, {_structure(contract)}) as features"
         others = ", ".join(name for name in COLUMNS if name != "features")
         connection.execute(
-            f"create view log as select {others}, {features} from ({source}) where kind is distinct from 'commit'"
+            f"create view log as select {others}, bucket, {features} from ({source}) where kind is distinct from 'commit'"
         )
         with connection:
             yield connection
@@ -93,9 +97,9 @@ def _source(folder: Path, memory: Any) -> str:
             _put(memory, f"{part.parent.name}-{part.name}", read_part(part)) if part.suffix == SEALED_SUFFIX else str(part)
         )
     nothing = ", ".join(f"null::{kind} as {name}" for name, kind in COLUMNS.items())
-    queries = [f"select {nothing} where false"]
+    queries = [f"select {nothing}, null::uinteger as bucket where false"]
     if lines:
-        queries.append(f"select * from {json_lines(lines)}")
+        queries.append(f"select *, {BUCKET} as bucket from {json_lines(lines)}")
     if tables:
         queries.append(f"select * from read_parquet({tables!r}, hive_partitioning = false)")
     return " union all by name ".join(queries)

@@ -202,7 +202,10 @@ class Bounds(Value):
 
 
 class Window(Value):
-    """A closed slice of the prediction log; `data` is a Parquet of its rows joined with the latest feedback."""
+    """A closed slice of the prediction log; `data` is a Parquet of its rows joined with the latest feedback.
+
+    `rows` is how many requests it had; of a long one `data` holds a sample, and `labelled` counts in that.
+    """
 
     use_case: str
     name: str

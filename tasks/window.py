@@ -5,13 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from configs.schema import UseCase, parse_duration
 from serving.contract import Contract
 from tasks.clock import current_time
-from tasks.prediction_log import LIVE, open_log
+from tasks.prediction_log import BUCKETS, LIVE, open_log
 from tasks.values import Bounds
+
+# As many as a reference has: the bounds of longer windows are those of a third of it (tasks/monitoring/null.py), and an AUC
+# has a standard error of 0.003 with as many labels of which a fifth are positive.
+SAMPLE = 50_000
+RESENT = "1 day"
+
+
+class WindowRows(NamedTuple):
+    """An Arrow table of a window's rows, how many requests the window had, and how many torn lines the log has."""
+
+    table: Any
+    asked: int
+    torn: int
 
 
 def closed_windows(use_case: UseCase) -> list[Bounds]:
@@ -57,34 +70,63 @@ def calendar(window: str, first: datetime, now: datetime) -> Iterator[tuple[str,
         start = end
 
 
-def read_window(use_case: UseCase, bounds: Bounds, contract: Contract) -> tuple[Any, int]:
-    """A window's rows as an Arrow table, and how many torn lines the log has.
+def read_window(use_case: UseCase, bounds: Bounds, contract: Contract, most: int = SAMPLE) -> WindowRows:
+    """A window's rows, or a random sample of about `most` where there are more.
 
     The columns are time, prediction_id, version, probability (of the positive class), target (1, 0, or null while no
-    label has come; of several the last counts) and the features. A prediction that was logged twice, because a client
-    or the gateway sent it again, counts once.
+    label has come; of several the last counts) and the features. A prediction that was logged again, because a client
+    or the gateway sent it again within a day, counts once.
     """
-    if bounds.start.isdigit():
-        chosen = f"position >= {bounds.start} and position < {bounds.end}"
-    else:
-        chosen = f"event_time >= timestamp '{bounds.start[:19]}' and event_time < timestamp '{bounds.end[:19]}'"
     features = ", ".join(f'p.features."{name}" as "{name}"' for name in contract.names)
-    query = f"""
-        with once as (
-            select * from log where {LIVE} qualify row_number() over (partition by prediction_id order by time) = 1
-        ), predictions as (
-            select *, row_number() over (order by time, prediction_id) - 1 as position from once
-        ), labels as (
-            select prediction_id, arg_max(label, time) as label from log where kind = 'feedback' group by prediction_id
-        )
-        select p.event_time as time, p.prediction_id, p.model_version as version, p.probabilities[2] as probability,
-               cast(labels.label = {_label(contract)} as integer) as target, {features}
-        from predictions p left join labels using (prediction_id)
-        where {chosen} order by p.event_time, p.time, p.prediction_id
-    """
     with open_log(use_case.name, contract) as log:
         ((torn,),) = log.sql("select count(*) from log where kind is null").fetchall()
-        return log.sql(query).to_arrow_table(), torn
+        if bounds.start.isdigit():
+            asked = int(bounds.end) - int(bounds.start)
+        else:
+            ((asked,),) = log.sql(f"select count(*) from log where {LIVE} and {_inside(bounds)}").fetchall()
+        chosen = f"bucket < {int(most / asked * BUCKETS)}::uinteger" if asked > most else "true"
+        # Tables, since one query would join before it samples.
+        log.execute(f"create temp table members as {_members(bounds, chosen)}")
+        log.execute(f"""
+            create temp table labels as select prediction_id, arg_max(label, time) as label from log
+            where kind = 'feedback' and {chosen} and prediction_id in (select prediction_id from members)
+            group by prediction_id""")
+        table = log.sql(f"""
+            with predictions as (
+                select * from log where {LIVE} and {_inside(bounds)} and {chosen}
+                qualify row_number() over (partition by prediction_id order by time) = 1
+            )
+            select p.event_time as time, p.prediction_id, p.model_version as version, p.probabilities[2] as probability,
+                   cast(labels.label = {_label(contract)} as integer) as target, {features}
+            from predictions p semi join members using (prediction_id) left join labels using (prediction_id)
+            order by p.event_time, p.time, p.prediction_id
+        """).to_arrow_table()
+    return WindowRows(table, asked if asked > most else table.num_rows, torn)
+
+
+def _inside(bounds: Bounds) -> str:
+    """Which records may belong to the window."""
+    if bounds.start.isdigit():
+        return "true"
+    return f"event_time >= {_moment(bounds.start)} and event_time < {_moment(bounds.end)}"
+
+
+def _members(bounds: Bounds, chosen: str) -> str:
+    """The ids of the window's predictions: by position of their arrival, or those that no earlier window has."""
+    if bounds.start.isdigit():
+        return f"""
+            select prediction_id from (
+                select prediction_id, bucket, row_number() over (order by min(time), prediction_id) - 1 as position
+                from log where {LIVE} group by prediction_id, bucket
+            ) where position >= {bounds.start} and position < {bounds.end} and {chosen}"""
+    before = f"event_time >= {_moment(bounds.start)} - interval '{RESENT}' and event_time < {_moment(bounds.start)}"
+    return f"""
+        select prediction_id from log where {LIVE} and {_inside(bounds)} and {chosen}
+        except select prediction_id from log where {LIVE} and {before} and {chosen}"""
+
+
+def _moment(text: str) -> str:
+    return f"timestamp '{text[:19]}'"
 
 
 def _label(contract: Contract) -> str:

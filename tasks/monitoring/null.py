@@ -150,7 +150,7 @@ def widening(observations: float, rate: float) -> float:
     >>> round(widening(1e6, 0.01), 3), round(widening(10, 0.01), 3)
     (1.0, 1.272)
     """
-    from scipy.stats import norm, t
+    from scipy.special import ndtri, stdtrit  # the quantiles of scipy.stats, which takes over a second to import
 
     freedom = max(observations - 1, 1.0)
-    return float(t.ppf(1 - rate, freedom) / norm.ppf(1 - rate) * np.sqrt(1 + 1 / (freedom + 1)))
+    return float(stdtrit(freedom, 1 - rate) / ndtri(1 - rate) * np.sqrt(1 + 1 / (freedom + 1)))

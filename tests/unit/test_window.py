@@ -1,9 +1,12 @@
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+import msgspec
 
 from configs.settings import prediction_log
 from serving.contract import Column, Contract
 from serving.log import Feedback, Prediction, PredictionLog
+from tasks.compact import compact
 from tasks.values import Bounds
 from tasks.window import closed_windows, read_window
 from tests.conftest import small_use_case
@@ -22,8 +25,8 @@ def test_labels_join_early_or_late_and_the_last_one_counts(home, tmp_path):
     log.append([Feedback("p001", "2020-01-01T00:00:00.000000Z", "yes", "")])  # before its prediction
     log.append([prediction(n) for n in range(4)])
     log.append([Feedback("p002", f"2020-01-02T00:00:0{n}.000000Z", label, "") for n, label in enumerate(("yes", "no"))])
-    rows, torn = read_window(small_use_case(tmp_path), Bounds(name="w", start="0", end="4"), CONTRACT)
-    assert torn == 0
+    rows, asked, torn = read_window(small_use_case(tmp_path), Bounds(name="w", start="0", end="4"), CONTRACT)
+    assert (asked, torn) == (4, 0)
     assert rows["target"].to_pylist() == [None, 1, 0, None]
     assert rows["a"].to_pylist() == [0.0, 1.0, 2.0, 3.0]
 
@@ -33,8 +36,34 @@ def test_a_request_sent_twice_and_a_test_are_counted_once_and_not_at_all(home, t
     log.append([prediction(n) for n in range(100)])
     log.append([prediction(5), prediction(200, caller="integration-test")])
     assert [bounds.name for bounds in closed_windows(small_use_case(tmp_path))] == ["rows-0-99"]
-    rows, _ = read_window(small_use_case(tmp_path), Bounds(name="w", start="0", end="200"), CONTRACT)
-    assert rows.num_rows == 100
+    rows = read_window(small_use_case(tmp_path), Bounds(name="w", start="0", end="200"), CONTRACT)
+    assert (rows.table.num_rows, rows.asked) == (100, 100)
+
+
+def test_a_long_window_is_a_sample_the_same_before_and_after_compaction(home, tmp_path):
+    """Rows, labels and what was sent twice fall into the sample together; what an earlier window has is not in a later one."""
+    log, case = PredictionLog(prediction_log("small")), small_use_case(tmp_path)
+    moments = [f"{datetime(2020, 1, 1) + timedelta(days=n / 2000):%Y-%m-%dT%H:%M:%S.%fZ}" for n in range(4000)]
+    made = [
+        Prediction(f"p{n}", moments[n], moments[n], "1", "r", "champion", "", {"a": float(n)}, "yes", [0.4, 0.6], 10, "d")
+        for n in range(4000)
+    ]
+    late = msgspec.structs.replace(made[1999], time=moments[3000], event_time=moments[3000])
+    log.append([*made, *made[2000:2100], late])
+    log.append([Feedback(f"p{n}", "2020-01-09T00:00:00.000000Z", "yes", "") for n in range(0, 4000, 2)])
+    day = Bounds(name="2020-01-02", start="2020-01-02T00:00:00+00:00", end="2020-01-03T00:00:00+00:00")
+    whole = read_window(case, day, CONTRACT)
+    assert (whole.table["a"].to_pylist(), whole.asked) == ([float(n) for n in range(2000, 4000)], 2000)
+    sample = read_window(case, day, CONTRACT, most=500)
+    seen = sample.table.to_pandas()
+    assert sample.asked == 2101
+    assert 400 < len(seen) < 600
+    assert seen["prediction_id"].is_unique
+    assert (seen["target"].notna() == (seen["a"] % 2 == 0)).all()
+    log.close()
+    compact("small")
+    assert read_window(case, day, CONTRACT, most=500).table.equals(sample.table)
+    assert read_window(case, Bounds(name="w", start="1000", end="3000"), CONTRACT, most=500).asked == 2000
 
 
 def test_an_empty_log_has_no_windows(home, tmp_path):
