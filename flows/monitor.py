@@ -7,6 +7,7 @@ from prefect import flow
 from configs.errors import InputError
 from configs.load import load_use_case
 from serving.bundle import read_bundle
+from tasks.calibrate_joint import calibrate_joint, size_class
 from tasks.collect_window import collect_window
 from tasks.conclude import conclude
 from tasks.detect_drift import detect_drift
@@ -44,7 +45,8 @@ def monitor(use_case: str = "flights", window: str | None = None) -> list[str]:
             data = collect_window(case, bounds, contract)
             if not data.rows:
                 continue  # nothing was asked, so there is nothing to say
-            drift = detect_drift(case, data, version)
+            joint = calibrate_joint(case, version.bundle, size_class(data.rows))
+            drift = detect_drift(case, data, version, joint)
             performance = measure_performance(case, data, version.bundle)
             finding = conclude(case, data, version, drift, performance)
             drift_report(case, data, version.bundle, drift)

@@ -61,7 +61,7 @@ def causes(drift: Drift, performance: Performance) -> dict[str, str]:
         found["fault"] = "; ".join(f"{name}: {told}" for name, told in drift.faults.items())
     if performance.fell or performance.estimate_fell:
         found["performance" if performance.fell else "estimate"] = told_performance(performance)
-    if drift.persists and set(drift.matters) - set(drift.faults):
+    if drift.persists and (set(drift.matters) - set(drift.faults) or drift.matters_jointly):
         found["drift"] = told_drift(drift, performance.metric)
     return found
 

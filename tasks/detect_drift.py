@@ -12,19 +12,20 @@ from serving.bundle import Bundle, read_bundle
 from serving.scoring import Scorer
 from tasks.findings import findings, told_column
 from tasks.frames import as_served, encode, model_input
-from tasks.metrics import LOWER_IS_BETTER
+from tasks.metrics import LOWER_IS_BETTER, gain
 from tasks.monitoring.bins import Layout, make_bins
 from tasks.monitoring.damage import costs
 from tasks.monitoring.distance import distances
 from tasks.monitoring.estimate import calibrator, expected_score
 from tasks.monitoring.faults import fault
+from tasks.monitoring.joint import LEAST_ROWS, domain_auc
 from tasks.monitoring.null import COLUMNS_SHARE, OTHER_SHARE, calibrate
 from tasks.values import ColumnDrift, Drift, Version, Window
 
 
 @task
-def detect_drift(use_case: UseCase, window: Window, version: Version) -> Drift:
-    """Which columns drifted, what that is estimated to cost, and what looks broken upstream."""
+def detect_drift(use_case: UseCase, window: Window, version: Version, joint_bound: float) -> Drift:
+    """Which columns drifted, alone or jointly, what that is estimated to cost, and what looks broken upstream."""
     import pandas as pd
 
     bundle, time = read_bundle(version.bundle.path), use_case.source.time_column
@@ -41,14 +42,16 @@ def detect_drift(use_case: UseCase, window: Window, version: Version) -> Drift:
     found = columns[0]
     drifted = [name for name in found if found[name].score > 1]
     faults = {name: fault(current[name], reference[name], name in numeric) for name in drifted}
-    cost = _costs(use_case, bundle, drifted, current, reference, holdout)
+    joint = _joint(numeric, current, reference, joint_bound)
+    cost = _costs(use_case, bundle, drifted, joint.score > 1, current, reference, holdout)
     for name in drifted:
         found[name] = found[name].model_copy(update={"cost": cost.get(name), "fault": faults[name]})
     result = Drift(
         columns=found,
+        joint=joint.model_copy(update={"cost": cost.get("")}),
         prediction=scores[0]["probability"],
         blocks=columns[1],
-        persists=_persists(use_case, window, version, max(column.score for column in found.values()) > 1),
+        persists=_persists(use_case, window, version, max(c.score for c in [*found.values(), joint]) > 1),
         tolerance=use_case.monitoring.tolerance,
     )
     for name in result.drifted:
@@ -90,11 +93,23 @@ def _persists(use_case: UseCase, window: Window, version: Version, over: bool) -
     return sum(recent) + over >= needed
 
 
+def _joint(numeric: list[str], current: Any, reference: Any, bound: float) -> ColumnDrift:
+    """All columns jointly; `distance` is the AUC of a domain classifier, and a score is how far it is beyond a coin's."""
+    if len(current) < LEAST_ROWS:
+        return ColumnDrift(score=0.0, distance=0.5)
+    layout = Layout([make_bins(reference[name], name in numeric) for name in reference])
+    auc = domain_auc(layout.codes(current), layout.codes(reference), seed=0)
+    return ColumnDrift(score=(auc - 0.5) / (bound - 0.5), distance=auc)
+
+
 def _costs(
-    use_case: UseCase, bundle: Bundle, drifted: list[str], current: Any, reference: Any, holdout: Any
+    use_case: UseCase, bundle: Bundle, drifted: list[str], joint: bool, current: Any, reference: Any, holdout: Any
 ) -> dict[str, float]:
-    """What each column's drift is estimated to cost; nothing where the log does not keep every column of the model."""
-    if not drifted or len(use_case.watched) < len(use_case.features.all):
+    """What each column's drift is estimated to cost, and under the name "" what they do jointly where no column drifted.
+
+    Nothing where the log does not keep every column of the model.
+    """
+    if not (drifted or joint) or len(use_case.watched) < len(use_case.features.all):
         return {}
     metric, scorer = use_case.promotion.metric, Scorer(bundle.model)
     chance = calibrator(holdout["target"].to_numpy(), holdout["probability"].to_numpy())
@@ -105,4 +120,6 @@ def _costs(
         worst = 1.0 if metric in LOWER_IS_BETTER else 0.5
         return worst if np.isnan(value) else value
 
+    if not drifted:
+        return {"": gain(metric, estimate(reference), estimate(current))}
     return costs(drifted, use_case.features.categorical, current, reference, metric, estimate)

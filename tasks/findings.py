@@ -23,11 +23,14 @@ def told_drift(drift: Drift, metric: str) -> str:
     names = [*drift.faults, *(name for name in drift.matters if name not in drift.faults)] if drift.persists else []
     if names:
         return "; ".join(told_column(name, drift, metric) for name in names[:3])
-    if not drift.drifted:
+    what = ", ".join(drift.drifted[:3]) or "the columns jointly"
+    if drift.highest <= 1:
         return "no drift"
     if not drift.persists:
-        return f"{', '.join(drift.drifted[:3])} moved, in too few windows for an alarm"
-    return f"{', '.join(drift.drifted[:3])} moved; harmless"
+        return f"{what} moved, in too few windows for an alarm"
+    if drift.matters_jointly:
+        return f"the columns moved jointly, none alone; it is estimated to cost {drift.joint.cost:.3f} {metric}"
+    return f"{what} moved; harmless"
 
 
 def told_column(name: str, drift: Drift, metric: str) -> str:
@@ -72,7 +75,8 @@ def describe(finding: Finding) -> str:
     """The finding as a page."""
     drift, performance = finding.drift, finding.performance
     columns = sorted(drift.columns.items(), key=lambda item: -item[1].score)
-    rows = "\n".join(_row(name, column, drift, performance.metric) for name, column in columns)
+    metric = performance.metric
+    rows = "\n".join(_row(n, column, told_column(n, drift, metric) if column.score > 1 else "") for n, column in columns)
     open_alarms = "\n".join(
         f"- **{alarm.severity}**, {cause}, since window {alarm.since}: {alarm.reason}"
         for cause, alarm in finding.alarms.items()
@@ -98,12 +102,12 @@ independent blocks of the reference. A score over 1 is drift.
 | column | score | distance | outside the reference | cost | |
 |---|---|---|---|---|---|
 {rows}
-| (prediction score) | {drift.prediction.score:.2f} | {drift.prediction.distance:.4f} | | | |
+{_row("(all jointly; the AUC of a domain classifier)", drift.joint)}
+{_row("(prediction score)", drift.prediction)}
 """
 
 
-def _row(name: str, column: ColumnDrift, drift: Drift, metric: str) -> str:
-    what = told_column(name, drift, metric) if column.score > 1 else ""
+def _row(name: str, column: ColumnDrift, what: str = "") -> str:
     return (
         f"| {name} | {column.score:.2f} | {column.distance:.4f} | {column.outside:.1%} | {_number(column.cost)} | {what} |"
     )

@@ -48,8 +48,8 @@ def open_log(
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection with a view `log` of every record, prediction and feedback alike.
 
-    `features` is JSON, or with a contract a struct of its columns; `bucket` is for samples. A line that was torn by a crash is no record: it was
-    never answered. It reads as nulls, and `kind is null` counts it until maintenance cuts it off.
+    `features` is JSON, or with a contract a struct of its columns; `bucket` is for samples. A line that was torn by a crash
+    is no record: it was never answered. It reads as nulls, and `kind is null` counts it until maintenance cuts it off.
 
     Raises:
         CheckFailed: the log is encrypted and the key does not open it.

@@ -237,12 +237,14 @@ class ColumnDrift(Value):
 
 
 class Drift(Value):
-    """Every watched column and the prediction score, and from how many independent blocks their bounds come.
+    """Every watched column, all jointly and the prediction score; from how many independent blocks the bounds come.
 
+    Of `joint` the distance is the AUC of a domain classifier, and the cost is known where no single column drifted.
     `persists` is False while too few windows in a row were over the bound (`monitoring.persistence`).
     """
 
     columns: dict[str, ColumnDrift]
+    joint: ColumnDrift
     prediction: ColumnDrift
     blocks: int
     persists: bool
@@ -269,9 +271,14 @@ class Drift(Value):
         return self.columns[name].outside > UNKNOWN_SHARE
 
     @property
+    def matters_jointly(self) -> bool:
+        """Whether columns that are each as they were no longer go together as they did, at a cost."""
+        return self.joint.score > 1 and not self.drifted and (self.joint.cost or 0) > self.tolerance
+
+    @property
     def highest(self) -> float:
-        """The largest score of a column."""
-        return max((column.score for column in self.columns.values()), default=0.0)
+        """The largest score of a column, or of all jointly."""
+        return max(column.score for column in [*self.columns.values(), self.joint])
 
 
 class Performance(Value):

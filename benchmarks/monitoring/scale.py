@@ -22,13 +22,13 @@ DAYS, ROWS_A_DAY = 10, 1_000_000
 USE_CASE = """
 name: wide
 description: Twenty-five columns.
-source: {tables: {rows: nowhere.parquet}, time_column: at}
-target: {column: y, positive: 1}
-features: {categorical: [c0, c1, c2, c3, c4], numeric: [%s]}
-split: {holdout: 10 days}
-evaluation: {gates: [{metric: roc_auc, at_least: 0.5}]}
-monitoring: {window: 10 days}
-""" % ", ".join(f"x{number}" for number in range(COLUMNS - 5))
+source: {{tables: {{rows: nowhere.parquet}}, time_column: at}}
+target: {{column: y, positive: 1}}
+features: {{categorical: [c0, c1, c2, c3, c4], numeric: [{numeric}]}}
+split: {{holdout: 10 days}}
+evaluation: {{gates: [{{metric: roc_auc, at_least: 0.5}}]}}
+monitoring: {{window: 10 days}}
+"""
 PROGRAM = """
 import resource, sys, time
 began = time.monotonic()
@@ -50,7 +50,7 @@ times = reference["at"].to_numpy()
 found, _ = compare(case.monitoring, rows.table.to_pandas()[names.all], reference[names.all], times, names.numeric, 0.5)
 labelled = rows.table.num_rows - rows.table["target"].null_count
 print([read, time.monotonic() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-       rows.asked, rows.table.num_rows, labelled, max(c.score for c in found.values())])
+       rows.table.num_rows, labelled, max(c.score for c in found.values())])
 """
 
 
@@ -63,13 +63,13 @@ def scale(screen: Console) -> None:
         table.add_column(column)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        (home / "wide.yaml").write_text(USE_CASE)
+        (home / "wide.yaml").write_text(USE_CASE.format(numeric=", ".join(f"x{number}" for number in range(COLUMNS - 5))))
         _reference(home)
         parts = home / "use_cases" / "wide"
         for days in (range(DAYS, 2 * DAYS), range(DAYS)):
             for day in track(days, "writing the log", console=screen):
                 _day(home, day)
-            read, decided, memory, asked, rows, labelled = _median(home)
+            read, decided, memory, rows, labelled = _median(home)
             size = sum(path.stat().st_size for path in parts.rglob("*.parquet")) / 1e9
             log_rows = ROWS_A_DAY * (DAYS if days.start else 2 * DAYS)
             table.add_row(
@@ -94,7 +94,7 @@ def _median(home: Path) -> list[float]:
         )
         if done.returncode:
             raise RuntimeError(done.stderr)
-        runs.append(json.loads(done.stdout.splitlines()[-1])[:6])
+        runs.append(json.loads(done.stdout.splitlines()[-1])[:5])
     return [float(value) for value in np.median(np.array(runs), axis=0)]
 
 
@@ -133,7 +133,7 @@ def _day(home: Path, day: int) -> None:
                    'wide-v1' as release, 'champion' as variant, 'shop' as caller, {_features()} as features,
                    [1 - p, p] as probabilities, 900::bigint as latency_us, md5(i::varchar) as request_digest, {nothing}
             from (select i, random() as p from range({ROWS_A_DAY}) t(i))""")
-        labels = f"""
+        labels = """
             select 'feedback' as kind, prediction_id, time + interval '1 minute' as time, '1' as label
             from records where hash(prediction_id) % 2 = 0"""
         everything = f"""

@@ -122,11 +122,12 @@ def logged(case: UseCase, name: str, end: datetime, rows: Any, version: Version)
 
 def look(case: UseCase, window: Window, version: Version) -> tuple[dict[str, str], Any, Any]:
     """What the monitoring says of a window."""
+    from tasks.calibrate_joint import calibrate_joint, size_class
     from tasks.conclude import causes
     from tasks.detect_drift import detect_drift
     from tasks.performance import measure_performance
 
-    drift = detect_drift.fn(case, window, version)
+    drift = detect_drift.fn(case, window, version, calibrate_joint.fn(case, version.bundle, size_class(window.rows)))
     performance = measure_performance.fn(case, window, version.bundle)
     return causes(drift, performance), drift, performance
 

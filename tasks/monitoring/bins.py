@@ -88,6 +88,10 @@ class Layout:
         """Bins of all columns."""
         return int(self.starts[-1])
 
+    def codes(self, frame: Any) -> np.ndarray:
+        """The bin of every value, shape (rows, columns)."""
+        return np.stack([column.codes(frame[column.name]) for column in self.columns], axis=1).astype(np.float32)
+
     def counts(self, frame: Any, units: np.ndarray | None = None, number: int = 1) -> np.ndarray:
         """Rows of a frame in each bin, shape (number of units, size); `units` (rows,) says which row belongs to which."""
         units = np.zeros(len(frame), dtype=np.int64) if units is None else units

@@ -30,7 +30,7 @@ GOOD = Performance(
 
 def drift(persists=True, **columns):
     quiet = ColumnDrift(score=0.1, distance=0.0)
-    return Drift(columns={"a": quiet, **columns}, prediction=quiet, blocks=9, persists=persists, tolerance=0.01)
+    return Drift(columns={"a": quiet, **columns}, joint=quiet, prediction=quiet, blocks=9, persists=persists, tolerance=0.01)
 
 
 def finding(number, open_alarms, **more):

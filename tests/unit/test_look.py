@@ -10,6 +10,7 @@ import tasks.drift_report
 import tasks.performance
 from serving.bundle import read_bundle
 from serving.scoring import Scorer
+from tasks.calibrate_joint import calibrate_joint, size_class
 from tasks.conclude import causes
 from tasks.detect_drift import detect_drift
 from tasks.findings import describe, told
@@ -19,8 +20,21 @@ from tasks.values import BundleRef, Finding, Version, Window, put_parquet
 from tests.conftest import RICH, small_frame, small_use_case
 
 
+@pytest.fixture(scope="module")
+def joint_bound():
+    """Kept for a length of windows, as the flow keeps it; the bundle is the same for all tests."""
+    kept = {}
+
+    def bound(case, bundle, size):
+        if size not in kept:
+            kept[size] = calibrate_joint.fn(case, bundle, size)
+        return kept[size]
+
+    return bound
+
+
 @pytest.fixture
-def look(built_bundle, home, tmp_path, quiet, monkeypatch):
+def look(built_bundle, joint_bound, home, tmp_path, quiet, monkeypatch):
     """Looks at a frame as at a window of the log."""
     monkeypatch.setattr(tasks.performance, "_report", lambda *_: None)
     case = small_use_case(tmp_path, **{"{numeric: [a, b], categorical: [c]}": RICH})
@@ -39,7 +53,9 @@ def look(built_bundle, home, tmp_path, quiet, monkeypatch):
         data = put_parquet("windows", pa.Table.from_pandas(rows, preserve_index=False))
         window = Window(use_case="small", name="w", start="0", end="9", rows=len(rows), labelled=int(known.sum()), data=data)
         looked.case, looked.window, looked.bundle = case, window, version.bundle
-        drift, performance = detect_drift.fn(case, window, version), measure_performance.fn(case, window, version.bundle)
+        joint = joint_bound(case, version.bundle, size_class(len(rows)))
+        drift = detect_drift.fn(case, window, version, joint)
+        performance = measure_performance.fn(case, window, version.bundle)
         found = causes(drift, performance)
         finding = Finding(
             use_case="small", window="w", until="2026-01-01", version="1", rows=len(rows), drift=drift,
@@ -75,6 +91,16 @@ def test_what_the_model_hardly_uses_is_harmless(look):
     finding = look(frame)
     assert finding.causes == []
     assert told(finding).startswith("c moved; harmless")
+
+
+def test_columns_that_no_longer_go_together_are_found_though_none_of_them_moved(look):
+    frame = small_frame(rows=1500, seed=12)
+    frame["b"] = frame["b"].sort_values(ascending=False).to_numpy()[frame["a"].rank(method="first").astype(int) - 1]
+    finding = look(frame)
+    assert finding.drift.drifted == []
+    assert finding.drift.joint.distance > 0.6
+    assert "drift" in finding.causes
+    assert "the columns moved jointly, none alone; it is estimated to cost 0." in told(finding)
 
 
 def test_a_broken_source_is_told(look):

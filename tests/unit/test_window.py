@@ -41,7 +41,7 @@ def test_a_request_sent_twice_and_a_test_are_counted_once_and_not_at_all(home, t
 
 
 def test_a_long_window_is_a_sample_the_same_before_and_after_compaction(home, tmp_path):
-    """Rows, labels and what was sent twice fall into the sample together; what an earlier window has is not in a later one."""
+    """Rows, labels and what was sent twice are in the sample together; what an earlier window has is in no later one."""
     log, case = PredictionLog(prediction_log("small")), small_use_case(tmp_path)
     moments = [f"{datetime(2020, 1, 1) + timedelta(days=n / 2000):%Y-%m-%dT%H:%M:%S.%fZ}" for n in range(4000)]
     made = [

@@ -1,0 +1,35 @@
+"""Calibrate the joint test: which AUC of a domain classifier is no drift, for a version and windows of some length."""
+
+from __future__ import annotations
+
+from configs.schema import UseCase
+from serving.bundle import read_bundle
+from tasks.frames import as_served
+from tasks.monitoring.bins import Layout, make_bins
+from tasks.monitoring.joint import LEAST_ROWS, bound, null_of
+from tasks.monitoring.null import OTHER_SHARE
+from tasks.step import step
+from tasks.values import BundleRef
+
+
+@step
+def calibrate_joint(use_case: UseCase, bundle: BundleRef, rows: int) -> float:
+    """The bound for windows of about that many rows. It takes seconds, so it is kept for the windows that follow."""
+    import pandas as pd
+
+    if rows < LEAST_ROWS:
+        return 1.0  # no AUC is over it
+    reference, time = pd.read_parquet(bundle.path / "reference.parquet"), use_case.source.time_column
+    served = as_served(read_bundle(bundle.path).contract, reference, use_case.watched)
+    layout = Layout([make_bins(served[name], name in use_case.features.numeric) for name in use_case.watched])
+    null = null_of(layout.codes(served), reference[time].to_numpy() if time else None, rows)
+    return bound(*null, use_case.monitoring.false_alarm_rate * OTHER_SHARE)
+
+
+def size_class(rows: int) -> int:
+    """The power of two below, so that windows of nearly the same length share a bound.
+
+    >>> size_class(300), size_class(512)
+    (256, 512)
+    """
+    return 1 << (max(rows, 1).bit_length() - 1)
