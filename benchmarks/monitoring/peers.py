@@ -1,4 +1,7 @@
-"""Evidently and NannyML with their defaults on the same windows: does any column alarm?"""
+"""Evidently and NannyML with their defaults on the same windows: how far is the column that is farthest?
+
+A score is the largest value of a column over its threshold, so over 1 is an alarm.
+"""
 
 from __future__ import annotations
 
@@ -20,18 +23,22 @@ folder, numeric, categorical, size = sys.argv[1], json.loads(sys.argv[2]), json.
 reference, windows = pd.read_parquet(f"{folder}/reference.parquet"), pd.read_parquet(f"{folder}/windows.parquet")
 columns = {"column_names": numeric + categorical, "treat_as_categorical": categorical}
 calculator = nml.UnivariateDriftCalculator(**columns, chunk_size=size)
-result = calculator.fit(reference).calculate(windows).filter(period="analysis").to_df(multilevel=False)
-alerts = result[[c for c in result if c.endswith("_alert")]].any(axis=1)
-print(json.dumps([bool(a) for a in alerts][: len(windows) // size]))
+result = calculator.fit(reference).calculate(windows).filter(period="analysis").to_df()
+scores = 0
+for column in numeric + categorical:
+    found = result[column].iloc[:, :]
+    method = found.columns.get_level_values(0)[0]
+    scores = pd.concat([pd.Series(scores), found[method]["value"] / found[method]["upper_threshold"]], axis=1).max(axis=1)
+print(json.dumps([float(s) for s in scores][: len(windows) // size]))
 """
 
 
-def evidently(rows: Rows, reference: Any, windows: list[Any]) -> tuple[list[bool], list[bool]]:
-    """Of each window whether any column drifted, and whether the dataset did (half of the columns)."""
+def evidently(rows: Rows, reference: Any, windows: list[Any]) -> tuple[list[float], list[bool]]:
+    """Of each window the score, and whether the dataset drifted (half of the columns)."""
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset
 
-    some, most = [], []
+    scores, most = [], []
     for window in windows:
         shown = [name for name in rows.features if window[name].notna().any()]  # it refuses columns that are all missing
         definition = DataDefinition(
@@ -43,13 +50,19 @@ def evidently(rows: Rows, reference: Any, windows: list[Any]) -> tuple[list[bool
         )
         run = Report([DataDriftPreset(columns=shown)]).run(current, before).dict()
         count = next(m["value"] for m in run["metrics"] if "DriftedColumnsCount" in m["config"]["type"])
-        some.append(count["count"] > 0)
+        found = [m for m in run["metrics"] if "ValueDrift" in m["config"]["type"]]
+        scores.append(max(_over(float(m["value"]), m["config"]) for m in found))
         most.append(count["share"] >= 0.5)
-    return some, most
+    return scores, most
 
 
-def nannyml(rows: Rows, reference: Any, windows: list[Any]) -> list[bool] | None:
-    """Of each window whether any column alerts; None where NannyML is not installed in `.bench/nannyml`."""
+def _over(value: float, config: dict[str, Any]) -> float:
+    threshold = float(config["threshold"])
+    return threshold / max(value, 1e-300) if "p_value" in config["method"] else value / threshold
+
+
+def nannyml(rows: Rows, reference: Any, windows: list[Any]) -> list[float] | None:
+    """Of each window the score; None where NannyML is not installed in `.bench/nannyml`."""
     import pandas as pd
 
     if not NANNYML.exists():
