@@ -102,7 +102,7 @@ def plain_script(until: str) -> None:
         contract = derive_contract.derive_contract.fn(case, snapshot)
         validate.validate.fn(case, snapshot, contract, serving.tags["contract"] if serving else None)
         parts = split.split.fn(case, snapshot)
-        recipe = (contract, case.features, case.target, case.model)
+        recipe = (contract, case.recipe)
         candidate = train.train.fn(snapshot, parts.cut, *recipe)
         evaluation = evaluate.evaluate.fn(case, parts, contract, candidate)
         final = train.train.fn(snapshot, snapshot.rows, *recipe)

@@ -154,6 +154,61 @@ class Model(Strict):
     seed: int = 0
 
 
+class Recipe(Strict):
+    """Everything of a use case that decides what is trained; `history` is one entry of `training.history`."""
+
+    features: Features
+    target: Target
+    model: Model
+    history: str = "all"
+    time_column: str | None = None
+
+
+class Range(Strict):
+    """Numbers between `low` and `high`, whole ones where both are; `log` draws their logarithms evenly."""
+
+    low: float | int
+    high: float | int
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Range:
+        if not self.low < self.high or (self.log and self.low <= 0):
+            raise ValueError("needs 'low' below 'high', and above 0 where 'log' is set")
+        return self
+
+
+class Search(Strict):
+    """Hyperparameters by successive halving: `candidates` drawn from `space`, the better third of each rung goes on.
+
+    Jamieson & Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization" (2016). No rung begins
+    after `budget`. `space` gives each parameter a list of values or a range.
+    """
+
+    space: dict[str, Range | list[Any]] = Field(min_length=1)
+    candidates: int = Field(27, ge=2)
+    budget: Duration = timedelta(minutes=10)
+
+
+class Training(Strict):
+    """What a model learns from. Where there is a choice, forward chaining over `folds` decides it for each training.
+
+    `history` lists candidates, the usual one first: `all`, the newest rows (`90 days`), or all of them with weights that
+    halve with age (`half-life 60 days`).
+    """
+
+    history: list[str] = Field(["all"], min_length=1)
+    folds: int = Field(3, ge=2, le=20)
+    search: Search | None = None
+
+    @model_validator(mode="after")
+    def _lengths(self) -> Training:
+        for entry in self.history:
+            if entry != "all" and parse_duration(entry.removeprefix("half-life ")) <= timedelta(0):
+                raise ValueError(f"'history': {entry!r} must be longer than nothing")
+        return self
+
+
 class Gate(Strict):
     """A bound that a candidate must keep on the holdout before anything is built from it."""
 
@@ -390,6 +445,7 @@ class UseCase(Strict):
     features: Features
     split: Split = Split()
     model: Model = Model()
+    training: Training = Training()
     evaluation: Evaluation
     promotion: Promotion = Promotion()
     gates: Gates = Gates()
@@ -398,6 +454,17 @@ class UseCase(Strict):
     monitoring: Monitoring = Monitoring()
     retraining: Retraining = Retraining()
     replay: Replay | None = None
+
+    @property
+    def recipe(self) -> Recipe:
+        """What is trained where nothing else is chosen."""
+        return Recipe(
+            features=self.features,
+            target=self.target,
+            model=self.model,
+            history=self.training.history[0],
+            time_column=self.source.time_column,
+        )
 
     @property
     def watched(self) -> list[str]:
@@ -417,6 +484,8 @@ class UseCase(Strict):
             raise ValueError("'replay' needs 'start' with a time column, and 'share' without one")
         if self.replay and (self.replay.share is None) != timed:
             raise ValueError("'replay' needs 'start' with a time column, and 'share' without one")
+        if not timed and self.training.history != ["all"]:
+            raise ValueError("'training.history' can only be 'all' where there is no time column")
         if not timed and not self.monitoring.window.endswith("rows"):
             raise ValueError("'monitoring.window' must be in rows ('300 rows') where there is no time column")
         return self

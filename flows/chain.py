@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from configs.schema import UseCase
+from flows.choose_recipe import chosen_recipe
 from tasks.bundle import bundle
 from tasks.containerize import containerize
 from tasks.convert import convert
@@ -42,21 +43,22 @@ class Challenger(NamedTuple):
 
 
 def build(use_case: UseCase, until: datetime | None) -> Challenger:
-    """Ingest, validate, split, train, evaluate, convert, choose a variant, bundle, sign, register."""
+    """Ingest, validate, split, choose a recipe, train, evaluate, convert, choose a variant, bundle, sign, register."""
     serving = champion(use_case.name)
     snapshot = ingest(use_case, until)
     contract = derive_contract(use_case, snapshot)
     validate(use_case, snapshot, contract, serving.tags["contract"] if serving else None)
     parts = split(use_case, snapshot)
 
-    recipe = (contract, use_case.features, use_case.target, use_case.model)
-    candidate = train(snapshot, parts.cut, *recipe)
+    chosen = chosen_recipe(use_case, parts, contract)
+    use_case = chosen.fixed(use_case)
+    candidate = train(snapshot, parts.cut, contract, chosen.recipe)
     evaluation = evaluate(use_case, parts, contract, candidate)
-    final = train(snapshot, snapshot.rows, *recipe) if use_case.split.refit else candidate
+    final = train(snapshot, snapshot.rows, contract, chosen.recipe) if use_case.split.refit else candidate
 
     onnx = convert(parts, contract, use_case.features, final)
     onnx = choose_variant(parts, contract, use_case.features, onnx)
-    origin = lineage(use_case, snapshot, until, contract, onnx)
+    origin = lineage(use_case, snapshot, until, contract, onnx, chosen.reason)
     packed = sign(bundle(use_case, snapshot, contract, onnx, evaluation, origin))
     version = register(use_case, packed, onnx, evaluation)
     return Challenger(version, parts, contract, evaluation)

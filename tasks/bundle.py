@@ -94,6 +94,7 @@ def model_card(use_case: UseCase, snapshot: Snapshot, evaluation: Evaluation, li
 
 - **Answers**: `{use_case.target.column}`; the positive class is `{use_case.target.positive}`
 - **Model**: `{use_case.model.estimator}` {use_case.model.parameters}, seed {use_case.model.seed}
+- **Recipe**: learned from history `{use_case.training.history[0]}`{f"; {lineage['recipe']}" if lineage["recipe"] else ""}
 - **Trained on**: {snapshot.rows:,} rows, snapshot `{snapshot.digest}`, known until {lineage["until"] or "now"}
 - **Features**: {", ".join(f"`{name}`" for name in use_case.features.all)}
 - **Configuration**: `{lineage["configuration_digest"]}`, commit `{lineage["git_commit"]}`, lock `{lineage["lock"]}`

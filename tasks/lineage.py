@@ -14,8 +14,13 @@ from tasks.step import code_version
 from tasks.values import OnnxModel, Snapshot
 
 
-def lineage(use_case: UseCase, snapshot: Snapshot, until: datetime | None, contract: str, onnx: OnnxModel) -> dict[str, Any]:
-    """What goes into a bundle's manifest. Nothing of the moment (no time, no run): the same inputs give the same bundle."""
+def lineage(
+    use_case: UseCase, snapshot: Snapshot, until: datetime | None, contract: str, onnx: OnnxModel, recipe: str = ""
+) -> dict[str, Any]:
+    """What goes into a bundle's manifest. Nothing of the moment (no time, no run): the same inputs give the same bundle.
+
+    `recipe` says why this history and these parameters were taken, where there was a choice.
+    """
     configuration = use_case.model_dump(mode="json")
     return {
         "snapshot": snapshot.digest,
@@ -24,6 +29,7 @@ def lineage(use_case: UseCase, snapshot: Snapshot, until: datetime | None, contr
         "contract": contract,
         "onnx": onnx.digest,
         "variant": onnx.variant,
+        "recipe": recipe,
         "configuration": configuration,
         "configuration_digest": digest_of(configuration),
         "git_commit": git_commit(),

@@ -86,7 +86,24 @@ def read_source(use_case: UseCase) -> duckdb.DuckDBPyRelation:
             raise InputError(
                 f"use case {use_case.name!r}: {key}: the source has no column {name!r}; {nearest(name, rows.columns)}"
             )
-    return rows
+    return _timed(rows, source.time_column) if source.time_column else rows
+
+
+def _timed(rows: duckdb.DuckDBPyRelation, column: str) -> duckdb.DuckDBPyRelation:
+    """The rows with their time as a timestamp in UTC; a CSV has it as text.
+
+    Raises:
+        InputError: one has no time, or text that is none.
+    """
+    if rows.types[rows.columns.index(column)] == "TIMESTAMP":
+        return rows
+    wrong = rows.filter(f'try_cast("{column}" as timestamptz) is null').limit(1).fetchall()
+    if wrong:
+        value = wrong[0][rows.columns.index(column)]
+        raise InputError(
+            f"source.time_column: {column!r} has {value!r}, which is no time; write ISO 8601, '2026-03-01 12:00'"
+        )
+    return rows.project(f'* replace (cast(cast("{column}" as timestamptz) as timestamp) as "{column}")')
 
 
 def _ordered(rows: duckdb.DuckDBPyRelation, source: Source) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from configs.schema import Resources
+from configs.schema import Recipe, Resources, UseCase
 from configs.settings import store
 
 UNKNOWN_SHARE = 0.05
@@ -51,6 +51,18 @@ class Split(Value):
     snapshot: Snapshot
     cut: int
     boundary: str
+
+
+class ChosenRecipe(Value):
+    """What is trained, and why it was taken where there was a choice."""
+
+    recipe: Recipe
+    reason: str = ""
+
+    def fixed(self, use_case: UseCase) -> UseCase:
+        """The use case without a choice: what a version is recorded as, so that it can be built again."""
+        training = use_case.training.model_copy(update={"history": [self.recipe.history], "search": None})
+        return use_case.model_copy(update={"model": self.recipe.model, "training": training})
 
 
 class FittedModel(Value):

@@ -87,7 +87,7 @@ def chain(case, until=None):
     snapshot = ingest.fn(case, until)
     contract = derive_contract.fn(case, snapshot)
     parts = split.fn(case, snapshot)
-    fitted = train.fn(snapshot, parts.cut, contract, case.features, case.target, case.model)
+    fitted = train.fn(snapshot, parts.cut, contract, case.recipe)
     return snapshot, contract, parts, fitted
 
 

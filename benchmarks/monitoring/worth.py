@@ -24,7 +24,7 @@ from serving.bundle import read_bundle
 from serving.scoring import Scorer
 from tasks.frames import encode, model_input
 from tasks.metrics import gain, score
-from tasks.values import Evaluation, Split, Version, Window
+from tasks.values import ChosenRecipe, Evaluation, Split, Version, Window
 
 
 class Built(NamedTuple):
@@ -75,14 +75,30 @@ def build(case: UseCase, until: datetime, number: int) -> Built:
     snapshot = ingest.fn(case, until)
     contract = derive_contract.fn(case, snapshot)
     parts = split.fn(case, snapshot)
-    recipe = (contract, case.features, case.target, case.model)
-    candidate = train.fn(snapshot, parts.cut, *recipe)
+    chosen = choose(case, parts, contract)
+    case = chosen.fixed(case)
+    candidate = train.fn(snapshot, parts.cut, contract, chosen.recipe)
     evaluation = evaluate.fn(case, parts, contract, candidate)
-    final = train.fn(snapshot, snapshot.rows, *recipe)
+    final = train.fn(snapshot, snapshot.rows, contract, chosen.recipe)
     onnx = convert.fn(parts, contract, case.features, final)
     packed = bundle.fn(case, snapshot, contract, onnx, evaluation, lineage(case, snapshot, until, contract, onnx))
     version = Version(use_case=case.name, version=str(number), run_id="", bundle=packed, golden=onnx.golden)
     return Built(version, evaluation, parts)
+
+
+def choose(case: UseCase, parts: Split, contract: str) -> ChosenRecipe:
+    """As the flow `choose_recipe` compares histories."""
+    from tasks.folds import best, forward_folds
+    from tasks.try_recipe import try_recipe
+
+    recipes = [case.recipe.model_copy(update={"history": history}) for history in case.training.history]
+    folds = forward_folds(case, parts) if len(recipes) > 1 else []
+    if not folds:
+        return ChosenRecipe(recipe=case.recipe)
+    metric = case.promotion.metric
+    scores = [[try_recipe.fn(parts.snapshot, *fold, contract, recipe, metric) for fold in folds] for recipe in recipes]
+    place, why = best(metric, np.array(scores))
+    return ChosenRecipe(recipe=recipes[place], reason=why)
 
 
 def windows(case: UseCase) -> Iterator[tuple[str, datetime, Any]]:

@@ -246,6 +246,37 @@ def test_five_switches_under_load_lose_no_request(served):
     assert released(served)["version"] == "1"
 
 
+def test_hyperparameters_are_searched_on_a_dask_cluster_and_found_again_without_it(served, monkeypatch):
+    """Every recipe of every rung is trained by a worker; the same search again reads their results, whoever runs it."""
+    from distributed import LocalCluster
+
+    from configs.schema import Range, Search, Training
+    from flows.choose_recipe import chosen_recipe
+    from tasks.derive_contract import derive_contract
+    from tasks.ingest import ingest
+    from tasks.split import split
+
+    space = {"max_iter": [1, 40], "learning_rate": Range(low=0.02, high=0.3, log=True)}
+    training = Training(folds=2, search=Search(space=space, candidates=4))
+    case = load_use_case("loans")
+    usual = case.model.model_copy(update={"parameters": {"max_iter": 1}})
+    case = case.model_copy(update={"training": training, "model": usual})
+
+    def searched():
+        snapshot = ingest(case, None)
+        return chosen_recipe(case, split(case, snapshot), derive_contract(case, snapshot))
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        monkeypatch.setenv("SLIPWAY_DASK", cluster.scheduler_address)
+        first = served.in_flow(searched)
+        seen = [sum(prefix.state_counts.values()) for prefix in cluster.scheduler.task_prefixes.values()]
+        assert sum(seen) >= (4 + 2 + 2) * 2, cluster.scheduler.task_prefixes
+    assert first.recipe.model.parameters["max_iter"] == 40, first.reason
+    assert "of 4 candidates" in first.reason
+    monkeypatch.delenv("SLIPWAY_DASK")
+    assert served.in_flow(searched) == first
+
+
 def test_killed_at_ten_random_moments_it_ends_right_with_one_training(served, tmp_path, monkeypatch):
     """`kill -9` of the flow run, ten times at random moments; started again it ends, and each model is trained once."""
     from tasks.registry import versions

@@ -1,5 +1,5 @@
 import sqlite3
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pyarrow.parquet as pq
 import pytest
@@ -79,3 +79,16 @@ def test_broken_query_and_empty_source(tmp_path):
     nothing = small_frame().assign(y=None)
     with pytest.raises(InputError, match="source has no row with a 'y'"):
         training_rows(small_use_case(tmp_path, nothing), None)
+
+
+def test_a_csv_has_its_time_as_text(tmp_path):
+    timed = {"\ntarget:": "\n  time_column: at\ntarget:", "window: 100 rows": "window: 1 day"}
+    moments = [f"2026-01-01T0{hour}:30:00+01:00" for hour in range(9, -1, -1)]
+    rows = training_rows(
+        small_use_case(tmp_path, small_frame(10).assign(at=moments), **timed), datetime(2026, 1, 1, 6, tzinfo=UTC)
+    )
+    assert rows["at"].to_pylist() == [datetime(2025, 12, 31, 23, 30) + timedelta(hours=hour) for hour in range(7)]
+    for wrong, told in (("yesterday", "has 'yesterday', which is no time"), (None, "has None, which is no time")):
+        case = small_use_case(tmp_path, small_frame(10).assign(at=[*moments[:-1], wrong]), **timed)
+        with pytest.raises(InputError, match=told):
+            training_rows(case, None)
