@@ -98,6 +98,14 @@ def down() -> None:
 
 
 @app.command()
+def ui() -> None:
+    """Start Evidently's UI (the history of every window), and say where it and all the others are."""
+    services.up(screen.print)
+    services.up_evidently(screen.print)
+    _print_addresses()
+
+
+@app.command()
 def status() -> None:
     """What is up, which version serves each use case and why, and what monitoring found last."""
     from console.status import show

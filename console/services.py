@@ -24,6 +24,7 @@ from configs.settings import PROJECT, TELEMETRY_OFF, home, made, read_services
 from configs.tls import gateway_tls, remember_tls
 from tasks.gateway import write_certificates
 from tasks.targets.ports import free_port, is_free
+from tasks.workspace import workspace
 
 BIN = Path(sys.executable).parent
 POOL = "slipway"
@@ -121,6 +122,20 @@ def worker() -> Service:
     )
 
 
+def evidently() -> Service:
+    """Evidently's UI over the history of all windows; `slipway ui` starts it, since it takes 300 MB."""
+    return Service(
+        "evidently",
+        "Evidently UI",
+        lambda port: [
+            *(f"{BIN}/evidently", "ui", "--host", "127.0.0.1", "--port", str(port)),
+            *("--workspace", str(workspace())),
+        ],
+        "/api/version",
+        8000,
+    )
+
+
 def environment() -> dict[str, str]:
     """What every process of this home needs to know; also set in the command line's own process."""
     found = {**TELEMETRY_OFF, "SLIPWAY_HOME": str(home()), "PREFECT_HOME": str(made(home() / "prefect"))}
@@ -165,6 +180,15 @@ def up(say: Callable[[str], None]) -> None:
         raise
 
 
+def up_evidently(say: Callable[[str], None]) -> None:
+    """Start Evidently's UI beside the others, where it does not run yet."""
+    service = evidently()
+    if not is_up(service.name):
+        say(f"Starting {service.title}")
+        _start(service, _port(service))
+        _wait(service)
+
+
 def require_disk() -> None:
     """Refuse to begin what a full disk would break in the middle."""
     free = shutil.disk_usage(made(home())).free
@@ -175,7 +199,7 @@ def require_disk() -> None:
 
 def down(say: Callable[[str], None]) -> None:
     """Stop every service of this home, the worker first."""
-    for name in ["worker", "gateway", "reports", "mlflow", "prefect"]:
+    for name in ["worker", "evidently", "gateway", "reports", "mlflow", "prefect"]:
         if is_up(name):
             say(f"Stopping {name}")
             _stop(name)

@@ -31,9 +31,10 @@ def addresses() -> Table:
     for column in ("service", "address", "state"):
         table.add_column(column)
     known = read_services()
-    for service in [*services.services(), services.worker()]:
+    for service in [*services.services(), services.evidently(), services.worker()]:
         address = service_address(service.name) if service.ready and service.name in known else ""
-        table.add_row(service.title, address, "[green]up" if services.is_up(service.name) else "[red]down")
+        down = "[dim]started by 'slipway ui'" if service.name == "evidently" else "[red]down"
+        table.add_row(service.title, address, "[green]up" if services.is_up(service.name) else down)
     if tls := running_tls():
         state = "[green]up" if services.is_up("gateway") else "[red]down"
         table.add_row("API (TLS)", f"https://{tls.address}", state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,17 @@ from configs.schema import UseCase
 from configs.settings import report_address
 from tasks.findings import drift_page
 from tasks.values import BundleRef, Drift, Window
+from tasks.workspace import keep_run
 
 ROWS = 10_000  # what a page shows; the decision was taken on every row
 
 
 @task
 def drift_report(use_case: UseCase, window: Window, bundle: BundleRef, drift: Drift) -> str:
-    """Keep Evidently's HTML; returns its address. The decision is taken already and does not wait for it."""
+    """Keep Evidently's HTML, and its run in the workspace; returns the page's address.
+
+    The decision is taken already and does not wait for it.
+    """
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset
 
@@ -33,9 +38,11 @@ def drift_report(use_case: UseCase, window: Window, bundle: BundleRef, drift: Dr
     current, reference = (Dataset.from_pandas(frame[shown], data_definition=definition) for frame in frames)
     method = _calibrated(drift)
     preset = DataDriftPreset(columns=shown, num_method=method, cat_method=method, threshold=1.0)
-    run = Report([preset]).run(current, reference, name=f"{use_case.name} {window.name}")
+    ended = None if window.end.isdigit() else datetime.fromisoformat(window.end).replace(tzinfo=None)
+    run = Report([preset]).run(current, reference, timestamp=ended, metadata={"window": window.name}, name=window.name)
     path = drift_page(use_case.name, window.name)
     run.save_html(str(path))
+    keep_run(use_case.name, use_case.description, window.name, run)
     address = report_address(path)
     create_link_artifact(key=f"drift-{use_case.name}", link=address, link_text=window.name, description="Evidently report")
     return address

@@ -89,6 +89,14 @@ def test_replay_then_monitor(served):
     assert finding.drift.faults == {}
     assert finding.performance.lower < finding.performance.value < finding.performance.upper
     assert "No closed window" in served.run("monitor", "loans")
+    evidently = re.search(r"Evidently UI\W+(http\S+)", served.run("ui"))[1]
+    (project,) = httpx.get(f"{evidently}/api/projects", timeout=10).json()
+    asked = {"tags": [], "metadata": {}, "metric": "evidently:metric_v2:ValueDrift", "metric_labels": {"column": "loanamt"}}
+    plot = httpx.post(
+        f"{evidently}/api/v2/snapshots/{project['id']}/data_series_batch", json={"series_filter": [asked]}, timeout=30
+    )
+    (line,) = plot.json()["series"]
+    assert line["values"] == [pytest.approx(finding.drift.columns["loanamt"].score)]
     assert "'rows-9-10' is not closed; closed: rows-0-299" in served.run(
         "monitor", "loans", "--window", "rows-9-10", status=2
     )
