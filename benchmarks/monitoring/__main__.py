@@ -1,4 +1,4 @@
-"""`python -m benchmarks.monitoring [false-alarms|power|worth|speed|scale]...`: beside Evidently's and NannyML's defaults.
+"""`python -m benchmarks.monitoring [false-alarms|power|worth|speed|scale|events]...`: beside Evidently's and NannyML's defaults.
 
 The data of adult and bank marketing is read from `SLIPWAY_DATA`; NannyML, where it is installed in `.bench/nannyml`.
 """
@@ -11,11 +11,12 @@ import sys
 from rich.console import Console
 
 from benchmarks.monitoring.alarms import false_alarms, power
+from benchmarks.monitoring.events import events
 from benchmarks.monitoring.scale import scale
 from benchmarks.monitoring.speed import speed
 from benchmarks.monitoring.worth import worth
 
-MEASURES = {"false-alarms": false_alarms, "power": power, "scale": scale, "worth": worth, "speed": speed}
+MEASURES = {"false-alarms": false_alarms, "power": power, "scale": scale, "events": events, "worth": worth, "speed": speed}
 
 
 def main() -> int:

@@ -1,0 +1,77 @@
+"""From an event to a deployed champion, without a hand: how often of twenty, and in how many seconds."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from configs.settings import PROJECT
+
+EVENTS, PATIENCE = 20, 240.0
+SLIPWAY = str(Path(sys.executable).parent / "slipway")
+FIRST = datetime(2013, 3, 1, tzinfo=UTC)
+
+
+def events(screen: Console) -> None:
+    """Flights, an event of drift every second week of the year; each challenger is taken that is not much worse.
+
+    The use case lies in `configs/` while this runs, where the worker's flow runs look for it.
+    """
+    config = PROJECT / "configs" / "everytime.yaml"
+    text = (PROJECT / "configs" / "flights.yaml").read_text()
+    changed = text.replace("name: flights", "name: everytime").replace(
+        "  window: 1 month", "  window: 1 month\n  tolerance: 0.5"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ |= {"SLIPWAY_HOME": folder, "DOCKER_HOST": "unix:///nowhere/docker.sock"}  # target local
+        config.write_text(changed)
+        try:
+            _slipway("up")
+            _slipway("release", "everytime", "--until", FIRST.isoformat())
+            moments = [FIRST + timedelta(days=14 * number) for number in range(1, EVENTS + 1)]
+            seconds = [_from_event(moment) for moment in track(moments, "events", console=screen)]
+        finally:
+            _slipway("down")
+            config.unlink()
+    arrived = [second for second in seconds if second is not None]
+    screen.print(
+        f"From event to deployed champion: {len(arrived)} of {EVENTS}; median {np.median(arrived):.0f} s, "
+        f"longest {max(arrived):.0f} s (target local, gates and load test included)"
+    )
+
+
+def _from_event(moment: datetime) -> float | None:
+    """Emit what `conclude` emits, and wait for the deploy; None where none came."""
+    from prefect.events import emit_event
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from configs.settings import service_address
+    from tasks.history import read_history
+
+    before, began = len(read_history("everytime", "deploy")), time.monotonic()
+    with temporary_settings({PREFECT_API_URL: f"{service_address('prefect')}/api"}):
+        emit_event(
+            event="slipway.drift",
+            resource={"prefect.resource.id": "slipway.use-case.everytime", "slipway.retrain": "yes"},
+            payload={"use_case": "everytime", "until": moment.isoformat(), "cause": "drift"},
+        )
+        while time.monotonic() - began < PATIENCE:
+            if len(read_history("everytime", "deploy")) > before:
+                return time.monotonic() - began
+            time.sleep(0.5)
+    return None
+
+
+def _slipway(*words: str) -> None:
+    done = subprocess.run([SLIPWAY, *words], cwd=PROJECT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"slipway {' '.join(words)} ended with {done.returncode}: {done.stdout}{done.stderr}")
