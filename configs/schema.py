@@ -418,13 +418,15 @@ class Monitoring(Strict):
 class Retraining(Strict):
     """Which findings of the monitoring start a retraining, and how often one may. Cron schedules stand in `prefect.yaml`.
 
-    Between two retrainings that findings started lies at least `cooldown`, doubled for each challenger in a row that lost;
+    `new_labels` starts one when so many labels have come since the champion learned. Between two retrainings that findings
+    or labels started lies at least `cooldown`, doubled for each challenger in a row that lost;
     in any seven days there are at most `budget`. A person or a schedule is not held back.
     """
 
     on: list[Cause] = []
     cooldown: Duration = timedelta(days=1)
     budget: int | None = Field(None, ge=1)
+    new_labels: int | None = Field(None, ge=1)
 
 
 class Replay(Strict):

@@ -25,7 +25,7 @@ def retrain(use_case: str = "flights", until: datetime | None = None, cause: str
     Args:
         use_case: A name in `configs/`.
         until: Learn only from rows whose label was known then. Empty: up to now, or to where a replay stands.
-        cause: What started this: drift, performance, estimate, schedule, a person. The first three may be held back.
+        cause: What started this: drift, performance, estimate, labels, schedule, a person. The last two are never held back.
 
     Returns:
         The verdict in one line.

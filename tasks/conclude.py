@@ -21,7 +21,7 @@ from tasks.values import Drift, Finding, Performance, Version, Window
 def conclude(use_case: UseCase, window: Window, version: Version, drift: Drift, performance: Performance) -> Finding:
     """Decide which alarms are open, and emit the event.
 
-    The event is `slipway.fault`, `slipway.drift`, `slipway.performance`, `slipway.estimate` or `slipway.healthy`; it carries
+    Events are `slipway.fault`, `.drift`, `.performance`, `.estimate`, `.labels` and `.healthy`; one carries
     `slipway.retrain: yes` where the use case wants a retraining for that cause, which is what the triggers in `prefect.yaml`
     look for. One window starts one retraining at most, whatever it found, and none while something upstream is broken.
     """
@@ -46,6 +46,7 @@ def conclude(use_case: UseCase, window: Window, version: Version, drift: Drift, 
         ),
         report=report_address(drift_page(use_case.name, window.name)),
         false_alarm_rate=use_case.monitoring.false_alarm_rate,
+        new_labels=_labels(window, performance) + sum(f.new_labels for f in earlier[-1:] if f.version == version.version),
     )
     create_markdown_artifact(key=f"finding-{use_case.name}", markdown=describe(finding), description=window.name)
     record(use_case.name, "finding", told(finding), window=window.name, version=version.version, causes=finding.causes)
@@ -78,9 +79,12 @@ def _lingering(drift: Drift, performance: Performance) -> set[str]:
 
 
 def emit(use_case: UseCase, finding: Finding) -> None:
-    """An event a cause; at most one of them asks for a retraining."""
-    wanted = retraining_cause(use_case, finding.causes)
-    for cause in finding.causes or ["healthy"]:
+    """An event a cause; at most one of them asks for a retraining. Enough new labels are a cause too, but no alarm."""
+    wanted, enough = retraining_cause(use_case, finding.causes), use_case.retraining.new_labels
+    events = finding.causes or ["healthy"]
+    if enough and finding.new_labels >= enough and not wanted and "fault" not in finding.causes:
+        wanted, events = "labels", [*events, "labels"]
+    for cause in events:
         emit_event(
             event=f"slipway.{cause}",
             resource={
@@ -92,11 +96,16 @@ def emit(use_case: UseCase, finding: Finding) -> None:
                 "use_case": use_case.name,
                 "window": finding.window,
                 "until": finding.until,
-                "cause": " and ".join(finding.causes) or "none",
+                "cause": cause if cause == "labels" else " and ".join(finding.causes) or "none",
                 "told": told(finding),
                 "report": finding.report,
             },
         )
+
+
+def _labels(window: Window, performance: Performance) -> int:
+    """How many labels the window has; of a sampled one, about."""
+    return round(window.rows * performance.labelled / max(performance.rows, 1))
 
 
 def window_end(window: Window) -> str:

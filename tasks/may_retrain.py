@@ -10,7 +10,7 @@ from prefect import get_run_logger, task
 from configs.schema import Cause, Retraining, UseCase
 from tasks.history import read_history, record
 
-HELD_BACK = get_args(Cause)
+HELD_BACK = (*get_args(Cause), "labels")
 WEEK = timedelta(days=7)
 MOST_DOUBLINGS = 6
 

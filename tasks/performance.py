@@ -14,9 +14,9 @@ from tasks.metrics import LOWER_IS_BETTER, day_blocks, gain, resamples, score
 from tasks.monitoring.errors import errors_rose
 from tasks.monitoring.estimate import Estimator, expected_score
 from tasks.monitoring.null import OTHER_SHARE, widening
-from tasks.values import BundleRef, Performance, Window
+from tasks.values import Answers, BundleRef, Performance, SlicePerformance, Window
 
-RESAMPLES, LEVEL = 400, 0.95
+RESAMPLES, SLICE_RESAMPLES, LEVEL = 400, 100, 0.95
 STRATA = 10
 
 
@@ -26,7 +26,8 @@ def measure_performance(use_case: UseCase, window: Window, bundle: BundleRef) ->
     import pandas as pd
 
     metric, rate = use_case.promotion.metric, use_case.monitoring.false_alarm_rate * OTHER_SHARE
-    current = pd.read_parquet(window.path, columns=["time", "target", "probability"])
+    sliced = [name for name in _slice_columns(use_case) if name in use_case.watched]
+    current = pd.read_parquet(window.path, columns=["time", "target", "probability", *sliced])
     holdout = pd.read_parquet(bundle.path / "holdout.parquet")
     timed = "time" in holdout
     target, probability = holdout["target"].to_numpy(), holdout["probability"].to_numpy()
@@ -64,7 +65,38 @@ def measure_performance(use_case: UseCase, window: Window, bundle: BundleRef) ->
         estimate_upper=_known(estimate.upper),
         estimate_floor=_known(estimate_floor),
         estimate_fell=gain(metric, estimate.value, estimate_floor) < 0,
+        slices=_by_slice(use_case, current[labelled], weight[labelled], now_blocks[labelled], sliced),
+        answers=_answers(current["probability"].to_numpy()),
+        answers_expected=_answers(probability),
     )
+
+
+def _slice_columns(use_case: UseCase) -> list[str]:
+    return use_case.evaluation.slices.columns if use_case.evaluation.slices else []
+
+
+def _by_slice(
+    use_case: UseCase, known: Any, weight: np.ndarray, blocks: np.ndarray, columns: list[str]
+) -> list[SlicePerformance]:
+    """The slices of `evaluation.slices` with enough labels of both classes, the worst first."""
+    rules, metric, found = use_case.evaluation.slices, use_case.promotion.metric, []
+    for name in columns:
+        values = known[name].to_numpy()
+        for value in sorted(known[name].dropna().unique(), key=str):
+            rows = values == value
+            both = 0 < known["target"].to_numpy()[rows].sum() < rows.sum()
+            if rules and rows.sum() >= rules.min_rows and both:
+                score, lower, upper = measure(
+                    metric, known[rows], np.ones(rows.sum(), bool), weight[rows], blocks[rows], SLICE_RESAMPLES
+                )
+                where = f"{name}={value}"
+                found.append(SlicePerformance(where=where, value=score, lower=lower, upper=upper, labelled=int(rows.sum())))
+    return sorted(found, key=lambda one: gain(metric, one.value, 0.0))
+
+
+def _answers(probability: np.ndarray) -> Answers:
+    confidence = np.maximum(probability, 1 - probability)
+    return Answers(positives=float((probability >= 0.5).mean()), confidence=float(confidence.mean()))
 
 
 def _known(value: float) -> float | None:
@@ -72,7 +104,12 @@ def _known(value: float) -> float | None:
 
 
 def measure(
-    metric: str, current: Any, labelled: np.ndarray, weight: np.ndarray, blocks: np.ndarray
+    metric: str,
+    current: Any,
+    labelled: np.ndarray,
+    weight: np.ndarray,
+    blocks: np.ndarray,
+    times: int = RESAMPLES // 2,
 ) -> tuple[float, float, float]:
     """The metric of the labelled rows, weighted, and its interval of 95 % by resampling whole blocks."""
     target = current["target"].to_numpy(dtype=np.float64)[labelled]
@@ -84,7 +121,7 @@ def measure(
     draws = len(np.unique(blocks))
     drawn = [
         expected_score(metric, target[rows], probability[rows], weight[rows])
-        for rows in resamples(blocks, RESAMPLES // 2, draws, seed=3)
+        for rows in resamples(blocks, times, draws, seed=3)
     ]
     low, high = np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return value, float(low), float(high)

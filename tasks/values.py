@@ -293,12 +293,29 @@ class Drift(Value):
         return max(column.score for column in [*self.columns.values(), self.joint])
 
 
+class SlicePerformance(Value):
+    """The metric of the labelled rows whose column has a value (`where` is `origin=JFK`), with its interval of 95 %."""
+
+    where: str
+    value: float
+    lower: float
+    upper: float
+    labelled: int
+
+
+class Answers(Value):
+    """What a model answered: the share of positive answers, and its confidence (mean probability of the answer)."""
+
+    positives: float
+    confidence: float
+
+
 class Performance(Value):
     """The champion's metric: on the labels that have arrived, and estimated without them; each with an interval of 95 %.
 
     `floor` is calibrated on the champion's holdout, `estimate_floor` on estimates of it. `labelled` of `rows` had a label;
     `weighted` says whether the labelled rows' scores differed so much from all that they were weighted. `rose`
-    is when river's ADWIN saw the errors rise.
+    is when river's ADWIN saw the errors rise. `answers_expected` are those of the holdout.
     """
 
     metric: str
@@ -317,6 +334,9 @@ class Performance(Value):
     estimate_upper: float | None
     estimate_floor: float | None
     estimate_fell: bool
+    slices: list[SlicePerformance] = []
+    answers: Answers
+    answers_expected: Answers
 
 
 class Alarm(Value):
@@ -329,7 +349,7 @@ class Alarm(Value):
 
 
 class Finding(Value):
-    """What one monitoring run found."""
+    """What one monitoring run found; `new_labels` is how many labels came since the version learned."""
 
     use_case: str
     window: str
@@ -342,6 +362,7 @@ class Finding(Value):
     alarms: dict[str, Alarm]
     report: str
     false_alarm_rate: float
+    new_labels: int = 0
 
 
 def put(kind: str, suffix: str, content: bytes) -> str:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.monitoring [false-alarms|power|worth|speed|scale|events]...`: beside Evidently's and NannyML's defaults.
+"""`python -m benchmarks.monitoring [MEASURE]...`: the monitoring beside the defaults of Evidently and NannyML.
 
 The data of adult and bank marketing is read from `SLIPWAY_DATA`; NannyML, where it is installed in `.bench/nannyml`.
 """

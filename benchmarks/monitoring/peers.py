@@ -33,6 +33,36 @@ print(json.dumps([float(s) for s in scores][: len(windows) // size]))
 """
 
 
+# One chunk a window: what NannyML estimates without labels, from the champion's holdout.
+ESTIMATES = """
+import json, sys, warnings
+warnings.simplefilter("ignore")
+import pandas as pd, nannyml as nml
+metric, holdout, *windows = json.loads(sys.argv[1])
+columns = {"y_pred_proba": "probability", "y_pred": "predicted", "y_true": "target"}
+frames = [pd.read_parquet(path, columns=["probability", "target"]).assign(predicted=lambda f: (f["probability"] >= 0.5) * 1)
+          for path in (holdout, *windows)]
+estimator = nml.CBPE(**columns, problem_type="classification_binary", metrics=[metric], chunk_number=1)
+estimator.fit(frames[0].astype({"target": int}))
+found = []
+for frame in frames[1:]:
+    result = estimator.estimate(frame.drop(columns="target")).filter(period="analysis").to_df()
+    found.append(float(result[metric]["value"].iloc[0]))
+print(json.dumps(found))
+"""
+
+
+def nannyml_estimates(metric: str, holdout: Path, windows: list[Path]) -> list[float] | None:
+    """NannyML's CBPE of every window; None where NannyML is not installed, or does not estimate this metric."""
+    if not NANNYML.exists() or metric != "roc_auc":
+        return None
+    words = json.dumps([metric, str(holdout), *map(str, windows)])
+    done = subprocess.run([str(NANNYML), "-c", ESTIMATES, words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr[-1000:])
+    return list(json.loads(done.stdout.splitlines()[-1]))
+
+
 def evidently(rows: Rows, reference: Any, windows: list[Any]) -> tuple[list[float], list[bool]]:
     """Of each window the score, and whether the dataset drifted (half of the columns)."""
     from evidently import DataDefinition, Dataset, Report

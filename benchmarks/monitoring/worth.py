@@ -1,7 +1,8 @@
-"""What retraining is worth: a use case's history lived through by the project's own steps, under three rules.
+"""What retraining is worth: a use case's history lived through by the project's own steps, under several rules.
 
-Never retrained, retrained after every window, and by the findings of the monitoring. Prefect, the registry and the servers
-are left out; ingesting, training, converting, looking at windows and comparing are the very functions of the flows.
+Never retrained, retrained after every window, and by the findings of the monitoring, with all history or a chosen one.
+Prefect, the registry and the servers are left out; ingesting, training, converting, looking at windows and comparing are the
+very functions of the flows.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,13 +20,16 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.monitoring.cases import use_case
-from configs.schema import UseCase
+from benchmarks.monitoring.cases import NAMES, use_case
+from benchmarks.monitoring.peers import nannyml_estimates
+from configs.schema import Training, UseCase
 from serving.bundle import read_bundle
 from serving.scoring import Scorer
 from tasks.frames import encode, model_input
 from tasks.metrics import gain, score
 from tasks.values import ChosenRecipe, Evaluation, Split, Version, Window
+
+HISTORIES = ["all", "90 days", "half-life 60 days"]
 
 
 class Built(NamedTuple):
@@ -43,6 +48,8 @@ class Lived(NamedTuple):
     told: str
     trained: bool
     promoted: bool
+    rows_path: Path
+    holdout_path: Path
 
 
 @contextmanager
@@ -161,7 +168,7 @@ def live(case: UseCase, rule: str) -> list[Lived]:
         found, drift, performance = look(case, window, serving.version) if rule != "always" else ({}, None, None)
         wanted = retraining_cause(case, found)
         go = rule == "always" or (rule == "triggers" and wanted and not held_back(case.retraining, verdicts, end))
-        promoted = False
+        promoted, holdout = False, serving.version.bundle.path / "holdout.parquet"
         metric = _metric(case, window)
         if go:
             built += 1
@@ -175,7 +182,7 @@ def live(case: UseCase, rule: str) -> list[Lived]:
             serving = challenger if promoted else serving
         told = f"{told_drift(drift, case.promotion.metric)}; {told_performance(performance)}" if drift else ""
         estimate = performance.estimate if performance else float("nan")
-        lived.append(Lived(name, window.rows, metric, estimate, told, bool(go), promoted))
+        lived.append(Lived(name, window.rows, metric, estimate, told, bool(go), promoted, window.path, holdout))
     return lived
 
 
@@ -194,30 +201,39 @@ def gained(lived: list[Lived], never: list[Lived], metric: str) -> float:
 
 
 def worth(screen: Console) -> None:
-    """The three rules on two histories, and how near the estimates came without labels."""
-    for name in ("flights", "bank"):
+    """The rules on three histories, and how near the estimates came without labels."""
+    for name in NAMES:
         case = use_case(name)
+        choice = case.model_copy(update={"training": Training(history=HISTORIES)})
+        rules = {"never": case, "triggers": case, "always": case, "triggers, history chosen": choice}
         with own_home():
-            lives = {rule: live(case, rule) for rule in track(("never", "triggers", "always"), name, console=screen)}
+            lives = {rule: live(made, rule.split(",")[0]) for rule, made in track(rules.items(), name, console=screen)}
+            never = lives["never"]
+            theirs = nannyml_estimates(case.promotion.metric, never[0].holdout_path, [w.rows_path for w in never])
         windows = Table(title=f"{name}: {case.promotion.metric} by window", title_justify="left")
         for column in ("window", "never", "triggers", "always", "estimated (never)", "what was said (triggers)"):
             windows.add_column(column)
-        for never, ours, always in zip(*lives.values(), strict=True):
-            values = [f"{window.metric:.3f}" for window in (never, ours, always)]
-            windows.add_row(never.window, *values, f"{never.estimate:.3f}", f"{'retrained: ' * ours.trained}{ours.told}")
+        for old, ours, always, _ in zip(*lives.values(), strict=True):
+            values = [f"{window.metric:.3f}" for window in (old, ours, always)]
+            windows.add_row(old.window, *values, f"{old.estimate:.3f}", f"{'retrained: ' * ours.trained}{ours.told}")
         screen.print(windows)
-        rules = Table(title=f"{name}: what retraining is worth", title_justify="left")
+        table = Table(title=f"{name}: what retraining is worth", title_justify="left")
         for column in ("rule", "retrainings", "promoted", "mean gain", "of the gain of always"):
-            rules.add_column(column)
-        most = gained(lives["always"], lives["never"], case.promotion.metric)
+            table.add_column(column)
+        most = gained(lives["always"], never, case.promotion.metric)
         for rule, lived in lives.items():
-            gain_here = gained(lived, lives["never"], case.promotion.metric)
+            gain_here = gained(lived, never, case.promotion.metric)
             counts = [str(sum(window.trained for window in lived)), str(sum(window.promoted for window in lived))]
-            rules.add_row(rule, *counts, f"{gain_here:+.4f}", f"{gain_here / most:.0%}")
-        screen.print(rules)
-        errors = [abs(window.metric - window.estimate) for window in lives["never"]]
-        frozen = [abs(window.metric - lives["never"][0].metric) for window in lives["never"]]
+            table.add_row(rule, *counts, f"{gain_here:+.4f}", f"{gain_here / most:.0%}")
+        screen.print(table)
+        told = [f"ours {_error(never, [window.estimate for window in never])}"]
+        told += [f"NannyML's {_error(never, theirs)}"] if theirs else []
+        told += [f"the first window's value for all {_error(never, [never[0].metric] * len(never))}"]
         screen.print(
-            f"{name}: estimate without labels against labels, mean absolute error {np.mean(errors):.4f} over {len(errors)} "
-            f"windows; taking the first window's value for all, {np.mean(frozen):.4f}"
+            f"{name}: estimate without labels against labels, mean absolute error over {len(never)} windows: "
+            f"{', '.join(told)}"
         )
+
+
+def _error(never: list[Lived], estimates: list[float]) -> str:
+    return f"{np.mean([abs(window.metric - estimate) for window, estimate in zip(never, estimates, strict=True)]):.4f}"

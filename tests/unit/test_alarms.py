@@ -18,13 +18,14 @@ from tasks.may_retrain import held_back, may_retrain
 from tasks.monitoring.alarms import alarms, to_tell
 from tasks.notify import notify
 from tasks.targets.ports import free_port
-from tasks.values import ColumnDrift, Drift, Finding, Performance
+from tasks.values import Answers, ColumnDrift, Drift, Finding, Performance
 from tests.conftest import small_use_case
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 GOOD = Performance(
     metric="roc_auc", value=0.8, lower=0.7, upper=0.9, floor=0.6, expected=0.8, labelled=10, rows=10, weighted=False,
     fell=False, rose=None, estimate=0.8, estimate_lower=0.7, estimate_upper=0.9, estimate_floor=0.6, estimate_fell=False,
+    answers=Answers(positives=0.5, confidence=0.8), answers_expected=Answers(positives=0.5, confidence=0.8),
 )  # fmt: skip
 
 
@@ -96,6 +97,27 @@ def test_one_window_asks_for_one_retraining_and_for_none_while_a_source_is_broke
     case = case.model_copy(update={"retraining": Retraining(on=["drift", "performance"])})
     emit(case, finding(0, {}).model_copy(update={"causes": found}))
     assert {event["event"]: event["resource"]["slipway.retrain"] for event in events} == labels
+
+
+@pytest.mark.parametrize(
+    ("labels", "found", "asks"),
+    [
+        (99, [], []),
+        (100, [], ["labels"]),
+        (100, ["drift"], ["drift"]),
+        (100, ["fault"], []),
+        (100, ["estimate"], ["labels"]),
+    ],
+)
+def test_enough_new_labels_ask_for_a_retraining_where_nothing_graver_does(tmp_path, monkeypatch, labels, found, asks):
+    events = []
+    monkeypatch.setattr("tasks.conclude.emit_event", lambda **event: events.append(event))
+    case = small_use_case(tmp_path)
+    case = case.model_copy(update={"retraining": Retraining(on=["drift"], new_labels=100)})
+    emit(case, finding(0, {}, new_labels=labels).model_copy(update={"causes": found}))
+    asking = [event for event in events if event["resource"]["slipway.retrain"] == "yes"]
+    assert [event["event"] for event in asking] == [f"slipway.{cause}" for cause in asks]
+    assert [event["payload"]["cause"] for event in asking] == asks
 
 
 def verdict(day, better=False, cause="drift"):
