@@ -13,9 +13,8 @@ from prefect.artifacts import create_table_artifact
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from configs.schema import Recipe, UseCase
-from tasks.candidates import draw_candidates
+from tasks.candidates import better_third, draw_candidates
 from tasks.folds import Fold, best, forward_folds
-from tasks.metrics import LOWER_IS_BETTER
 from tasks.try_recipe import try_recipe
 from tasks.values import ChosenRecipe, Split
 
@@ -71,8 +70,7 @@ def search(use_case: UseCase, parts: Split, contract: str, folds: list[Fold], us
             why = f" (the budget of {rules.budget} was spent: judged on {RUNGS[number - 1]:.0%} of the rows)"
             break
         if number:
-            rank = np.argsort(scores[1:].mean(axis=1) * (1 if metric in LOWER_IS_BETTER else -1), kind="stable")
-            left = [left[0], *(left[1 + place] for place in rank[: max(1, len(rank) // 3)])]
+            left = better_third(left, scores, metric)
         recipes = [usual.model_copy(update={"model": model}) for model in left]
         scores = try_all(use_case, parts, contract, folds, recipes, share)
         get_run_logger().info("%s candidates on %.0f %% of the rows tried", len(left), 100 * share)
