@@ -20,7 +20,7 @@ from tasks.monitoring.null import calibrate
 
 SIZES = (200, 2000, 20_000)
 SPLITS, WINDOWS = 20, 50
-PEER_SPLITS, PEER_WINDOWS = 4, 10
+PEER_SPLITS, PEER_WINDOWS = 4, 5
 POWER_RATE = 0.05
 RULES = Monitoring(false_alarm_rate=0.01)
 Change = Callable[[Rows, Any, np.random.Generator], Any]
@@ -107,13 +107,13 @@ def power(screen: Console) -> None:
                 alarmed.append(bool(found))
                 first.append(next(iter(found), None) == column)
                 named.append(bool(found.get(column or "")))
-            few = windows[: PEER_WINDOWS // 2]
+            few = windows[:PEER_WINDOWS]
             for list_, scores, bound in zip(theirs, _peer_scores(rows, reference, few), bounds, strict=True):
                 list_ += [score > bound for score in scores]
         right = [_share(first), _share(named)] if column else ["", ""]
         table.add_row(told, _share(alarmed), *right, *map(_share, theirs))
     screen.print(table)
-    screen.print(f"Peers on {PEER_SPLITS * PEER_WINDOWS // 2} of the {sum(len(clean) for _, clean in pairs)} windows.")
+    screen.print(f"Peers on {PEER_SPLITS * PEER_WINDOWS} of the {sum(len(clean) for _, clean in pairs)} windows.")
 
 
 def _peer_scores(rows: Rows, reference: Any, windows: list[Any]) -> tuple[list[float], list[float]]:
