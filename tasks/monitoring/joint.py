@@ -29,6 +29,7 @@ def domain_auc(window: np.ndarray, reference: np.ndarray, seed: int) -> float:
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.metrics import roc_auc_score
+    from threadpoolctl import threadpool_limits
 
     generator = np.random.default_rng(seed)
     parts = [part[generator.permutation(len(part))[:ROWS]] for part in (window, reference)]
@@ -38,8 +39,9 @@ def domain_auc(window: np.ndarray, reference: np.ndarray, seed: int) -> float:
         learner = HistGradientBoostingClassifier(
             max_iter=20, max_leaf_nodes=8, max_bins=40, early_stopping=False, random_state=seed
         )
-        learner.fit(rows[fold != held_out], origin[fold != held_out])
-        chance[fold == held_out] = learner.predict_proba(rows[fold == held_out])[:, 1]
+        with threadpool_limits(1, "openmp"):  # threads would wait for each other longer than they work
+            learner.fit(rows[fold != held_out], origin[fold != held_out])
+            chance[fold == held_out] = learner.predict_proba(rows[fold == held_out])[:, 1]
     return float(roc_auc_score(origin, chance))
 
 

@@ -14,6 +14,10 @@ from tasks.try_recipe import try_recipe
 from tasks.values import ChosenRecipe
 from tests.conftest import chain, small_frame, small_use_case
 
+MORE = """  time_column: at
+  label_delay: 2 days
+split: {holdout: 10 days}
+model: {parameters: {max_iter: 15}}"""
 HISTORIES = ["all", "20 days", "half-life 10 days"]
 
 
@@ -29,7 +33,7 @@ def timed(home, tmp_path, quiet):
         case = small_use_case(
             tmp_path,
             frame,
-            **{"\ntarget:": "\n  time_column: at\n  label_delay: 2 days\nsplit: {holdout: 10 days}\ntarget:"},
+            **{"\ntarget:": f"\n{MORE}\ntarget:"},
         )
         return case.model_copy(update={"training": Training(**training)})
 
