@@ -7,11 +7,12 @@ from typing import Any, get_args
 import numpy as np
 from prefect.artifacts import create_table_artifact
 
-from configs.errors import CheckFailed, InputError
+from configs.errors import CheckFailed
 from configs.schema import Gate, Metric, SliceGates, UseCase
 from tasks.fitted import load
 from tasks.frames import contract_of, encode, labels, read_rows
 from tasks.metrics import score
+from tasks.slices import slices_of
 from tasks.step import step
 from tasks.values import Evaluation, FittedModel, GateResult, Split, put_parquet
 
@@ -55,18 +56,11 @@ def _judge(gate: Gate, where: str, target: np.ndarray, probability: np.ndarray) 
 
 
 def _slices(rules: SliceGates, frame: Any, target: np.ndarray, probability: np.ndarray) -> list[GateResult]:
-    results = []
-    for column in rules.columns:
-        if column not in frame:
-            raise InputError(f"evaluation.slices.columns: the source has no column {column!r}")
-        values = frame[column].to_numpy()
-        for value in sorted(frame[column].dropna().unique(), key=str):
-            rows = values == value
-            both = 0 < target[rows].sum() < rows.sum()
-            if rows.sum() >= rules.min_rows and both:
-                where = f"{column}={value}"
-                results += [_judge(gate, where, target[rows], probability[rows]) for gate in rules.gates]
-    return results
+    return [
+        _judge(gate, where, target[inside], probability[inside])
+        for where, inside in slices_of(frame, rules, target)
+        for gate in rules.gates
+    ]
 
 
 def _keep(use_case: UseCase, frame: Any, target: np.ndarray, probability: np.ndarray) -> str:

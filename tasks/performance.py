@@ -14,6 +14,7 @@ from tasks.metrics import LOWER_IS_BETTER, day_blocks, gain, resamples, score
 from tasks.monitoring.errors import errors_rose
 from tasks.monitoring.estimate import Estimator, expected_score
 from tasks.monitoring.null import OTHER_SHARE, widening
+from tasks.slices import slices_of
 from tasks.values import Answers, BundleRef, Performance, SlicePerformance, Window
 
 RESAMPLES, SLICE_RESAMPLES, LEVEL = 400, 100, 0.95
@@ -80,17 +81,11 @@ def _by_slice(
 ) -> list[SlicePerformance]:
     """The slices of `evaluation.slices` with enough labels of both classes, the worst first."""
     rules, metric, found = use_case.evaluation.slices, use_case.promotion.metric, []
-    for name in columns:
-        values = known[name].to_numpy()
-        for value in sorted(known[name].dropna().unique(), key=str):
-            rows = values == value
-            both = 0 < known["target"].to_numpy()[rows].sum() < rows.sum()
-            if rules and rows.sum() >= rules.min_rows and both:
-                score, lower, upper = measure(
-                    metric, known[rows], np.ones(rows.sum(), bool), weight[rows], blocks[rows], SLICE_RESAMPLES
-                )
-                where = f"{name}={value}"
-                found.append(SlicePerformance(where=where, value=score, lower=lower, upper=upper, labelled=int(rows.sum())))
+    target = known["target"].to_numpy(dtype=np.int64)
+    for where, inside in slices_of(known, rules, target, columns) if rules else []:
+        every = np.ones(inside.sum(), dtype=bool)
+        value, lower, upper = measure(metric, known[inside], every, weight[inside], blocks[inside], SLICE_RESAMPLES)
+        found.append(SlicePerformance(where=where, value=value, lower=lower, upper=upper, labelled=int(inside.sum())))
     return sorted(found, key=lambda one: gain(metric, one.value, 0.0))
 
 

@@ -191,8 +191,21 @@ class Release(Value):
         return sorted(replica.address for replica in self.replicas if replica.alive)
 
 
+class SliceGain(Value):
+    """What a challenger gains on the rows whose column has a value, with an interval of 95 %."""
+
+    where: str
+    difference: float
+    lower: float
+    upper: float
+    rows: int
+
+
 class Comparison(Value):
-    """A verdict: champion against challenger on the same newest labelled rows. No numbers where nothing was measured."""
+    """A verdict: champion against challenger on the same newest labelled rows. No numbers where nothing was measured.
+
+    `slices` is told, the worst first, and does not decide.
+    """
 
     better: bool
     reason: str
@@ -203,6 +216,7 @@ class Comparison(Value):
     lower: float | None = None
     confidence: float | None = None
     rows: int = 0
+    slices: list[SliceGain] = []
 
 
 class Bounds(Value):

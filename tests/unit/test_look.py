@@ -8,6 +8,7 @@ import pytest
 
 import tasks.drift_report
 import tasks.performance
+from configs.schema import SliceGates
 from serving.bundle import read_bundle
 from serving.scoring import Scorer
 from tasks.calibrate_joint import calibrate_joint, size_class
@@ -38,7 +39,8 @@ def look(built_bundle, joint_bound, home, tmp_path, quiet, monkeypatch):
     """Looks at a frame as at a window of the log."""
     monkeypatch.setattr(tasks.performance, "_report", lambda *_: None)
     case = small_use_case(tmp_path, **{"{numeric: [a, b], categorical: [c]}": RICH})
-    case = case.model_copy(update={"log": case.log.model_copy(update={"sensitive": "keep"})})
+    rules = case.evaluation.model_copy(update={"slices": SliceGates(columns=["c"], min_rows=100)})
+    case = case.model_copy(update={"evaluation": rules, "log": case.log.model_copy(update={"sensitive": "keep"})})
     folder = built_bundle[0]
     monkeypatch.setattr(BundleRef, "path", folder)
     version = Version(use_case="small", version="1", run_id="", bundle=BundleRef(digest="d"), golden="")
@@ -74,6 +76,10 @@ def test_rows_like_the_reference_raise_nothing(look):
     performance = finding.performance
     assert performance.lower < performance.value < performance.upper
     assert performance.estimate_lower < performance.value < performance.estimate_upper
+    assert {one.where for one in performance.slices} == {"c=blue", "c=green", "c=red"}
+    assert all(one.lower < one.value < one.upper for one in performance.slices)
+    assert sum(one.labelled for one in performance.slices) == 1500
+    assert "| c=blue | 0." in describe(finding)
 
 
 def test_a_column_that_lost_its_information_is_told_with_its_cost(look):
