@@ -94,11 +94,12 @@ def read_window(use_case: UseCase, bounds: Bounds, contract: Contract, most: int
         table = log.sql(f"""
             with predictions as (
                 select * from log where {LIVE} and {_inside(bounds)} and {chosen}
+                and prediction_id in (select prediction_id from members)
                 qualify row_number() over (partition by prediction_id order by time) = 1
             )
             select p.event_time as time, p.prediction_id, p.model_version as version, p.probabilities[2] as probability,
                    cast(labels.label = {_label(contract)} as integer) as target, {features}
-            from predictions p semi join members using (prediction_id) left join labels using (prediction_id)
+            from predictions p left join labels using (prediction_id)
             order by p.event_time, p.time, p.prediction_id
         """).to_arrow_table()
     return WindowRows(table, asked if asked > most else table.num_rows, torn)
