@@ -68,6 +68,8 @@ def _from_event(moment: datetime) -> float | None:
             if len(read_history("everytime", "deploy")) > before:
                 return time.monotonic() - began
             time.sleep(0.5)
+    last = read_history("everytime")[-1]
+    print(f"{moment:%Y-%m-%d}: no deploy within {PATIENCE:.0f} s; last: {last['what']}: {last['reason']}", flush=True)
     return None
 
 
