@@ -29,6 +29,7 @@ from tasks.frames import encode, model_input
 from tasks.metrics import gain, score
 from tasks.values import ChosenRecipe, Evaluation, Split, Version, Window
 
+BOUNDS: dict[tuple[str, int], float] = {}
 HISTORIES = ["all", "90 days", "half-life 60 days"]
 
 
@@ -150,7 +151,10 @@ def look(case: UseCase, window: Window, version: Version) -> tuple[dict[str, str
     from tasks.detect_drift import detect_drift
     from tasks.performance import measure_performance
 
-    drift = detect_drift.fn(case, window, version, calibrate_joint.fn(case, version.bundle, size_class(window.rows)))
+    kind = (version.bundle.digest, size_class(window.rows))
+    if kind not in BOUNDS:  # Prefect keeps it for the flow
+        BOUNDS[kind] = calibrate_joint.fn(case, version.bundle, kind[1])
+    drift = detect_drift.fn(case, window, version, BOUNDS[kind])
     performance = measure_performance.fn(case, window, version.bundle)
     return causes(drift, performance), drift, performance
 
