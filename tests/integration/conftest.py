@@ -61,6 +61,19 @@ class Home:
         return output
 
 
+def pause_schedules():
+    """Or the monitoring of a quarter to four would look at the thousands of requests that tests send, and hold the lock."""
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from configs.settings import service_address
+
+    with temporary_settings({PREFECT_API_URL: f"{service_address('prefect')}/api"}), get_client(sync_client=True) as client:
+        for deployment in client.read_deployments():
+            for schedule in deployment.schedules:
+                client.update_deployment_schedule(deployment.id, schedule.id, active=False)
+
+
 @pytest.fixture(scope="session")
 def served(tmp_path_factory):
     """A home where `loans` was released once."""
@@ -69,6 +82,7 @@ def served(tmp_path_factory):
     os.environ["SLIPWAY_HOME"] = str(home.folder)  # so that tests can read what the commands wrote
     try:
         home.run("up")
+        pause_schedules()
         home.run("release", "loans")
         yield home
     finally:
