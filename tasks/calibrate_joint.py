@@ -5,7 +5,7 @@ from __future__ import annotations
 from configs.schema import UseCase
 from serving.bundle import read_bundle
 from tasks.frames import as_served
-from tasks.monitoring.bins import Layout, make_bins
+from tasks.monitoring.bins import make_layout
 from tasks.monitoring.joint import LEAST_ROWS, bound, null_of
 from tasks.monitoring.null import OTHER_SHARE
 from tasks.step import step
@@ -21,7 +21,7 @@ def calibrate_joint(use_case: UseCase, bundle: BundleRef, rows: int) -> float:
         return 1.0  # no AUC is over it
     reference, time = pd.read_parquet(bundle.path / "reference.parquet"), use_case.source.time_column
     served = as_served(read_bundle(bundle.path).contract, reference, use_case.watched)
-    layout = Layout([make_bins(served[name], name in use_case.features.numeric) for name in use_case.watched])
+    layout = make_layout(served, use_case.features.numeric)
     null = null_of(layout.codes(served), reference[time].to_numpy() if time else None, rows)
     return bound(*null, use_case.monitoring.false_alarm_rate * OTHER_SHARE)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 from prefect import get_run_logger, task
@@ -16,10 +15,10 @@ from tasks.frames import encode, model_input, read_rows
 from tasks.history import record
 from tasks.metrics import day_blocks, gain, resamples, score
 from tasks.registry import registry
-from tasks.slices import slices_of
-from tasks.values import Comparison, Evaluation, SliceGain, Split, Version
+from tasks.slices import by_slice, slices_table
+from tasks.values import Comparison, Evaluation, Split, Version
 
-RESAMPLES, SLICE_RESAMPLES = 500, 100
+RESAMPLES = 500
 
 
 @task
@@ -66,26 +65,16 @@ def _keep(use_case: UseCase, cause: str, until: str, against: str, version: str,
     create_markdown_artifact(
         key=f"verdict-{use_case.name}",
         markdown=f"# {use_case.name}: {f'version {version}' if version else 'a candidate'} against {against or 'none'}\n\n"
-        f"Cause: {cause}. **{outcome}**: {comparison.reason}{_table(comparison)}",
+        f"Cause: {cause}. **{outcome}**: {comparison.reason}\n\n"
+        + slices_table(f"gain of {comparison.metric}", comparison.slices),
     )
-
-
-def _table(comparison: Comparison) -> str:
-    """What slices gain, which is told and does not decide."""
-    if not comparison.slices:
-        return ""
-    rows = "".join(
-        f"| {one.where} | {one.difference:+.4f} | {one.lower:+.4f} to {one.upper:+.4f} | {one.rows:,} |\n"
-        for one in comparison.slices
-    )
-    return f"\n\n| slice | gain | 95 % | rows |\n|---|---|---|---|\n{rows}"
 
 
 def measure(use_case: UseCase, champion: Version, evaluation: Evaluation, split: Split, cause: str) -> Comparison:
     """The verdict on the holdout, with its numbers."""
     import pandas as pd
 
-    rule = use_case.promotion
+    rule, slices = use_case.promotion, use_case.evaluation.slices
     scores = pd.read_parquet(evaluation.scores_path)
     target, ours = scores["target"].to_numpy(), scores["probability"].to_numpy()
     bundle = read_bundle(champion.bundle.path)
@@ -93,10 +82,13 @@ def measure(use_case: UseCase, champion: Version, evaluation: Evaluation, split:
     encoded = encode(bundle.contract, frame)
     theirs = Scorer(bundle.model).probabilities(model_input(encoded))[:, 1]
     blocks = day_blocks(scores["time"].to_numpy() if "time" in scores else None, len(scores))
-    gains = [
-        gain(rule.metric, score(rule.metric, target[rows], ours[rows]), score(rule.metric, target[rows], theirs[rows]))
-        for rows in resamples(blocks, RESAMPLES, len(np.unique(blocks)), seed=0)
-    ]
+
+    def gained(rows: np.ndarray) -> float:
+        return gain(
+            rule.metric, score(rule.metric, target[rows], ours[rows]), score(rule.metric, target[rows], theirs[rows])
+        )
+
+    gains = [gained(rows) for rows in resamples(blocks, RESAMPLES, len(np.unique(blocks)), seed=0)]
     before, after = score(rule.metric, target, theirs), score(rule.metric, target, ours)
     lower, difference = float(np.nanquantile(gains, 1 - rule.confidence)), gain(rule.metric, after, before)
     better, told = judged(lower, use_case.monitoring.tolerance if "drift" in cause else 0.0)
@@ -111,27 +103,8 @@ def measure(use_case: UseCase, champion: Version, evaluation: Evaluation, split:
         lower=lower,
         confidence=rule.confidence,
         rows=len(target),
-        slices=_by_slice(use_case, frame, blocks, target, ours, theirs),
+        slices=by_slice(frame, slices, target, blocks, gained) if slices else [],
     )
-
-
-def _by_slice(
-    use_case: UseCase, frame: Any, blocks: np.ndarray, target: np.ndarray, ours: np.ndarray, theirs: np.ndarray
-) -> list[SliceGain]:
-    """The slices of `evaluation.slices` with enough rows of both classes."""
-    rules, metric, found = use_case.evaluation.slices, use_case.promotion.metric, []
-    for where, inside in slices_of(frame, rules, target) if rules else []:
-
-        def difference(rows: np.ndarray, inside: np.ndarray = inside) -> float:
-            new, old = (score(metric, target[inside][rows], part[inside][rows]) for part in (ours, theirs))
-            return gain(metric, new, old)
-
-        own = blocks[inside]
-        drawn = [difference(rows) for rows in resamples(own, SLICE_RESAMPLES, len(np.unique(own)), seed=0)]
-        low, high = np.nanquantile(drawn, [0.025, 0.975])
-        whole = difference(np.arange(len(own)))
-        found.append(SliceGain(where=where, difference=whole, lower=low, upper=high, rows=len(own)))
-    return sorted(found, key=lambda one: one.difference)
 
 
 def judged(lower: float, margin: float) -> tuple[bool, str]:

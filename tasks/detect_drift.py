@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from serving.scoring import Scorer
 from tasks.findings import findings, told_column
 from tasks.frames import as_served, encode, model_input
 from tasks.metrics import LOWER_IS_BETTER, gain
-from tasks.monitoring.bins import Layout, make_bins
+from tasks.monitoring.bins import make_layout
 from tasks.monitoring.damage import costs
 from tasks.monitoring.distance import distances
 from tasks.monitoring.estimate import calibrator, expected_score
@@ -43,19 +44,25 @@ def detect_drift(use_case: UseCase, window: Window, version: Version, joint_boun
     drifted = [name for name in found if found[name].score > 1]
     faults = {name: fault(current[name], reference[name], name in numeric) for name in drifted}
     joint = _joint(numeric, current, reference, joint_bound)
-    cost = _costs(use_case, bundle, drifted, joint.score > 1, current, reference, holdout)
+    metric, cost = use_case.promotion.metric, {}
+    if len(use_case.watched) == len(use_case.features.all):  # else the log does not keep every column of the model
+        estimate = _estimator(metric, bundle, holdout)
+        if drifted:
+            cost = costs(drifted, use_case.features.categorical, current, reference, metric, estimate)
+        elif joint.score > 1:
+            joint = joint.model_copy(update={"cost": gain(metric, estimate(reference), estimate(current))})
     for name in drifted:
         found[name] = found[name].model_copy(update={"cost": cost.get(name), "fault": faults[name]})
     result = Drift(
         columns=found,
-        joint=joint.model_copy(update={"cost": cost.get("")}),
+        joint=joint,
         prediction=scores[0]["probability"],
         blocks=columns[1],
         persists=_persists(use_case, window, version, max(c.score for c in [*found.values(), joint]) > 1),
         tolerance=use_case.monitoring.tolerance,
     )
     for name in result.drifted:
-        get_run_logger().info("Window %s: %s", window.name, told_column(name, result, use_case.promotion.metric))
+        get_run_logger().info("Window %s: %s", window.name, told_column(name, result, metric))
     return result
 
 
@@ -72,7 +79,7 @@ def compare(
         numeric: The columns that hold numbers.
         share: Of the false alarm rate that these columns may spend together.
     """
-    layout = Layout([make_bins(reference[name], name in numeric) for name in reference])
+    layout = make_layout(reference, numeric)
     calibration = calibrate(layout, reference, times, len(current), rules.false_alarm_rate * share, rules.needed)
     before, now = layout.counts(reference), layout.counts(current)
     found = distances(layout, now, before)[0]
@@ -97,22 +104,14 @@ def _joint(numeric: list[str], current: Any, reference: Any, bound: float) -> Co
     """All columns jointly; `distance` is the AUC of a domain classifier, and a score is how far it is beyond a coin's."""
     if len(current) < LEAST_ROWS:
         return ColumnDrift(score=0.0, distance=0.5)
-    layout = Layout([make_bins(reference[name], name in numeric) for name in reference])
+    layout = make_layout(reference, numeric)
     auc = domain_auc(layout.codes(current), layout.codes(reference), seed=0)
     return ColumnDrift(score=(auc - 0.5) / (bound - 0.5), distance=auc)
 
 
-def _costs(
-    use_case: UseCase, bundle: Bundle, drifted: list[str], joint: bool, current: Any, reference: Any, holdout: Any
-) -> dict[str, float]:
-    """What each column's drift is estimated to cost, and under the name "" what they do jointly where no column drifted.
-
-    Nothing where the log does not keep every column of the model.
-    """
-    if not (drifted or joint) or len(use_case.watched) < len(use_case.features.all):
-        return {}
-    metric, scorer = use_case.promotion.metric, Scorer(bundle.model)
-    chance = calibrator(holdout["target"].to_numpy(), holdout["probability"].to_numpy())
+def _estimator(metric: str, bundle: Bundle, holdout: Any) -> Callable[[Any], float]:
+    """The metric of a frame without labels; where it is not defined, that of a coin."""
+    scorer, chance = Scorer(bundle.model), calibrator(holdout["target"].to_numpy(), holdout["probability"].to_numpy())
 
     def estimate(frame: Any) -> float:
         probability = scorer.probabilities(model_input(encode(bundle.contract, frame)))[:, 1]
@@ -120,6 +119,4 @@ def _costs(
         worst = 1.0 if metric in LOWER_IS_BETTER else 0.5
         return worst if np.isnan(value) else value
 
-    if not drifted:
-        return {"": gain(metric, estimate(reference), estimate(current))}
-    return costs(drifted, use_case.features.categorical, current, reference, metric, estimate)
+    return estimate

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from configs.errors import InputError
 from configs.schema import UseCase
 from configs.settings import made, reports, use_case_home
+from tasks.slices import slices_table
 from tasks.values import ColumnDrift, Drift, Finding, Performance
 
 
@@ -97,7 +98,7 @@ def describe(finding: Finding) -> str:
 | measured{part} | {_number(performance.value)} | {measured} | {_number(performance.floor)} |
 | estimated without labels | {_number(performance.estimate)} | {estimated} | {_number(performance.estimate_floor)} |
 
-{_slices(performance)}Positive answers {now.positives:.1%} (in the holdout {before.positives:.1%}),
+{slices_table(performance.metric, performance.slices)}Positive answers {now.positives:.1%} (in the holdout {before.positives:.1%}),
 confidence {now.confidence:.3f} ({before.confidence:.3f}).
 
 Bounds let {finding.false_alarm_rate:.1%} of windows without drift alarm; those of the columns rest on {drift.blocks:,}
@@ -109,17 +110,6 @@ independent blocks of the reference. A score over 1 is drift.
 {_row("(all jointly; the AUC of a domain classifier)", drift.joint)}
 {_row("(prediction score)", drift.prediction)}
 """
-
-
-def _slices(performance: Performance) -> str:
-    """The table of slices, the worst first."""
-    if not performance.slices:
-        return ""
-    rows = "".join(
-        f"| {one.where} | {one.value:.4f} | {_interval(one.lower, one.upper)} | {one.labelled:,} |\n"
-        for one in performance.slices
-    )
-    return f"| slice | {performance.metric} | 95 % | labels |\n|---|---|---|---|\n{rows}\n"
 
 
 def _row(name: str, column: ColumnDrift, what: str = "") -> str:

@@ -8,16 +8,16 @@ import numpy as np
 from prefect import task
 from prefect.artifacts import create_link_artifact
 
-from configs.schema import UseCase
+from configs.schema import SliceGates, UseCase
 from configs.settings import report_address, reports
 from tasks.metrics import LOWER_IS_BETTER, day_blocks, gain, resamples, score
 from tasks.monitoring.errors import errors_rose
 from tasks.monitoring.estimate import Estimator, expected_score
 from tasks.monitoring.null import OTHER_SHARE, widening
-from tasks.slices import slices_of
-from tasks.values import Answers, BundleRef, Performance, SlicePerformance, Window
+from tasks.slices import by_slice
+from tasks.values import Answers, BundleRef, Performance, Slice, Window
 
-RESAMPLES, SLICE_RESAMPLES, LEVEL = 400, 100, 0.95
+RESAMPLES, LEVEL = 400, 0.95
 STRATA = 10
 
 
@@ -27,8 +27,9 @@ def measure_performance(use_case: UseCase, window: Window, bundle: BundleRef) ->
     import pandas as pd
 
     metric, rate = use_case.promotion.metric, use_case.monitoring.false_alarm_rate * OTHER_SHARE
-    sliced = [name for name in _slice_columns(use_case) if name in use_case.watched]
-    current = pd.read_parquet(window.path, columns=["time", "target", "probability", *sliced])
+    rules = use_case.evaluation.slices or SliceGates(columns=[])
+    rules = rules.model_copy(update={"columns": [name for name in rules.columns if name in use_case.watched]})
+    current = pd.read_parquet(window.path, columns=["time", "target", "probability", *rules.columns])
     holdout = pd.read_parquet(bundle.path / "holdout.parquet")
     timed = "time" in holdout
     target, probability = holdout["target"].to_numpy(), holdout["probability"].to_numpy()
@@ -66,27 +67,17 @@ def measure_performance(use_case: UseCase, window: Window, bundle: BundleRef) ->
         estimate_upper=_known(estimate.upper),
         estimate_floor=_known(estimate_floor),
         estimate_fell=gain(metric, estimate.value, estimate_floor) < 0,
-        slices=_by_slice(use_case, current[labelled], weight[labelled], now_blocks[labelled], sliced),
+        slices=_slices(metric, known, weight[labelled], now_blocks[labelled], rules),
         answers=_answers(current["probability"].to_numpy()),
         answers_expected=_answers(probability),
     )
 
 
-def _slice_columns(use_case: UseCase) -> list[str]:
-    return use_case.evaluation.slices.columns if use_case.evaluation.slices else []
-
-
-def _by_slice(
-    use_case: UseCase, known: Any, weight: np.ndarray, blocks: np.ndarray, columns: list[str]
-) -> list[SlicePerformance]:
-    """The slices of `evaluation.slices` with enough labels of both classes, the worst first."""
-    rules, metric, found = use_case.evaluation.slices, use_case.promotion.metric, []
-    target = known["target"].to_numpy(dtype=np.int64)
-    for where, inside in slices_of(known, rules, target, columns) if rules else []:
-        every = np.ones(inside.sum(), dtype=bool)
-        value, lower, upper = measure(metric, known[inside], every, weight[inside], blocks[inside], SLICE_RESAMPLES)
-        found.append(SlicePerformance(where=where, value=value, lower=lower, upper=upper, labelled=int(inside.sum())))
-    return sorted(found, key=lambda one: gain(metric, one.value, 0.0))
+def _slices(metric: str, known: Any, weight: np.ndarray, blocks: np.ndarray, rules: SliceGates) -> list[Slice]:
+    target, probability = known["target"].to_numpy(dtype=np.float64), known["probability"].to_numpy()
+    return by_slice(
+        known, rules, target, blocks, lambda rows: expected_score(metric, target[rows], probability[rows], weight[rows])
+    )
 
 
 def _answers(probability: np.ndarray) -> Answers:
@@ -99,12 +90,7 @@ def _known(value: float) -> float | None:
 
 
 def measure(
-    metric: str,
-    current: Any,
-    labelled: np.ndarray,
-    weight: np.ndarray,
-    blocks: np.ndarray,
-    times: int = RESAMPLES // 2,
+    metric: str, current: Any, labelled: np.ndarray, weight: np.ndarray, blocks: np.ndarray
 ) -> tuple[float, float, float]:
     """The metric of the labelled rows, weighted, and its interval of 95 % by resampling whole blocks."""
     target = current["target"].to_numpy(dtype=np.float64)[labelled]
@@ -116,7 +102,7 @@ def measure(
     draws = len(np.unique(blocks))
     drawn = [
         expected_score(metric, target[rows], probability[rows], weight[rows])
-        for rows in resamples(blocks, times, draws, seed=3)
+        for rows in resamples(blocks, RESAMPLES // 2, draws, seed=3)
     ]
     low, high = np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return value, float(low), float(high)

@@ -191,11 +191,11 @@ class Release(Value):
         return sorted(replica.address for replica in self.replicas if replica.alive)
 
 
-class SliceGain(Value):
-    """What a challenger gains on the rows whose column has a value, with an interval of 95 %."""
+class Slice(Value):
+    """A number of the rows whose column has a value (`where` is `origin=JFK`), with its interval of 95 %."""
 
     where: str
-    difference: float
+    value: float
     lower: float
     upper: float
     rows: int
@@ -204,7 +204,7 @@ class SliceGain(Value):
 class Comparison(Value):
     """A verdict: champion against challenger on the same newest labelled rows. No numbers where nothing was measured.
 
-    `slices` is told, the worst first, and does not decide.
+    `slices` has the gain of each; it is told, and does not decide.
     """
 
     better: bool
@@ -216,7 +216,7 @@ class Comparison(Value):
     lower: float | None = None
     confidence: float | None = None
     rows: int = 0
-    slices: list[SliceGain] = []
+    slices: list[Slice] = []
 
 
 class Bounds(Value):
@@ -307,16 +307,6 @@ class Drift(Value):
         return max(column.score for column in [*self.columns.values(), self.joint])
 
 
-class SlicePerformance(Value):
-    """The metric of the labelled rows whose column has a value (`where` is `origin=JFK`), with its interval of 95 %."""
-
-    where: str
-    value: float
-    lower: float
-    upper: float
-    labelled: int
-
-
 class Answers(Value):
     """What a model answered: the share of positive answers, and its confidence (mean probability of the answer)."""
 
@@ -329,7 +319,7 @@ class Performance(Value):
 
     `floor` is calibrated on the champion's holdout, `estimate_floor` on estimates of it. `labelled` of `rows` had a label;
     `weighted` says whether the labelled rows' scores differed so much from all that they were weighted. `rose`
-    is when river's ADWIN saw the errors rise. `answers_expected` are those of the holdout.
+    is when river's ADWIN saw the errors rise. `slices` has the metric of each, `answers_expected` the answers to the holdout.
     """
 
     metric: str
@@ -348,7 +338,7 @@ class Performance(Value):
     estimate_upper: float | None
     estimate_floor: float | None
     estimate_fell: bool
-    slices: list[SlicePerformance] = []
+    slices: list[Slice] = []
     answers: Answers
     answers_expected: Answers
 

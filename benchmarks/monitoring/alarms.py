@@ -13,7 +13,7 @@ from rich.table import Table
 from benchmarks.monitoring.data import NAMES, Rows, read, without_drift
 from benchmarks.monitoring.peers import evidently, nannyml
 from configs.schema import Monitoring
-from tasks.monitoring.bins import Layout, make_bins
+from tasks.monitoring.bins import make_layout
 from tasks.monitoring.distance import distances
 from tasks.monitoring.faults import fault
 from tasks.monitoring.null import calibrate
@@ -31,7 +31,7 @@ class Detector:
 
     def __init__(self, rows: Rows, reference: Any, size: int, rate: float = RULES.false_alarm_rate) -> None:
         self.rows, self.reference = rows, reference
-        self.layout = Layout([make_bins(reference[name], name in rows.numeric) for name in rows.features])
+        self.layout = make_layout(reference[rows.features], rows.numeric)
         self.before = self.layout.counts(reference)
         times = reference["time"].to_numpy() if rows.timed else None
         self.calibration = calibrate(self.layout, reference, times, size, rate, RULES.needed)

@@ -76,6 +76,11 @@ def make_bins(values: Any, numeric: bool) -> Bins:
     return Bins(name, edges=np.append(edges[:-1], [edges[-1], beyond]) if edges[-1] < beyond else edges)
 
 
+def make_layout(reference: Any, numeric: list[str]) -> Layout:
+    """The bins of all columns of a pandas frame; `numeric` names those that hold numbers."""
+    return Layout([make_bins(reference[name], name in numeric) for name in reference])
+
+
 class Layout:
     """The bins of several columns side by side: a window is one row of counts."""
 

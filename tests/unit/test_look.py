@@ -78,7 +78,7 @@ def test_rows_like_the_reference_raise_nothing(look):
     assert performance.estimate_lower < performance.value < performance.estimate_upper
     assert {one.where for one in performance.slices} == {"c=blue", "c=green", "c=red"}
     assert all(one.lower < one.value < one.upper for one in performance.slices)
-    assert sum(one.labelled for one in performance.slices) == 1500
+    assert sum(one.rows for one in performance.slices) == 1500
     assert "| c=blue | 0." in describe(finding)
 
 
