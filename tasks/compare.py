@@ -84,9 +84,8 @@ def measure(use_case: UseCase, champion: Version, evaluation: Evaluation, split:
     blocks = day_blocks(scores["time"].to_numpy() if "time" in scores else None, len(scores))
 
     def gained(rows: np.ndarray) -> float:
-        return gain(
-            rule.metric, score(rule.metric, target[rows], ours[rows]), score(rule.metric, target[rows], theirs[rows])
-        )
+        after, before = (score(rule.metric, target[rows], part[rows]) for part in (ours, theirs))
+        return gain(rule.metric, after, before)
 
     gains = [gained(rows) for rows in resamples(blocks, RESAMPLES, len(np.unique(blocks)), seed=0)]
     before, after = score(rule.metric, target, theirs), score(rule.metric, target, ours)

@@ -98,7 +98,7 @@ def describe(finding: Finding) -> str:
 | measured{part} | {_number(performance.value)} | {measured} | {_number(performance.floor)} |
 | estimated without labels | {_number(performance.estimate)} | {estimated} | {_number(performance.estimate_floor)} |
 
-{slices_table(performance.metric, performance.slices)}Positive answers {now.positives:.1%} (in the holdout {before.positives:.1%}),
+{slices_table(metric, performance.slices)}Positive answers {now.positives:.1%} (in the holdout {before.positives:.1%}),
 confidence {now.confidence:.3f} ({before.confidence:.3f}).
 
 Bounds let {finding.false_alarm_rate:.1%} of windows without drift alarm; those of the columns rest on {drift.blocks:,}

@@ -319,7 +319,8 @@ class Performance(Value):
 
     `floor` is calibrated on the champion's holdout, `estimate_floor` on estimates of it. `labelled` of `rows` had a label;
     `weighted` says whether the labelled rows' scores differed so much from all that they were weighted. `rose`
-    is when river's ADWIN saw the errors rise. `slices` has the metric of each, `answers_expected` the answers to the holdout.
+    is when river's ADWIN saw the errors rise. `slices` has the metric of each; `answers_expected` are those
+    of the holdout.
     """
 
     metric: str
