@@ -12,6 +12,7 @@ _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 
 Metric = Literal["roc_auc", "average_precision", "accuracy", "log_loss", "brier"]
 Cause = Literal["drift", "performance", "estimate"]
+HALF_LIFE = "half-life "
 
 
 def parse_duration(text: Any) -> Any:
@@ -26,6 +27,18 @@ def parse_duration(text: Any) -> Any:
     if not match:
         raise ValueError(f"{text!r} is not a length of time; write for example '7 days', '12 hours' or '30 minutes'")
     return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+
+
+def length_of(text: str) -> timedelta:
+    """A length of time above zero that stays text in the use case, as `monitoring.window` does.
+
+    >>> length_of("90 days").days
+    90
+    """
+    length = parse_duration(text)
+    if not isinstance(length, timedelta) or length <= timedelta(0):
+        raise ValueError(f"{text!r} is not a length of time above zero; write for example '7 days' or '12 hours'")
+    return length
 
 
 def parse_bytes(text: Any) -> Any:
@@ -167,8 +180,8 @@ class Recipe(Strict):
 class Range(Strict):
     """Numbers between `low` and `high`, whole ones where both are; `log` draws their logarithms evenly."""
 
-    low: float | int
-    high: float | int
+    low: int | float = Field(allow_inf_nan=False)
+    high: int | float = Field(allow_inf_nan=False)
     log: bool = False
 
     @model_validator(mode="after")
@@ -189,6 +202,13 @@ class Search(Strict):
     candidates: int = Field(27, ge=2)
     budget: Duration = timedelta(minutes=10)
 
+    @model_validator(mode="after")
+    def _some_values(self) -> Search:
+        for name, values in self.space.items():
+            if values == []:
+                raise ValueError(f"'space': {name!r} has no values; list some, or give 'low' and 'high'")
+        return self
+
 
 class Training(Strict):
     """What a model learns from. Where there is a choice, forward chaining over `folds` decides it for each training.
@@ -204,8 +224,8 @@ class Training(Strict):
     @model_validator(mode="after")
     def _lengths(self) -> Training:
         for entry in self.history:
-            if entry != "all" and parse_duration(entry.removeprefix("half-life ")) <= timedelta(0):
-                raise ValueError(f"'history': {entry!r} must be longer than nothing")
+            if entry != "all":
+                length_of(entry.removeprefix(HALF_LIFE))
         return self
 
 
@@ -408,8 +428,8 @@ class Monitoring(Strict):
 
     @model_validator(mode="after")
     def _window(self) -> Monitoring:
-        if not re.fullmatch(r"1 month|[1-9]\d* rows", self.window) and parse_duration(self.window) <= timedelta(0):
-            raise ValueError("'window' must be '1 month', a number of rows such as '300 rows', or a length of time")
+        if not re.fullmatch(r"1 month|[1-9]\d* rows", self.window):
+            length_of(self.window)
         if self.needed[0] > self.needed[1]:
             raise ValueError(f"'persistence' {self.persistence!r} can never be; write for example '2 of 3'")
         return self

@@ -80,11 +80,8 @@ def _lingering(drift: Drift, performance: Performance) -> set[str]:
 
 def emit(use_case: UseCase, finding: Finding) -> None:
     """An event a cause; at most one of them asks for a retraining. Enough new labels are a cause too, but no alarm."""
-    wanted, enough = retraining_cause(use_case, finding.causes), use_case.retraining.new_labels
-    events = finding.causes or ["healthy"]
-    if enough and finding.new_labels >= enough and not wanted and "fault" not in finding.causes:
-        wanted, events = "labels", [*events, "labels"]
-    for cause in events:
+    wanted = retraining_cause(use_case, finding.causes, finding.new_labels)
+    for cause in [*(finding.causes or ["healthy"]), *(["labels"] if wanted == "labels" else [])]:
         emit_event(
             event=f"slipway.{cause}",
             resource={

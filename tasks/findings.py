@@ -66,10 +66,16 @@ def told_performance(performance: Performance) -> str:
     return f"{few}; {metric} estimated {performance.estimate:.3f} ({lower:.3f} to {upper:.3f}), {verb} {floor:.3f}"
 
 
-def retraining_cause(use_case: UseCase, causes: Iterable[str]) -> str | None:
-    """The gravest cause for which the use case wants a retraining; none while something upstream is broken."""
-    found = list(causes)
-    return None if "fault" in found else next((cause for cause in found if cause in use_case.retraining.on), None)
+def retraining_cause(use_case: UseCase, causes: Iterable[str], new_labels: int = 0) -> str | None:
+    """The gravest cause for which the use case wants a retraining; none while something upstream is broken.
+
+    Enough new labels are one too, `labels`, where there is no other.
+    """
+    found, enough = list(causes), use_case.retraining.new_labels
+    if "fault" in found:
+        return None
+    labels = "labels" if enough and new_labels >= enough else None
+    return next((cause for cause in found if cause in use_case.retraining.on), labels)
 
 
 def describe(finding: Finding) -> str:

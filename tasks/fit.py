@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 
 from configs.errors import InputError, nearest
-from configs.schema import Features, Model, Recipe, parse_duration
+from configs.schema import HALF_LIFE, Features, Model, Recipe, length_of
 from tasks.frames import contract_of, encode, labels, read_rows
 from tasks.values import Snapshot
-
-HALF_LIFE = "half-life "
 
 
 def fit(snapshot: Snapshot, rows: int, contract: str, recipe: Recipe, share: float = 1.0) -> tuple[Any, int]:
     """A pipeline fitted on rows [0, rows), and how many of them it learned from; with a share, on evenly spaced ones.
 
     Raises:
-        InputError: the estimator does not know one of `model.parameters`.
+        InputError: the estimator does not know one of `model.parameters`, or not this value of it.
     """
+    from sklearn.utils._param_validation import InvalidParameterError
+
     pipeline, frame = build_pipeline(recipe.features, recipe.model), read_rows(snapshot, 0, rows)
     weights = np.ones(rows) if recipe.time_column is None else history_weights(frame[recipe.time_column], recipe.history)
     taken = np.flatnonzero(weights)
@@ -27,7 +27,10 @@ def fit(snapshot: Snapshot, rows: int, contract: str, recipe: Recipe, share: flo
     frame = frame.iloc[taken]
     weighted = {"model__sample_weight": weights[taken]} if recipe.history.startswith(HALF_LIFE) else {}
     x = encode(contract_of(contract), frame)[recipe.features.all]
-    return pipeline.fit(x, labels(recipe.target, frame), **weighted), len(taken)
+    try:
+        return pipeline.fit(x, labels(recipe.target, frame), **weighted), len(taken)
+    except InvalidParameterError as error:
+        raise InputError(f"model.parameters: {' '.join(str(error).split())}") from None
 
 
 def history_weights(times: Any, history: str) -> np.ndarray:
@@ -40,7 +43,7 @@ def history_weights(times: Any, history: str) -> np.ndarray:
     """
     if history == "all":
         return np.ones(len(times))
-    length = np.timedelta64(parse_duration(history.removeprefix(HALF_LIFE)))
+    length = np.timedelta64(length_of(history.removeprefix(HALF_LIFE)))
     age = times.to_numpy()[-1] - times.to_numpy()
     return 0.5 ** (age / length) if history.startswith(HALF_LIFE) else (age <= length).astype(np.float64)
 

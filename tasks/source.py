@@ -86,10 +86,10 @@ def read_source(use_case: UseCase) -> duckdb.DuckDBPyRelation:
             raise InputError(
                 f"use case {use_case.name!r}: {key}: the source has no column {name!r}; {nearest(name, rows.columns)}"
             )
-    return _timed(rows, source.time_column) if source.time_column else rows
+    return _timed(use_case.name, rows, source.time_column) if source.time_column else rows
 
 
-def _timed(rows: duckdb.DuckDBPyRelation, column: str) -> duckdb.DuckDBPyRelation:
+def _timed(use_case: str, rows: duckdb.DuckDBPyRelation, column: str) -> duckdb.DuckDBPyRelation:
     """The rows with their time as a timestamp in UTC; a CSV has it as text.
 
     Raises:
@@ -101,7 +101,8 @@ def _timed(rows: duckdb.DuckDBPyRelation, column: str) -> duckdb.DuckDBPyRelatio
     if wrong:
         value = wrong[0][rows.columns.index(column)]
         raise InputError(
-            f"source.time_column: {column!r} has {value!r}, which is no time; write ISO 8601, '2026-03-01 12:00'"
+            f"use case {use_case!r}: source.time_column: {column!r} has {value!r}, which is no time; "
+            "write ISO 8601, for example '2026-03-01 12:00'"
         )
     return rows.project(f'* replace (cast(cast("{column}" as timestamptz) as timestamp) as "{column}")')
 

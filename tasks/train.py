@@ -17,7 +17,7 @@ def train(snapshot: Snapshot, rows: int, contract: str, recipe: Recipe) -> Fitte
     """Fit on rows [0, rows) of the snapshot, or on those of them that the recipe's history takes.
 
     Raises:
-        InputError: the estimator does not know one of `model.parameters`.
+        InputError: the estimator does not know one of `model.parameters`, or not this value of it.
     """
     import joblib
 

@@ -108,8 +108,8 @@ def power(screen: Console) -> None:
                 first.append(next(iter(found), None) == column)
                 named.append(bool(found.get(column or "")))
             few = windows[:PEER_WINDOWS]
-            for list_, scores, bound in zip(theirs, _peer_scores(rows, reference, few), bounds, strict=True):
-                list_ += [score > bound for score in scores]
+            for kept, scores, bound in zip(theirs, _peer_scores(rows, reference, few), bounds, strict=True):
+                kept += [score > bound for score in scores]
         right = [_share(first), _share(named)] if column else ["", ""]
         table.add_row(told, _share(alarmed), *right, *map(_share, theirs))
     screen.print(table)
@@ -124,8 +124,8 @@ def _peer_bounds(rows: Rows, pairs: list[tuple[Any, list[Any]]]) -> list[float]:
     """Of each peer the score that the stated share of windows without drift exceeds."""
     scores: tuple[list[float], list[float]] = ([], [])
     for reference, clean in pairs:
-        for list_, found in zip(scores, _peer_scores(rows, reference, clean), strict=True):
-            list_ += found
+        for kept, found in zip(scores, _peer_scores(rows, reference, clean), strict=True):
+            kept += found
     return [float(np.quantile(found, 1 - POWER_RATE)) if found else np.inf for found in scores]
 
 

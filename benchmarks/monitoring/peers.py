@@ -24,12 +24,9 @@ reference, windows = pd.read_parquet(f"{folder}/reference.parquet"), pd.read_par
 columns = {"column_names": numeric + categorical, "treat_as_categorical": categorical}
 calculator = nml.UnivariateDriftCalculator(**columns, chunk_size=size)
 result = calculator.fit(reference).calculate(windows).filter(period="analysis").to_df()
-scores = 0
-for column in numeric + categorical:
-    found = result[column].iloc[:, :]
-    method = found.columns.get_level_values(0)[0]
-    scores = pd.concat([pd.Series(scores), found[method]["value"] / found[method]["upper_threshold"]], axis=1).max(axis=1)
-print(json.dumps([float(s) for s in scores][: len(windows) // size]))
+methods = [(column, result[column].columns[0][0]) for column in numeric + categorical]
+found = [result[column][method]["value"] / result[column][method]["upper_threshold"] for column, method in methods]
+print(json.dumps([float(s) for s in pd.concat(found, axis=1).max(axis=1)][: len(windows) // size]))
 """
 
 

@@ -33,7 +33,6 @@ PROGRAM = """
 import resource, sys, time
 began = time.monotonic()
 from configs.load import parse_use_case
-from configs.schema import Monitoring
 from serving.contract import Column, Contract
 from tasks.detect_drift import compare
 from tasks.values import Bounds
