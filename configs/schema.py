@@ -404,20 +404,42 @@ class Notify(Strict):
         return self
 
 
+class KpiTarget(Strict):
+    """What a number of the service or of the business must keep in every window.
+
+    `kpi` is one that feedback carries (its mean counts), or of the service: `latency_p50` and `latency_p99` (milliseconds in
+    the server), `requests_per_hour`, `refused` (share of requests that the contract refused), `unanswered` (share that got
+    no answer for another reason: overload, deadline, error).
+    """
+
+    kpi: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,39}$")
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> KpiTarget:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("give one of 'at_least' and 'at_most'")
+        return self
+
+
 class Monitoring(Strict):
     """The window that a monitoring run looks at ('1 month', '7 days', '300 rows') and how often it may cry wolf.
 
     `false_alarm_rate` is the share of windows without drift that may alarm, a model. An alarm needs `persistence` windows:
     '2 of 3'. Drift matters when it is estimated to cost more than `tolerance` of `promotion.metric`. An alarm that stays is
-    told again after `cooldown`.
+    told again after `cooldown`. With a `season` a window is compared with those rows of the reference that are of the same
+    hour of the day, day of the week or month of the year.
     """
 
     window: str = "7 days"
+    season: Literal["hour", "weekday", "month"] | None = None
     false_alarm_rate: float = Field(0.01, gt=0, lt=0.5)
     persistence: str = Field("1 of 1", pattern=r"^[1-9] of [1-9]$")
     tolerance: float = Field(0.01, gt=0)
     min_labels: int = Field(200, ge=1)
     cooldown: Duration = timedelta(days=7)
+    targets: list[KpiTarget] = []
     notify: list[Notify] = []
 
     @property
@@ -508,6 +530,8 @@ class UseCase(Strict):
             raise ValueError("'replay' needs 'start' with a time column, and 'share' without one")
         if not timed and self.training.history != ["all"]:
             raise ValueError("'training.history' can only be 'all' where there is no time column")
+        if not timed and self.monitoring.season:
+            raise ValueError("'monitoring.season' needs 'source.time_column'")
         if not timed and not self.monitoring.window.endswith("rows"):
             raise ValueError("'monitoring.window' must be in rows ('300 rows') where there is no time column")
         return self

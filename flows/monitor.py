@@ -7,7 +7,7 @@ from prefect import flow
 from configs.errors import InputError
 from configs.load import load_use_case
 from serving.bundle import read_bundle
-from tasks.calibrate_joint import calibrate_joint, size_class
+from tasks.calibrate_joint import calibrate_joint, seasons_of, size_class
 from tasks.collect_window import collect_window
 from tasks.conclude import conclude
 from tasks.detect_drift import detect_drift
@@ -15,6 +15,7 @@ from tasks.drift_report import drift_report
 from tasks.findings import finding_path
 from tasks.keep_finding import keep_finding
 from tasks.lock import one_at_a_time
+from tasks.measure_service import measure_service
 from tasks.monitored import monitored
 from tasks.notify import notify
 from tasks.performance import measure_performance
@@ -24,7 +25,7 @@ from tasks.window import closed_windows
 
 @flow(name="monitor", flow_run_name="monitor-{use_case}")
 def monitor(use_case: str = "flights", window: str | None = None) -> list[str]:
-    """Drift, performance, alarms, an event and a report for each closed window that has none yet.
+    """Drift, performance, service, alarms, an event and a report for each closed window that has none yet.
 
     Args:
         use_case: A name in `configs/`.
@@ -45,10 +46,11 @@ def monitor(use_case: str = "flights", window: str | None = None) -> list[str]:
             data = collect_window(case, bounds, contract)
             if not data.rows:
                 continue  # nothing was asked, so there is nothing to say
-            joint = calibrate_joint(case, version.bundle, size_class(data.rows))
+            joint = calibrate_joint(case, version.bundle, size_class(data.rows), seasons_of(case, data))
             drift = detect_drift(case, data, version, joint)
             performance = measure_performance(case, data, version.bundle)
-            finding = conclude(case, data, version, drift, performance)
+            service = measure_service(case, data)
+            finding = conclude(case, data, version, drift, performance, service)
             drift_report(case, data, version.bundle, drift)
             notify(case, finding)
             keep_finding(finding)

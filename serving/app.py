@@ -42,6 +42,7 @@ TICK_SECONDS = 0.5
 CALLER = "x-slipway-caller"
 BUDGET = "x-request-timeout-ms"
 LONGEST_ID_HEADER = 16
+OVERLOADED = overloaded()
 
 
 class App:
@@ -56,7 +57,7 @@ class App:
         release = ("x-slipway-release", model.identity.release)
         self._json: Headers = [("content-type", "application/json"), release]
         self._release = release
-        self._no_place = self._failure(overloaded(), _native_fault)[1]
+        self._no_place = self._failure(OVERLOADED, _native_fault)[1]
         self._refused = 0
         self._reading: dict[int, tuple[float, Any]] = {}
         self._grpc: Any = None
@@ -78,7 +79,7 @@ class App:
             loop.run_until_complete(self._grpc.stop(self._options.grace_seconds))
         if self._tracing:
             self._tracing.close()
-        self.model.log.close()
+        self.model.close()
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         started = time.perf_counter()
@@ -90,6 +91,7 @@ class App:
             taken = self.admission.enter(size)
             if taken is None:
                 self._refused += 1
+                self.model.refusals.count(OVERLOADED, "")
                 status, (headers, body) = 429, self._no_place
             else:
                 status, rows, (headers, body) = await self._predict(route, scope, protocol, started)
@@ -106,7 +108,7 @@ class App:
         read, write, fault = route
         headers, job = scope.headers, None
         span = self._tracing.start(f"POST {scope.path}", headers.get("traceparent")) if self._tracing else None
-        status, problem = 200, ""
+        status, problem, caller = 200, "", ""
         try:
             caller = self._caller(headers, "predict")
             body = await self._body(headers, protocol)
@@ -122,6 +124,7 @@ class App:
                 await self.batcher.submit(job)
             return 200, len(job.rows), write(job, context)
         except Exception as error:
+            self.model.refusals.count(error, caller)
             status, answer = self._failure(error, fault)
             problem = str(error)
             return status, len(job.rows) if job is not None else 0, answer
@@ -238,7 +241,7 @@ class App:
         if os.getppid() != self._parent:
             logger.error("the parent process is gone, and with it whoever could stop this worker: it ends")
             os._exit(1)
-        self.model.log.tick()
+        self.model.tick()
         self.model.metrics.queue.set(self.admission.rows)
         if self._refused:  # one line for all of them: a flood must not become a flood of lines
             logger.warning("refused %d requests: as much work as the server takes on", self._refused)

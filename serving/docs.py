@@ -6,10 +6,18 @@ from typing import Any
 
 from serving import open_inference
 from serving.contract import FLOAT32_MAX, Column, Contract
-from serving.model import ServedModel
+from serving.model import MOST_KPIS, ServedModel
 from serving.tensors import DATATYPES
 
 JSON = "application/json"
+KPIS = {
+    "type": "object",
+    "description": "numbers that came of it, by name",
+    "minProperties": 1,
+    "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]{0,39}$"},
+    "additionalProperties": {"type": "number", "minimum": -1e300, "maximum": 1e300},
+    "maxProperties": MOST_KPIS,
+}
 
 
 def openapi(model: ServedModel, authenticated: bool = False) -> dict[str, Any]:
@@ -23,7 +31,7 @@ def openapi(model: ServedModel, authenticated: bool = False) -> dict[str, Any]:
     invocations["requestBody"]["content"][JSON]["example"] = {"dataframe_records": [example(contract)]}
     invocations["requestBody"]["content"]["text/csv"] = {"schema": {"type": "string"}}
     feedback = _post("feedback", "Say what turned out to be true", "FeedbackRequest", "Accepted", (400, 422))
-    label = {"prediction_id": "0123456789abcdef", "label": contract.classes[-1]}
+    label = {"prediction_id": "0123456789abcdef", "label": contract.classes[-1], "kpis": {"minutes": 12.5}}
     feedback["requestBody"]["content"][JSON]["example"] = {"labels": [label]}
     document: dict[str, Any] = {
         "openapi": "3.1.0",
@@ -119,9 +127,12 @@ def _schemas(contract: Contract) -> dict[str, Any]:
             {
                 "labels": {
                     "type": "array",
-                    "items": _object(
-                        {"prediction_id": prediction_id, "label": label}, ["prediction_id", "label"], closed=True
-                    ),
+                    "items": {
+                        **_object(
+                            {"prediction_id": prediction_id, "label": label, "kpis": KPIS}, ["prediction_id"], closed=True
+                        ),
+                        "anyOf": [{"required": ["label"]}, {"required": ["kpis"]}],
+                    },
                 }
             },
             ["labels"],

@@ -50,12 +50,27 @@ class Prediction(msgspec.Struct, frozen=True, tag_field="kind", tag="prediction"
 
 
 class Feedback(msgspec.Struct, frozen=True, tag_field="kind", tag="feedback"):
-    """What turned out to be true for one prediction. The last one counts, all are kept."""
+    """What turned out to be true for one prediction, and numbers that came of it. The last one counts, all are kept."""
 
     prediction_id: str
     time: str
-    label: str | int | bool
+    label: str | int | bool | None
     caller: str
+    kpis: dict[str, float] | None = None
+
+
+class Refused(msgspec.Struct, frozen=True, tag_field="kind", tag="refused"):
+    """How many requests were not answered within half a second: the HTTP status, and the feature that was wrong."""
+
+    time: str
+    event_time: str
+    status: int
+    feature: str
+    caller: str
+    requests: int
+
+
+Entry = Prediction | Feedback | Refused
 
 
 class PredictionLog:
@@ -77,7 +92,7 @@ class PredictionLog:
         self._file: int | None = None
         self._open()
 
-    def append(self, records: Sequence[Prediction | Feedback]) -> int:
+    def append(self, records: Sequence[Entry]) -> int:
         """Write the records of one batch; returns the bytes written.
 
         Raises:

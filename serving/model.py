@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -16,10 +17,11 @@ import numpy as np
 from serving.bundle import Bundle
 from serving.contract import ContractError
 from serving.job import Job
-from serving.log import Feedback, Prediction, PredictionLog, Sensitive
+from serving.log import Entry, Feedback, Prediction, PredictionLog, Sensitive
 from serving.metrics import Metrics
 from serving.records import Records
-from serving.refusal import too_late, unlogged
+from serving.refusal import Refusal, too_late, unlogged
+from serving.refusals import Refusals
 from serving.scoring import Scorer
 
 logger = logging.getLogger("slipway")
@@ -31,6 +33,19 @@ class Identity(msgspec.Struct, frozen=True):
     version: str
     release: str
     variant: str = "champion"
+
+
+KpiName = Annotated[str, msgspec.Meta(pattern="^[A-Za-z_][A-Za-z0-9_]{0,39}$")]
+Number = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
+MOST_KPIS = 20
+
+
+class Outcome(msgspec.Struct, forbid_unknown_fields=True):
+    """What turned out to be true for one prediction (`label`), what came of it in numbers (`kpis`), or both."""
+
+    prediction_id: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    label: str | int | bool | None = None
+    kpis: Annotated[dict[KpiName, Number], msgspec.Meta(max_length=MOST_KPIS)] | None = None
 
 
 class ServedModel:
@@ -62,6 +77,8 @@ class ServedModel:
         self._cache: OrderedDict[tuple[str, int], np.ndarray] = OrderedDict()
         self._cache_size = cache_size
         self._classes = set(map(repr, self.contract.classes))
+        self.refusals = Refusals(column.name for column in self.contract.columns)
+        self._last: tuple[str, str] | None = None
         self._prefix = secrets.token_hex(8)
         self._count = 0
 
@@ -82,21 +99,47 @@ class ServedModel:
             for job in live:
                 job.error = error
 
-    def feedback(self, labels: Sequence[tuple[str, str | int | bool]], caller: str) -> None:
+    def feedback(self, outcomes: Sequence[Outcome], caller: str) -> None:
         """Log what turned out to be true, by prediction id.
 
         Raises:
-            ContractError: labels are not among the contract's classes; nothing is logged.
+            ContractError: labels are not among the contract's classes, or one says nothing; nothing is logged.
             Refusal: the log cannot be written.
         """
-        wrong = [row for row, (_, label) in enumerate(labels) if repr(label) not in self._classes]
-        if wrong:
-            allowed = ", ".join(map(repr, self.contract.classes))
-            raise ContractError(f"{str(labels[wrong[0]][1])[:40]!r} is not one of {allowed}", self.contract.target, wrong[0])
+        for row, outcome in enumerate(outcomes):
+            self._check(row, outcome)
         now = utc_text(datetime.now(UTC))
-        if labels:
-            self._write([Feedback(prediction_id, now, label, caller) for prediction_id, label in labels])
-        self.metrics.feedback.inc(len(labels))
+        if outcomes:
+            self._write([Feedback(one.prediction_id, now, one.label, caller, one.kpis) for one in outcomes])
+        self.metrics.feedback.inc(len(outcomes))
+
+    def _check(self, row: int, outcome: Outcome) -> None:
+        label = outcome.label
+        if label is None and not outcome.kpis:
+            raise ContractError("has neither a label nor kpis", None, row)
+        if label is not None and repr(label) not in self._classes:
+            allowed = ", ".join(map(repr, self.contract.classes))
+            raise ContractError(f"{str(label)[:40]!r} is not one of {allowed}", self.contract.target, row)
+
+    def tick(self) -> None:
+        """Called twice a second: what was refused is written, and a segment that is old is closed."""
+        self._write_refusals()
+        self.log.tick()
+
+    def close(self) -> None:
+        """The server ends."""
+        self._write_refusals()
+        self.log.close()
+
+    def _write_refusals(self) -> None:
+        """Nobody can be asked when a refused event was to happen: it counts as far from now as the last answered one."""
+        now = datetime.now(UTC)
+        happened, at = map(datetime.fromisoformat, self._last) if self._last else (now, now)
+        records = self.refusals.records(utc_text(now), utc_text(now + (happened - at)))
+        if records:
+            with contextlib.suppress(Refusal):  # the log cannot be written, which is told: they stay for the next time
+                self._write(records)
+                self.refusals.clear()
 
     def _answer(self, jobs: list[Job]) -> None:
         rows = jobs[0].rows if len(jobs) == 1 else [row for job in jobs for row in job.rows]
@@ -128,6 +171,7 @@ class ServedModel:
                     )
                 )
             at = end
+            self._last = happened, now
         if self._sensitive:
             entries = [self._guarded(entry, self._sensitive) for entry in entries]
         self._write(entries)
@@ -168,7 +212,7 @@ class ServedModel:
     def _guarded(self, entry: Prediction, sensitive: Sensitive) -> Prediction:
         return msgspec.structs.replace(entry, features=sensitive.guard(msgspec.to_builtins(entry.features)))
 
-    def _write(self, entries: Sequence[Prediction | Feedback]) -> None:
+    def _write(self, entries: Sequence[Entry]) -> None:
         try:
             self.metrics.log_bytes.inc(self.log.append(entries))
         except OSError as error:

@@ -1,4 +1,4 @@
-"""The native protocol: `POST /predict` with records by name, `POST /feedback` with labels by prediction id.
+"""The native protocol: `POST /predict` with records by name, `POST /feedback` with labels and numbers by prediction id.
 
 `event_time` is when what is asked about happens; without it, now. `prediction_ids`, one a record, let a client name its
 predictions, so that a request sent again is counted once.
@@ -13,23 +13,16 @@ import msgspec
 
 from serving.contract import ContractError
 from serving.job import Job
-from serving.model import ServedModel, event_text
+from serving.model import Outcome, ServedModel, event_text
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-class Label(msgspec.Struct, forbid_unknown_fields=True):
-    """What turned out to be true for one prediction."""
-
-    prediction_id: Id
-    label: str | int | bool
-
-
 class FeedbackRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Labels, one or many."""
+    """Outcomes, one or many."""
 
-    labels: list[Label]
+    labels: list[Outcome]
 
 
 class Answer(msgspec.Struct, gc=False):
@@ -93,10 +86,10 @@ class Native:
         return self._encode(PredictResponse(self._model.contract.use_case, identity.version, identity.release, answers))
 
     def feedback(self, body: bytes, caller: str) -> bytes:
-        """Log the labels of a body; raises as `read` does."""
-        labels = self._feedback.decode(body).labels
-        self._model.feedback([(label.prediction_id, label.label) for label in labels], caller)
-        return b'{"accepted":%d}' % len(labels)
+        """Log the outcomes of a body; raises as `read` does."""
+        outcomes = self._feedback.decode(body).labels
+        self._model.feedback(outcomes, caller)
+        return b'{"accepted":%d}' % len(outcomes)
 
     def _read_leniently(self, body: bytes) -> Any:
         try:

@@ -134,11 +134,11 @@ class Service:
     async def _infer(self, body: bytes, context: Any) -> Any:
         loop = asyncio.get_running_loop()
         began, status, job, taken = loop.time(), 500, None, self._admission.enter(len(body))
+        caller = _metadata(context, "x-slipway-caller") or ""
         span = self._tracing.start(METHOD, _metadata(context, "traceparent")) if self._tracing else None
         try:
             if taken is None:
                 raise overloaded()
-            caller = _metadata(context, "x-slipway-caller") or ""
             if self._guard:
                 caller = self._guard.admit(_metadata(context, "authorization"), "predict")
             request = messages.ModelInferRequest.FromString(body)
@@ -156,12 +156,15 @@ class Service:
             raise
         except ContractError as error:
             status = 400
+            self._model.refusals.count(error, caller[:100])
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except Refusal as refusal:
             status = refusal.status
+            self._model.refusals.count(refusal, caller[:100])
             await context.abort(CODES[status], refusal.problem)
         except DecodeError:
             status = 400
+            self._model.refusals.count(ContractError("not a ModelInferRequest"), caller[:100])
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "not a ModelInferRequest")
         finally:
             if taken is not None:

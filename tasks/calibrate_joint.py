@@ -8,22 +8,34 @@ from tasks.frames import as_served
 from tasks.monitoring.bins import make_layout
 from tasks.monitoring.joint import LEAST_ROWS, bound, null_of
 from tasks.monitoring.null import OTHER_SHARE
+from tasks.monitoring.season import same_season, seasons
 from tasks.step import step
-from tasks.values import BundleRef
+from tasks.values import BundleRef, Window
 
 
 @step
-def calibrate_joint(use_case: UseCase, bundle: BundleRef, rows: int) -> float:
-    """The bound for windows of about that many rows. It takes seconds, so it is kept for the windows that follow."""
+def calibrate_joint(use_case: UseCase, bundle: BundleRef, rows: int, of: list[int]) -> float:
+    """The bound for windows of about that many rows, of these seasons. It takes seconds, so it is kept."""
     import pandas as pd
 
     if rows < LEAST_ROWS:
         return 1.0  # no AUC is over it
     reference, time = pd.read_parquet(bundle.path / "reference.parquet"), use_case.source.time_column
+    times = reference[time].to_numpy() if time else None
+    chosen = same_season(times, use_case.monitoring.season, of)
+    if times is not None and chosen is not None:
+        reference, times = reference[chosen].reset_index(drop=True), times[chosen]
     served = as_served(read_bundle(bundle.path).contract, reference, use_case.watched)
     layout = make_layout(served, use_case.features.numeric)
-    null = null_of(layout.codes(served), reference[time].to_numpy() if time else None, rows)
+    null = null_of(layout.codes(served), times, rows)
     return bound(*null, use_case.monitoring.false_alarm_rate * OTHER_SHARE)
+
+
+def seasons_of(use_case: UseCase, window: Window) -> list[int]:
+    """The seasons that a window's rows are of (`monitoring.season`)."""
+    import pandas as pd
+
+    return seasons(pd.read_parquet(window.path, columns=["time"])["time"].to_numpy(), use_case.monitoring.season)
 
 
 def size_class(rows: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import smtplib
 from email.message import EmailMessage
 from typing import Any, NamedTuple
@@ -16,13 +17,18 @@ SECONDS = 10
 
 
 class Message(NamedTuple):
-    """What people are told: a line, why, where to look, a page for those who read on, and all of it as data."""
+    """What people are told: a line, why, where to look, a page for those who read on, all of it as data, and a plot.
+
+    `plot` is a PNG, `plot_link` where a browser finds it.
+    """
 
     title: str
     reason: str
     link: str
     page: str
     data: dict[str, Any]
+    plot: bytes = b""
+    plot_link: str = ""
 
 
 def send(channel: Notify, message: Message) -> None:
@@ -36,14 +42,20 @@ def send(channel: Notify, message: Message) -> None:
 
 
 def _webhook(channel: Notify, message: Message) -> None:
-    httpx.post(_url(channel), json=message.data, timeout=SECONDS).raise_for_status()
+    """The data, and the plot as base64."""
+    plot = {"plot": {"link": message.plot_link, "png": base64.b64encode(message.plot).decode()}} if message.plot else {}
+    httpx.post(_url(channel), json={**message.data, **plot}, timeout=SECONDS).raise_for_status()
 
 
 def _slack(channel: Notify, message: Message) -> None:
-    """Slack's incoming webhook: a plain `text`, and blocks for clients that show them."""
+    """Slack's incoming webhook: a plain `text`, and blocks for clients that show them.
+
+    It takes no files, and an image only from where Slack itself can fetch it; so the plot is a link.
+    """
+    plot = f"  <{message.plot_link}|Plot>" if message.plot else ""
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": {"type": "plain_text", "text": message.title[:150]}},
-        {"type": "section", "text": {"type": "mrkdwn", "text": f"{message.reason}\n<{message.link}|Where to look>"}},
+        {"type": "section", "text": {"type": "mrkdwn", "text": f"{message.reason}\n<{message.link}|Where to look>{plot}"}},
     ]
     body = {"text": f"{message.title}: {message.reason} {message.link}", "blocks": blocks}
     httpx.post(_url(channel), json=body, timeout=SECONDS).raise_for_status()
@@ -53,6 +65,8 @@ def _email(channel: Notify, message: Message) -> None:
     letter = EmailMessage()
     letter["Subject"], letter["From"], letter["To"] = message.title, channel.sender, ", ".join(channel.to)
     letter.set_content(f"{message.reason}\n\n{message.link}\n\n{message.page}")
+    if message.plot:
+        letter.add_attachment(message.plot, maintype="image", subtype="png", filename="window.png", disposition="inline")
     host, _, port = str(channel.server).rpartition(":")
     user, password = secret("SLIPWAY_SMTP_USERNAME"), secret("SLIPWAY_SMTP_PASSWORD")
     with smtplib.SMTP(host, int(port), timeout=SECONDS) as server:

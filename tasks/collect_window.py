@@ -13,7 +13,7 @@ from tasks.window import read_window
 @task
 def collect_window(use_case: UseCase, bounds: Bounds, contract: Contract) -> Window:
     """Keep a window's rows, or a sample of them, in the store."""
-    table, asked, torn = read_window(use_case, bounds, contract)
+    table, asked, torn, refused = read_window(use_case, bounds, contract)
     labelled = table.num_rows - table["target"].null_count
     if torn:
         get_run_logger().warning("The prediction log has %s lines torn by a crash, never answered: cut off", torn)
@@ -27,4 +27,5 @@ def collect_window(use_case: UseCase, bounds: Bounds, contract: Contract) -> Win
         rows=asked,
         labelled=labelled,
         data=put_parquet("windows", table),
+        refused=refused,
     )

@@ -14,9 +14,10 @@ from serving.scoring import Scorer
 from tasks.frames import encode, model_input, read_rows
 from tasks.history import record
 from tasks.metrics import day_blocks, gain, resamples, score
+from tasks.monitoring.null import quantile
 from tasks.registry import registry
 from tasks.slices import by_slice, slices_table
-from tasks.values import Comparison, Evaluation, Split, Version
+from tasks.values import Comparison, Evaluation, Slice, Split, Version
 
 RESAMPLES = 500
 
@@ -28,7 +29,8 @@ def compare(
     """Decide whether the challenger is better, and keep the reason either way.
 
     Both are scored on the holdout; the difference is resampled by whole days (paired). The challenger is judged by the
-    candidate that was fitted without these rows; `evaluation.scores` holds its answers.
+    candidate that was fitted without these rows; `evaluation.scores` holds its answers. A slice that is shown to lose more
+    than `monitoring.tolerance` keeps the champion.
     """
     if champion is None:
         comparison = Comparison(better=True, reason="there is no champion yet")
@@ -91,6 +93,9 @@ def measure(use_case: UseCase, champion: Version, evaluation: Evaluation, split:
     before, after = score(rule.metric, target, theirs), score(rule.metric, target, ours)
     lower, difference = float(np.nanquantile(gains, 1 - rule.confidence)), gain(rule.metric, after, before)
     better, told = judged(lower, use_case.monitoring.tolerance if "drift" in cause else 0.0)
+    parts = by_slice(frame, slices, target, blocks, gained) if slices else []
+    if better and (worse := shown_worse(parts, use_case.monitoring.tolerance, 1 - rule.confidence)):
+        better, told = False, f"{told}, but shown worse where {worse.where}: {worse.value:+.4f} on {worse.rows:,} rows"
     return Comparison(
         better=better,
         reason=f"challenger {rule.metric} {after:.4f} against {before:.4f} on the newest {len(target):,} labelled rows; "
@@ -102,8 +107,24 @@ def measure(use_case: UseCase, champion: Version, evaluation: Evaluation, split:
         lower=lower,
         confidence=rule.confidence,
         rows=len(target),
-        slices=by_slice(frame, slices, target, blocks, gained) if slices else [],
+        slices=parts,
     )
+
+
+def shown_worse(slices: list[Slice], tolerance: float, rate: float) -> Slice | None:
+    """The slice that loses most, where it loses more than the tolerance and chance does not explain that at the rate.
+
+    The rate is shared by all slices (Bonferroni), since one of many is always the worst.
+
+    >>> one = Slice(where="c=x", value=-0.05, lower=-0.07, upper=-0.03, rows=900)
+    >>> shown_worse([one], 0.01, 0.05) == one, shown_worse([one], 0.10, 0.05)
+    (True, None)
+    """
+    worst = min(slices, key=lambda one: one.value, default=None)
+    if worst is None or worst.value >= -tolerance:
+        return None
+    error = (worst.upper - worst.lower) / (2 * quantile(0.975, np.inf))
+    return worst if worst.value + error * quantile(1 - rate / len(slices), np.inf) < 0 else None
 
 
 def judged(lower: float, margin: float) -> tuple[bool, str]:

@@ -14,18 +14,20 @@ from tasks.findings import describe, drift_page, findings, retraining_cause, tol
 from tasks.history import record
 from tasks.metrics import gain
 from tasks.monitoring.alarms import CLEARLY_OVER, alarms
-from tasks.values import Drift, Finding, Performance, Version, Window
+from tasks.values import Drift, Finding, Performance, Service, Version, Window
 
 
 @task
-def conclude(use_case: UseCase, window: Window, version: Version, drift: Drift, performance: Performance) -> Finding:
+def conclude(
+    use_case: UseCase, window: Window, version: Version, drift: Drift, performance: Performance, service: Service
+) -> Finding:
     """Decide which alarms are open, and emit the event.
 
-    Events are `slipway.fault`, `.drift`, `.performance`, `.estimate`, `.labels` and `.healthy`; one carries
+    Events are `slipway.fault`, `.drift`, `.performance`, `.estimate`, `.target`, `.labels` and `.healthy`; one carries
     `slipway.retrain: yes` where the use case wants a retraining for that cause, which is what the triggers in `prefect.yaml`
     look for. One window starts one retraining at most, whatever it found, and none while something upstream is broken.
     """
-    until, found = window_end(window), causes(drift, performance)
+    until, found = window_end(window), causes(drift, performance, service)
     earlier = [f for f in findings(use_case.name) if f.window != window.name and f.until <= until]
     finding = Finding(
         use_case=use_case.name,
@@ -35,6 +37,7 @@ def conclude(use_case: UseCase, window: Window, version: Version, drift: Drift, 
         rows=window.rows,
         drift=drift,
         performance=performance,
+        service=service,
         causes=list(found),
         alarms=alarms(
             earlier[-1].alarms if earlier else {},
@@ -55,15 +58,20 @@ def conclude(use_case: UseCase, window: Window, version: Version, drift: Drift, 
     return finding
 
 
-def causes(drift: Drift, performance: Performance) -> dict[str, str]:
+def causes(drift: Drift, performance: Performance, service: Service) -> dict[str, str]:
     """What is wrong, the gravest first, and why."""
     found = {}
-    if drift.persists and drift.faults:
-        found["fault"] = "; ".join(f"{name}: {told}" for name, told in drift.faults.items())
+    broken = [f"{name}: {told}" for name, told in drift.faults.items()] if drift.persists else []
+    if service.fault:
+        broken.append(service.fault)
+    if broken:
+        found["fault"] = "; ".join(broken)
     if performance.fell or performance.estimate_fell:
         found["performance" if performance.fell else "estimate"] = told_performance(performance)
     if drift.persists and (set(drift.matters) - set(drift.faults) or drift.matters_jointly):
         found["drift"] = told_drift(drift, performance.metric)
+    if service.missed:
+        found["target"] = "; ".join(service.missed.values())
     return found
 
 

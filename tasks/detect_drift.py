@@ -21,6 +21,7 @@ from tasks.monitoring.estimate import calibrator, expected_score
 from tasks.monitoring.faults import fault
 from tasks.monitoring.joint import LEAST_ROWS, domain_auc
 from tasks.monitoring.null import COLUMNS_SHARE, OTHER_SHARE, calibrate
+from tasks.monitoring.season import same_season, seasons
 from tasks.values import ColumnDrift, Drift, Version, Window
 
 
@@ -35,6 +36,7 @@ def detect_drift(use_case: UseCase, window: Window, version: Version, joint_boun
     holdout = pd.read_parquet(version.bundle.path / "holdout.parquet")
     numeric = [name for name in use_case.watched if name in use_case.features.numeric]
     times = reference[time].to_numpy() if time else None
+    reference, times, compared = _of_the_season(use_case.monitoring, logged["time"].to_numpy(), reference, times)
     current, reference = (as_served(bundle.contract, frame, use_case.watched) for frame in (logged, reference))
     columns = compare(use_case.monitoring, current, reference, times, numeric, COLUMNS_SHARE)
     times = holdout["time"].to_numpy() if time else None
@@ -60,6 +62,7 @@ def detect_drift(use_case: UseCase, window: Window, version: Version, joint_boun
         blocks=columns[1],
         persists=_persists(use_case, window, version, max(c.score for c in [*found.values(), joint]) > 1),
         tolerance=use_case.monitoring.tolerance,
+        compared_with=compared,
     )
     for name in result.drifted:
         get_run_logger().info("Window %s: %s", window.name, told_column(name, result, metric))
@@ -90,6 +93,22 @@ def compare(
         name: ColumnDrift(score=scores[name], distance=float(found[number]), outside=float(outside[number]))
         for number, name in enumerate(reference)
     }, calibration.blocks
+
+
+def _of_the_season(
+    rules: Monitoring, window: np.ndarray, reference: Any, times: np.ndarray | None
+) -> tuple[Any, np.ndarray | None, str]:
+    """The rows of the reference that the window is compared with, their times, and how that is told."""
+    if rules.season is None or times is None:
+        return reference, times, ""
+    chosen = same_season(times, rules.season, seasons(window, rules.season))
+    if chosen is None:
+        return reference, times, f"the whole reference, which has too few rows of the same {rules.season}"
+    return (
+        reference[chosen].reset_index(drop=True),
+        times[chosen],
+        f"the {chosen.sum():,} rows of the reference of the same {rules.season}",
+    )
 
 
 def _persists(use_case: UseCase, window: Window, version: Version, over: bool) -> bool:

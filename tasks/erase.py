@@ -92,7 +92,7 @@ def _rewrite(folder: Path, part: Path, ids: set[str]) -> dict[str, int]:
         memory.pipe("/part", read_part(part))
         connection.execute("create table ids as select unnest(?::varchar[]) as id", [sorted(ids)])
         connection.execute("create table records as from read_parquet('memory:///part', hive_partitioning = false)")
-        chosen = "prediction_id in (select id from ids)"
+        chosen = "coalesce(prediction_id in (select id from ids), false)"  # counts of refusals are nobody's
         counted: dict[str, Any] = dict(
             connection.sql(f"select kind, count(*) from records where {chosen} group by kind").fetchall()
         )

@@ -11,12 +11,16 @@ from configs.errors import InputError
 from configs.schema import UseCase
 from configs.settings import made, reports, use_case_home
 from tasks.slices import slices_table
-from tasks.values import ColumnDrift, Drift, Finding, Performance
+from tasks.values import ColumnDrift, Drift, Finding, Performance, Service
+
+REASONS = 10  # why requests were refused, on a page
 
 
 def told(finding: Finding) -> str:
     """The finding in one line."""
-    return f"{told_drift(finding.drift, finding.performance.metric)}; {told_performance(finding.performance)}"
+    missed = "".join(f"; target missed: {how}" for how in finding.service.missed.values())
+    fault = f"; {finding.service.fault}" if finding.service.fault else ""
+    return f"{told_drift(finding.drift, finding.performance.metric)}; {told_performance(finding.performance)}{fault}{missed}"
 
 
 def told_drift(drift: Drift, metric: str) -> str:
@@ -53,7 +57,8 @@ def told_performance(performance: Performance) -> str:
     metric = performance.metric
     if performance.value is not None and performance.floor is not None:
         verb = "fell under its floor" if performance.fell else "holds its floor"
-        rose = f", errors rose about {performance.rose}" if performance.fell and performance.rose else ""
+        times = ", ".join(f"{when} ({name})" for name, when in performance.rose.items())
+        rose = f", errors rose about {times}" if performance.fell and times else ""
         return (
             f"{metric} {performance.value:.3f} ({performance.lower:.3f} to {performance.upper:.3f}) {verb} "
             f"{performance.floor:.3f}{rose}"
@@ -93,6 +98,7 @@ def describe(finding: Finding) -> str:
     measured = _interval(performance.lower, performance.upper)
     estimated = _interval(performance.estimate_lower, performance.estimate_upper)
     now, before = performance.answers, performance.answers_expected
+    compared = f" Compared with {drift.compared_with}." if drift.compared_with else ""
     return f"""# {finding.use_case}, window {finding.window}
 
 {told(finding)}. {finding.rows:,} requests to version {finding.version}. [Evidently report]({finding.report})
@@ -107,8 +113,9 @@ def describe(finding: Finding) -> str:
 {slices_table(metric, performance.slices)}Positive answers {now.positives:.1%} (in the holdout {before.positives:.1%}),
 confidence {now.confidence:.3f} ({before.confidence:.3f}).
 
+{_kpis(finding.service)}
 Bounds let {finding.false_alarm_rate:.1%} of windows without drift alarm; those of the columns rest on {drift.blocks:,}
-independent blocks of the reference. A score over 1 is drift.
+independent blocks of the reference. A score over 1 is drift.{compared}
 
 | column | score | distance | outside the reference | cost | |
 |---|---|---|---|---|---|
@@ -116,6 +123,18 @@ independent blocks of the reference. A score over 1 is drift.
 {_row("(all jointly; the AUC of a domain classifier)", drift.joint)}
 {_row("(prediction score)", drift.prediction)}
 """
+
+
+def _kpis(service: Service) -> str:
+    """Every KPI beside its target, and what was refused."""
+    rows = "".join(
+        f"| {name} | {kpi.value:.4g} | {_interval(kpi.lower, kpi.upper)} | {kpi.rows:,} | {kpi.target} | "
+        f"{'missed' if kpi.missed else 'kept' if kpi.target else ''} |\n"
+        for name, kpi in service.kpis.items()
+    )
+    refused = "".join(f"| {each.status} | {each.feature} | {each.requests:,} |\n" for each in service.refused[:REASONS])
+    table = f"\n| KPI | value | 95 % | rows | target | |\n|---|---|---|---|---|---|\n{rows}"
+    return table + (f"\n| refused with | for | requests |\n|---|---|---|\n{refused}" if refused else "")
 
 
 def _row(name: str, column: ColumnDrift, what: str = "") -> str:

@@ -108,11 +108,11 @@ def measure(
     return value, float(low), float(high)
 
 
-def _rose(known: Any, target: np.ndarray, probability: np.ndarray, level: float) -> str | None:
-    """When the squared errors rose; with rows that have no time, the row of the window."""
+def _rose(known: Any, target: np.ndarray, probability: np.ndarray, level: float) -> dict[str, str]:
+    """When the squared errors rose, as each detector has it."""
     now = (known["probability"] - known["target"].astype(float)).to_numpy() ** 2
-    row = errors_rose((probability - target) ** 2, now, level)
-    return None if row is None else f"{known['time'].iloc[row]:%Y-%m-%d %H:%M}"
+    rows = errors_rose((probability - target) ** 2, now, level)
+    return {name: f"{known['time'].iloc[row]:%Y-%m-%d %H:%M}" for name, row in rows.items()}
 
 
 def label_weights(probability: np.ndarray, labelled: np.ndarray) -> np.ndarray:

@@ -36,6 +36,10 @@ COLUMNS = {
     "features": "JSON",
     "prediction": "VARCHAR",
     "label": "VARCHAR",
+    "kpis": "JSON",
+    "status": "INTEGER",
+    "feature": "VARCHAR",
+    "requests": "BIGINT",
     "probabilities": "DOUBLE[]",
     "latency_us": "BIGINT",
     "request_digest": "VARCHAR",
@@ -101,7 +105,7 @@ def _source(folder: Path, memory: Any) -> str:
     if lines:
         queries.append(f"select *, {BUCKET} as bucket from {json_lines(lines)}")
     if tables:
-        queries.append(f"select * from read_parquet({tables!r}, hive_partitioning = false)")
+        queries.append(f"select * from read_parquet({tables!r}, hive_partitioning = false, union_by_name = true)")
     return " union all by name ".join(queries)
 
 

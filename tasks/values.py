@@ -17,6 +17,7 @@ from configs.schema import Recipe, Resources, UseCase
 from configs.settings import store
 
 UNKNOWN_SHARE = 0.05
+CONTRACT = 422  # the status of a request that the contract refused
 
 
 class Value(BaseModel):
@@ -204,7 +205,7 @@ class Slice(Value):
 class Comparison(Value):
     """A verdict: champion against challenger on the same newest labelled rows. No numbers where nothing was measured.
 
-    `slices` has the gain of each; it is told, and does not decide.
+    `slices` has the gain of each.
     """
 
     better: bool
@@ -227,10 +228,19 @@ class Bounds(Value):
     end: str
 
 
+class Refusal(Value):
+    """How many requests of a window got no answer: the HTTP status (422: the contract refused them), the feature."""
+
+    status: int
+    feature: str
+    requests: int
+
+
 class Window(Value):
     """A closed slice of the prediction log; `data` is a Parquet of its rows joined with the latest feedback.
 
-    `rows` is how many requests it had; of a long one `data` holds a sample, and `labelled` counts in that.
+    `rows` is how many requests it had; of a long one `data` holds a sample, and `labelled` counts in that. `refused` are
+    requests that were not answered, the most frequent reason first.
     """
 
     use_case: str
@@ -240,6 +250,7 @@ class Window(Value):
     rows: int
     labelled: int
     data: str
+    refused: list[Refusal] = []
 
     @property
     def path(self) -> Path:
@@ -266,7 +277,8 @@ class Drift(Value):
     """Every watched column, all jointly and the prediction score; from how many independent blocks the bounds come.
 
     Of `joint` the distance is the AUC of a domain classifier, and the cost is known where no single column drifted.
-    `persists` is False while too few windows in a row were over the bound (`monitoring.persistence`).
+    `persists` is False while too few windows in a row were over the bound (`monitoring.persistence`). `compared_with` says
+    which rows of a seasonal reference.
     """
 
     columns: dict[str, ColumnDrift]
@@ -275,6 +287,7 @@ class Drift(Value):
     blocks: int
     persists: bool
     tolerance: float
+    compared_with: str = ""
 
     @property
     def drifted(self) -> list[str]:
@@ -319,7 +332,7 @@ class Performance(Value):
 
     `floor` is calibrated on the champion's holdout, `estimate_floor` on estimates of it. `labelled` of `rows` had a label;
     `weighted` says whether the labelled rows' scores differed so much from all that they were weighted. `rose`
-    is when river's ADWIN saw the errors rise. `slices` has the metric of each; `answers_expected` are those
+    is when each of river's detectors saw the errors rise. `slices` has the metric of each; `answers_expected` are those
     of the holdout.
     """
 
@@ -333,7 +346,7 @@ class Performance(Value):
     rows: int
     weighted: bool
     fell: bool
-    rose: str | None
+    rose: dict[str, str]
     estimate: float | None
     estimate_lower: float | None
     estimate_upper: float | None
@@ -342,6 +355,43 @@ class Performance(Value):
     slices: list[Slice] = []
     answers: Answers
     answers_expected: Answers
+
+
+class Kpi(Value):
+    """A number of the service or of the business over a window.
+
+    What feedback carries is known of some rows (`rows`), so it has an interval of 95 %; the rest is counted. `missed` says
+    that the `target` is not kept; of what has an interval, that chance does not explain it at the calibrated rate.
+    """
+
+    value: float
+    lower: float | None = None
+    upper: float | None = None
+    rows: int
+    target: str = ""
+    missed: bool = False
+
+
+class Service(Value):
+    """How the service did in a window: its KPIs by name, and what it refused, the most frequent reason first."""
+
+    kpis: dict[str, Kpi]
+    refused: list[Refusal] = []
+
+    @property
+    def fault(self) -> str | None:
+        """Why something upstream is broken: clients send much that the contract refuses."""
+        share = self.kpis["refused"].value if "refused" in self.kpis else 0.0
+        if share <= UNKNOWN_SHARE:
+            return None
+        features = [r.feature for r in self.refused if r.status == CONTRACT and r.feature]
+        most = f", most for {features[0]}" if features else ""
+        return f"{share:.0%} of the requests were refused by the contract{most}"
+
+    @property
+    def missed(self) -> dict[str, str]:
+        """The targets that were not kept, and how."""
+        return {name: f"{name} {kpi.value:.4g}, target {kpi.target}" for name, kpi in self.kpis.items() if kpi.missed}
 
 
 class Alarm(Value):
@@ -363,6 +413,7 @@ class Finding(Value):
     rows: int
     drift: Drift
     performance: Performance
+    service: Service
     causes: list[str]
     alarms: dict[str, Alarm]
     report: str

@@ -10,21 +10,23 @@ from typing import Any, NamedTuple
 from configs.schema import UseCase, parse_duration
 from serving.contract import Contract
 from tasks.clock import current_time
-from tasks.prediction_log import BUCKETS, LIVE, open_log
-from tasks.values import Bounds
+from tasks.prediction_log import BUCKETS, LIVE, TEST_CALLER, open_log
+from tasks.values import Bounds, Refusal
 
 # As many as a reference has: the bounds of longer windows are those of a third of it (tasks/monitoring/null.py), and an AUC
 # has a standard error of 0.003 with as many labels of which a fifth are positive.
 SAMPLE = 50_000
 RESENT = "1 day"
+KPI = "kpi."
 
 
 class WindowRows(NamedTuple):
-    """An Arrow table of a window's rows, how many requests the window had, and how many torn lines the log has."""
+    """An Arrow table of a window's rows, how many requests it had, how many torn lines the log has, and what was refused."""
 
     table: Any
     asked: int
     torn: int
+    refused: list[Refusal]
 
 
 def closed_windows(use_case: UseCase) -> list[Bounds]:
@@ -74,7 +76,8 @@ def read_window(use_case: UseCase, bounds: Bounds, contract: Contract, most: int
     """A window's rows, or a random sample of about `most` where there are more.
 
     The columns are time, prediction_id, version, probability (of the positive class), target (1, 0, or null while no
-    label has come; of several the last counts) and the features. A prediction that was logged again, because a client
+    label has come; of several the last counts), latency_us, a `kpi.NAME` for each number that feedback carried, and the
+    features. A prediction that was logged again, because a client
     or the gateway sent it again within a day, counts once.
     """
     features = ", ".join(f'p.features."{name}" as "{name}"' for name in contract.names)
@@ -91,6 +94,8 @@ def read_window(use_case: UseCase, bounds: Bounds, contract: Contract, most: int
             create temp table labels as select prediction_id, arg_max(label, time) as label from log
             where kind = 'feedback' and {chosen} and prediction_id in (select prediction_id from members)
             group by prediction_id""")
+        names = _gather_kpis(log, chosen)
+        kpis = "".join(f', kpis."{name}" as "{KPI}{name}"' for name in names)
         table = log.sql(f"""
             with predictions as (
                 select * from log where {LIVE} and {_inside(bounds)} and {chosen}
@@ -98,11 +103,42 @@ def read_window(use_case: UseCase, bounds: Bounds, contract: Contract, most: int
                 qualify row_number() over (partition by prediction_id order by time) = 1
             )
             select p.event_time as time, p.prediction_id, p.model_version as version, p.probabilities[2] as probability,
-                   cast(labels.label = {_label(contract)} as integer) as target, {features}
-            from predictions p left join labels using (prediction_id)
+                   cast(labels.label = {_label(contract)} as integer) as target, p.latency_us{kpis}, {features}
+            from predictions p left join labels using (prediction_id) left join kpis using (prediction_id)
             order by p.event_time, p.time, p.prediction_id
         """).to_arrow_table()
-    return WindowRows(table, asked if asked > most else table.num_rows, torn)
+        refused = _refused(log, bounds, table)
+    return WindowRows(table, asked if asked > most else table.num_rows, torn, refused)
+
+
+def _gather_kpis(log: Any, chosen: str) -> list[str]:
+    """A table `kpis` of the members' numbers, the last of each, a column a name; returns the names."""
+    log.execute(f"""
+        create temp table numbers as select prediction_id, name, arg_max(kpis ->> name, time)::double as value
+        from (select prediction_id, time, kpis, unnest(json_keys(kpis)) as name from log
+              where kind = 'feedback' and kpis is not null and {chosen}
+              and prediction_id in (select prediction_id from members))
+        group by prediction_id, name""")
+    names = [name for (name,) in log.sql("select distinct name from numbers order by name").fetchall()]
+    columns = "".join(f", max(value) filter (name = '{name}') as \"{name}\"" for name in names)
+    log.execute(f"create temp table kpis as select prediction_id{columns} from numbers group by prediction_id")
+    return names
+
+
+def _refused(log: Any, bounds: Bounds, table: Any) -> list[Refusal]:
+    """What was refused within the window; where that is counted in rows, between its first and last one."""
+    if bounds.start.isdigit():
+        times = table["time"].to_pylist()
+        if not times:
+            return []
+        inside = f"event_time between timestamp '{min(times)}' and timestamp '{max(times)}'"
+    else:
+        inside = _inside(bounds)
+    found = log.sql(f"""
+        select status, feature, sum(requests)::bigint as requests from log
+        where kind = 'refused' and caller != '{TEST_CALLER}' and {inside}
+        group by status, feature order by requests desc, status, feature""").fetchall()
+    return [Refusal(status=status, feature=feature, requests=requests) for status, feature, requests in found]
 
 
 def _inside(bounds: Bounds) -> str:

@@ -27,7 +27,7 @@ from serving.bundle import read_bundle
 from serving.scoring import Scorer
 from tasks.frames import encode, model_input
 from tasks.metrics import gain, score
-from tasks.values import ChosenRecipe, Evaluation, Split, Version, Window
+from tasks.values import ChosenRecipe, Evaluation, Service, Split, Version, Window
 
 BOUNDS: dict[tuple[str, int], float] = {}
 HISTORIES = ["all", "90 days", "half-life 60 days"]
@@ -153,10 +153,10 @@ def look(case: UseCase, window: Window, version: Version) -> tuple[dict[str, str
 
     kind = (version.bundle.digest, size_class(window.rows))
     if kind not in BOUNDS:  # Prefect keeps it for the flow
-        BOUNDS[kind] = calibrate_joint.fn(case, version.bundle, kind[1])
+        BOUNDS[kind] = calibrate_joint.fn(case, version.bundle, kind[1], [])
     drift = detect_drift.fn(case, window, version, BOUNDS[kind])
     performance = measure_performance.fn(case, window, version.bundle)
-    return causes(drift, performance), drift, performance
+    return causes(drift, performance, Service(kpis={})), drift, performance
 
 
 def live(case: UseCase, rule: str) -> list[Lived]:

@@ -150,7 +150,18 @@ def widening(observations: float, rate: float) -> float:
     >>> round(widening(1e6, 0.01), 3), round(widening(10, 0.01), 3)
     (1.0, 1.272)
     """
-    from scipy.special import ndtri, stdtrit  # the quantiles of scipy.stats, which takes over a second to import
+    from scipy.special import ndtri
 
     freedom = max(observations - 1, 1.0)
-    return float(stdtrit(freedom, 1 - rate) / ndtri(1 - rate) * np.sqrt(1 + 1 / (freedom + 1)))
+    return quantile(1 - rate, freedom) / float(ndtri(1 - rate)) * float(np.sqrt(1 + 1 / (freedom + 1)))
+
+
+def quantile(share: float, freedom: float) -> float:
+    """The quantile of Student's t with that many degrees of freedom (at least one).
+
+    >>> round(quantile(0.975, 9), 2)
+    2.26
+    """
+    from scipy.special import stdtrit  # not scipy.stats, which takes over a second to import
+
+    return float(stdtrit(max(freedom, 1.0), share))

@@ -409,6 +409,24 @@ def test_feedback_joins_early_late_and_more_than_once(serve):
         assert log.execute(query).fetchall() == [("feedback", "no"), ("prediction", None), ("feedback", "yes")]
 
 
+def test_what_was_refused_is_counted_in_the_log_whatever_the_protocol(serve):
+    server = serve()
+    server.client.post("/predict", json={"records": [RECORD]}).raise_for_status()
+    wrong = {**RECORD, "a": "many"}
+    for path, body in (("/predict", {"records": [wrong]}), ("/invocations", {"dataframe_records": [wrong]})):
+        for _ in range(3):
+            assert server.client.post(path, json=body).status_code in (400, 422)
+    query = "select status, feature, sum(requests)::int from log where kind = 'refused' group by all"
+    deadline = time.monotonic() + 10
+    while True:
+        with open_log("small") as log:
+            found = log.sql(query).fetchall()
+        if sum(requests for *_, requests in found) == 6 or time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+    assert found == [(422, "a", 6)]
+
+
 def test_help_teaches():
     done = subprocess.run(
         [sys.executable, "-m", "serving", "--help"], cwd=PROJECT, capture_output=True, text=True, check=True

@@ -1,8 +1,10 @@
 """Alarms, who is told, and when a finding may start a retraining."""
 
+import base64
 import json
 import threading
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import httpx
@@ -13,20 +15,23 @@ from hypothesis import strategies as st
 
 from configs.schema import Notify, Retraining
 from tasks.conclude import causes, emit
+from tasks.finding_plot import plot_page
 from tasks.history import read_history, record
 from tasks.may_retrain import held_back, may_retrain
 from tasks.monitoring.alarms import alarms, to_tell
 from tasks.notify import notify
 from tasks.targets.ports import free_port
-from tasks.values import Answers, ColumnDrift, Drift, Finding, Performance
+from tasks.values import Answers, ColumnDrift, Drift, Finding, Kpi, Performance, Refusal, Service
 from tests.conftest import small_use_case
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 GOOD = Performance(
     metric="roc_auc", value=0.8, lower=0.7, upper=0.9, floor=0.6, expected=0.8, labelled=10, rows=10, weighted=False,
-    fell=False, rose=None, estimate=0.8, estimate_lower=0.7, estimate_upper=0.9, estimate_floor=0.6, estimate_fell=False,
+    fell=False, rose={}, estimate=0.8, estimate_lower=0.7, estimate_upper=0.9, estimate_floor=0.6, estimate_fell=False,
     answers=Answers(positives=0.5, confidence=0.8), answers_expected=Answers(positives=0.5, confidence=0.8),
 )  # fmt: skip
+
+QUIET = Service(kpis={})
 
 
 def drift(persists=True, **columns):
@@ -38,6 +43,7 @@ def finding(number, open_alarms, **more):
     until = (START + timedelta(days=number)).isoformat()
     return Finding(
         use_case="small", window=str(number), until=until, version="1", rows=10, drift=drift(), performance=GOOD, report="http://x",
+        service=QUIET,
         causes=list(open_alarms), alarms=open_alarms, false_alarm_rate=0.01, **more,
     )  # fmt: skip
 
@@ -66,18 +72,22 @@ def test_an_alarm_a_cause_told_once_and_again_only_after_the_cooldown(windows, c
 
 
 def test_causes_are_told_apart():
-    assert causes(drift(), GOOD) == {}
+    assert causes(drift(), GOOD, QUIET) == {}
     harmless = ColumnDrift(score=2, distance=0.3, cost=0.002)
-    assert causes(drift(x=harmless), GOOD) == {}
-    assert list(causes(drift(x=harmless.model_copy(update={"cost": 0.02})), GOOD)) == ["drift"]
+    assert causes(drift(x=harmless), GOOD, QUIET) == {}
+    assert list(causes(drift(x=harmless.model_copy(update={"cost": 0.02})), GOOD, QUIET)) == ["drift"]
     unknown = ColumnDrift(score=2, distance=0.3, cost=0.0, outside=0.2)
-    assert "20% of its rows lie where the reference has none" in causes(drift(x=unknown), GOOD)["drift"]
-    assert causes(drift(persists=False, x=unknown), GOOD) == {}
+    assert "20% of its rows lie where the reference has none" in causes(drift(x=unknown), GOOD, QUIET)["drift"]
+    assert causes(drift(persists=False, x=unknown), GOOD, QUIET) == {}
     broken = unknown.model_copy(update={"fault": "every value is 0"})
-    assert causes(drift(x=broken), GOOD) == {"fault": "x: every value is 0"}
+    assert causes(drift(x=broken), GOOD, QUIET) == {"fault": "x: every value is 0"}
+    refused = Service(kpis={"refused": Kpi(value=0.12, rows=0)}, refused=[Refusal(status=422, feature="a", requests=12)])
+    assert causes(drift(), GOOD, refused) == {"fault": "12% of the requests were refused by the contract, most for a"}
+    slow = Service(kpis={"latency_p99": Kpi(value=80.0, rows=9, target="at most 50", missed=True)})
+    assert causes(drift(), GOOD, slow) == {"target": "latency_p99 80, target at most 50"}
     fell = GOOD.model_copy(update={"fell": True, "value": 0.5})
-    assert list(causes(drift(), fell)) == ["performance"]
-    assert list(causes(drift(), GOOD.model_copy(update={"estimate_fell": True}))) == ["estimate"]
+    assert list(causes(drift(), fell, QUIET)) == ["performance"]
+    assert list(causes(drift(), GOOD.model_copy(update={"estimate_fell": True}), QUIET)) == ["estimate"]
 
 
 @pytest.mark.parametrize(
@@ -165,8 +175,10 @@ class Mailbox:
 
 
 @pytest.fixture
-def posts():
-    """A web server that keeps what is posted to it."""
+def posts(home):
+    """A web server that keeps what is posted to it; and where links to plots point, which need not run."""
+    home.mkdir(exist_ok=True)
+    (home / "services.json").write_text(json.dumps({"reports": {"port": 8081}}))
     received = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -216,6 +228,10 @@ def test_people_are_told_by_webhook_slack_and_mail(home, tmp_path, quiet, posts,
     assert letter.rcpt_tos == people
     assert b"[critical] small: fault in window 0" in letter.content
     assert b"every value is 0" in letter.content
+    (image,) = [part for part in message_from_bytes(letter.content).walk() if part.get_content_type() == "image/png"]
+    assert image.get_payload(decode=True) == base64.b64decode(hook["plot"]["png"]) == plot_page("small", "0").read_bytes()
+    assert hook["plot"]["link"].endswith("/small/monitoring/0.png")
+    assert hook["plot"]["link"] in slack["blocks"][1]["text"]["text"]
 
 
 def test_nobody_is_told_of_what_is_only_still_open_or_too_small(home, tmp_path, quiet, posts, monkeypatch):

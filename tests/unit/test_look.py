@@ -17,7 +17,7 @@ from tasks.detect_drift import detect_drift
 from tasks.findings import describe, told
 from tasks.frames import encode, model_input
 from tasks.performance import measure_performance
-from tasks.values import BundleRef, Finding, Version, Window, put_parquet
+from tasks.values import BundleRef, Finding, Service, Version, Window, put_parquet
 from tests.conftest import RICH, small_frame, small_use_case
 
 
@@ -28,7 +28,7 @@ def joint_bound():
 
     def bound(case, bundle, size):
         if size not in kept:
-            kept[size] = calibrate_joint.fn(case, bundle, size)
+            kept[size] = calibrate_joint.fn(case, bundle, size, [])
         return kept[size]
 
     return bound
@@ -58,10 +58,11 @@ def look(built_bundle, joint_bound, home, tmp_path, quiet, monkeypatch):
         joint = joint_bound(case, version.bundle, size_class(len(rows)))
         drift = detect_drift.fn(case, window, version, joint)
         performance = measure_performance.fn(case, window, version.bundle)
-        found = causes(drift, performance)
+        service = Service(kpis={})
+        found = causes(drift, performance, service)
         finding = Finding(
             use_case="small", window="w", until="2026-01-01", version="1", rows=len(rows), drift=drift,
-            performance=performance, causes=list(found), alarms={}, report="http://x", false_alarm_rate=0.01,
+            performance=performance, service=service, causes=list(found), alarms={}, report="http://x", false_alarm_rate=0.01,
         )  # fmt: skip
         assert Finding.model_validate_json(finding.model_dump_json()) == finding
         assert told(finding) in describe(finding)

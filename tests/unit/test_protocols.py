@@ -9,6 +9,7 @@ import pytest
 
 from serving.contract import ContractError
 from serving.mlflow_scoring import MlflowScoring
+from serving.model import Outcome
 from serving.native import Native
 from serving.open_inference import OpenInference
 from serving.refusal import Refusal
@@ -198,8 +199,52 @@ def test_of_a_key_that_is_there_twice_the_last_counts(model):
 
 def test_a_label_that_is_no_class_is_refused_and_nothing_is_logged(model):
     with pytest.raises(ContractError, match="'maybe' is not one of 'no', 'yes'"):
-        model.feedback([("id-1", "yes"), ("id-2", "maybe")], "")
+        model.feedback([Outcome("id-1", "yes"), Outcome("id-2", "maybe")], "")
     assert find_prediction("small", "id-1") == set()
+
+
+def test_an_outcome_may_be_a_label_or_numbers_but_not_nothing(model):
+    native = Native(model)
+    native.feedback(
+        b'{"labels":[{"prediction_id":"id-1","kpis":{"minutes":12.5}},{"prediction_id":"id-1","label":"yes"}]}', ""
+    )
+    with open_log("small") as log:
+        found = log.sql("select label, kpis ->> 'minutes' from log order by label nulls first").fetchall()
+    assert found == [(None, "12.5"), ("yes", None)]
+    with pytest.raises(ContractError, match="row 1: has neither a label nor kpis"):
+        native.feedback(b'{"labels":[{"prediction_id":"a","label":"yes"},{"prediction_id":"b"}]}', "")
+    for wrong in (
+        '{"a b": 1}',
+        '{"minutes": "1"}',
+        '{"minutes": 1e999}',
+        "{" + ",".join(f'"k{n}":1' for n in range(21)) + "}",
+    ):
+        with pytest.raises(msgspec.DecodeError):
+            native.feedback(b'{"labels":[{"prediction_id":"c","kpis":%b}]}' % wrong.encode(), "")
+
+
+def test_refusals_are_counted_and_logged_when_the_log_can_be_written(model):
+    predict(model, {"records": [RECORD], "event_time": "2013-05-01T12:00:00Z"})
+    for _ in range(1000):
+        model.refusals.count(ContractError("must be a number", "a", 0), "shop")
+    model.refusals.count(ContractError("is not a column", "drop table log", 0), "shop")
+    model.refusals.count(Refusal(429, "no place"), "")
+    model.refusals.count(Refusal(401, "who are you"), "")
+    for number in range(500):
+        model.refusals.count(ContractError("must be a number", "b", 0), f"caller {number}")
+    kept = os.dup(model.log._file)
+    os.dup2(os.open("/dev/full", os.O_WRONLY), model.log._file)
+    model.tick()
+    os.dup2(kept, model.log._file)
+    model.tick()
+    with open_log("small") as log:
+        query = "select status, feature, sum(requests)::int from log where kind = 'refused' group by all order by all"
+        assert log.sql(query).fetchall() == [(422, "", 404), (422, "a", 1000), (422, "b", 97), (429, "", 1)]
+        query = "select count(*)::int, max(event_time)::date::varchar from log where kind = 'refused'"
+        assert log.sql(query).fetchall() == [(101, "2013-05-01")]
+    model.tick()
+    with open_log("small") as log:
+        assert log.sql("select count(*) from log where kind = 'refused'").fetchall() == [(101,)]
 
 
 def test_a_broken_log_answers_nothing(model):

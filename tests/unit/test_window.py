@@ -5,7 +5,7 @@ import msgspec
 
 from configs.settings import prediction_log
 from serving.contract import Column, Contract
-from serving.log import Feedback, Prediction, PredictionLog
+from serving.log import Feedback, Prediction, PredictionLog, Refused
 from tasks.compact import compact
 from tasks.values import Bounds
 from tasks.window import closed_windows, read_window
@@ -25,7 +25,7 @@ def test_labels_join_early_or_late_and_the_last_one_counts(home, tmp_path):
     log.append([Feedback("p001", "2020-01-01T00:00:00.000000Z", "yes", "")])  # before its prediction
     log.append([prediction(n) for n in range(4)])
     log.append([Feedback("p002", f"2020-01-02T00:00:0{n}.000000Z", label, "") for n, label in enumerate(("yes", "no"))])
-    rows, asked, torn = read_window(small_use_case(tmp_path), Bounds(name="w", start="0", end="4"), CONTRACT)
+    rows, asked, torn, _ = read_window(small_use_case(tmp_path), Bounds(name="w", start="0", end="4"), CONTRACT)
     assert (asked, torn) == (4, 0)
     assert rows["target"].to_pylist() == [None, 1, 0, None]
     assert rows["a"].to_pylist() == [0.0, 1.0, 2.0, 3.0]
@@ -64,6 +64,40 @@ def test_a_long_window_is_a_sample_the_same_before_and_after_compaction(home, tm
     compact("small")
     assert read_window(case, day, CONTRACT, most=500).table.equals(sample.table)
     assert read_window(case, Bounds(name="w", start="1000", end="3000"), CONTRACT, most=500).asked == 2000
+
+
+def test_numbers_of_feedback_join_each_by_its_last_and_refusals_count_within_the_window(home, tmp_path):
+    log, case = PredictionLog(prediction_log("small")), small_use_case(tmp_path)
+    log.append([prediction(n) for n in range(4)])
+    told = [
+        ("p001", {"minutes": 3.0, "cost": 1.0}),
+        ("p002", {"minutes": 5.0}),
+        ("p001", {"cost": 2.0}),
+        ("gone", {"other": 1.0}),
+    ]
+    log.append([Feedback(name, f"2020-01-03T00:00:0{n}.000000Z", None, "", kpis) for n, (name, kpis) in enumerate(told)])
+    log.append([Feedback("p003", "2020-01-03T00:00:00.000000Z", "yes", "")])
+    moments = [f"2020-01-01T00:00:{second}.000000Z" for second in ("01", "02", "59")]
+    refused = [Refused(moment, moment, 422, "a", "", 5) for moment in moments]
+    log.append(
+        [
+            *refused,
+            Refused(moments[0], moments[0], 429, "", "", 2),
+            Refused(moments[0], moments[0], 422, "a", "integration-test", 9),
+        ]
+    )
+    bounds = Bounds(name="w", start="0", end="4")
+    rows = read_window(case, bounds, CONTRACT)
+    table = rows.table.sort_by("prediction_id")
+    assert table["kpi.minutes"].to_pylist() == [None, 3.0, 5.0, None]
+    assert table["kpi.cost"].to_pylist() == [None, 2.0, None, None]
+    assert "kpi.other" not in table.column_names
+    assert table["target"].to_pylist() == [None, None, None, 1]
+    assert [(one.status, one.feature, one.requests) for one in rows.refused] == [(422, "a", 10), (429, "", 2)]
+    log.close()
+    compact("small")
+    again = read_window(case, bounds, CONTRACT)
+    assert (again.table.equals(rows.table), again.refused) == (True, rows.refused)
 
 
 def test_an_empty_log_has_no_windows(home, tmp_path):

@@ -1,0 +1,59 @@
+"""The plot of a finding, for messages: the columns against their bound, and the metric over the windows so far."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+from configs.settings import reports
+from tasks.values import Finding
+
+COLUMNS, WINDOWS = 12, 24
+BOUND, LINE = "#c0392b", "#2c6fbb"
+
+
+def plot_page(use_case: str, window: str) -> Path:
+    """Where the plot of a window lies."""
+    return reports(use_case, "monitoring") / f"{window}.png"
+
+
+def draw(finding: Finding, before: list[Finding]) -> bytes:
+    """A PNG. `before` are the findings of earlier windows, oldest first."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 3.8), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    _columns(left, finding)
+    _metric(right, [*before, finding][-WINDOWS:])
+    figure.suptitle(f"{finding.use_case}, window {finding.window}, version {finding.version}")
+    sink = io.BytesIO()
+    figure.savefig(sink, format="png", dpi=110)
+    return sink.getvalue()
+
+
+def _columns(axes: Any, finding: Finding) -> None:
+    scores = {name: max(column.score, 0.0) for name, column in finding.drift.columns.items()}
+    scores |= {"(all jointly)": max(finding.drift.joint.score, 0.0)}
+    shown = sorted(scores.items(), key=lambda item: item[1])[-COLUMNS:]
+    axes.barh([name for name, _ in shown], [score for _, score in shown], color=LINE)
+    axes.axvline(1.0, color=BOUND, linestyle="--", label="bound")
+    axes.set_xlabel("distance over its calibrated bound")
+    axes.legend(loc="lower right")
+
+
+def _metric(axes: Any, found: list[Finding]) -> None:
+    windows, performances = [each.window for each in found], [each.performance for each in found]
+    series = {
+        "measured": [p.value for p in performances],
+        "estimated": [p.estimate for p in performances],
+        "floor": [p.floor for p in performances],
+    }
+    styles = {"measured": f"{LINE} - o", "estimated": "#888888 - .", "floor": f"{BOUND} -- None"}
+    for name, values in series.items():
+        color, line, marker = styles[name].split()
+        numbers = [float("nan") if value is None else value for value in values]
+        axes.plot(windows, numbers, color=color, linestyle=line, marker=marker, label=name)
+    axes.set_ylabel(found[-1].performance.metric)
+    axes.tick_params(axis="x", rotation=45)
+    axes.legend()

@@ -1,0 +1,76 @@
+"""KPIs of a window against their targets, counted where the truth is known."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from configs.schema import KpiTarget
+from tasks.measure_service import measure_service
+from tasks.values import Refusal, Window, put_parquet
+from tests.conftest import small_use_case
+
+
+def window(times, refused=(), **kpis):
+    latency = np.arange(1, len(times) + 1) * 100
+    frame = pd.DataFrame({"time": times, "latency_us": latency} | {f"kpi.{name}": values for name, values in kpis.items()})
+    data = put_parquet("windows", pa.Table.from_pandas(frame, preserve_index=False))
+    return Window(
+        use_case="small", name="w", start="2026-01-01T00:00:00", end="2026-01-11T00:00:00", rows=len(times), labelled=0,
+        data=data, refused=list(refused),
+    )  # fmt: skip
+
+
+def with_targets(folder, *targets):
+    case = small_use_case(folder)
+    return case.model_copy(update={"monitoring": case.monitoring.model_copy(update={"targets": list(targets)})})
+
+
+def test_the_service_is_counted(home, tmp_path):
+    times = np.datetime64("2026-01-01") + np.arange(1000) * np.timedelta64(10, "m")
+    refused = [Refusal(status=422, feature="a", requests=150), Refusal(status=429, feature="", requests=50)]
+    targets = [
+        KpiTarget(kpi="latency_p99", at_most=50),
+        KpiTarget(kpi="requests_per_hour", at_least=4),
+        KpiTarget(kpi="refused", at_most=0.1),
+    ]
+    found = measure_service.fn(with_targets(tmp_path, *targets), window(times, refused))
+    assert {name: round(kpi.value, 2) for name, kpi in found.kpis.items()} == {
+        "latency_p50": 50.05, "latency_p99": 99.0, "requests_per_hour": 4.17, "refused": 0.12, "unanswered": 0.04,
+    }  # fmt: skip
+    assert list(found.missed) == ["latency_p99", "refused"]
+    assert "12% of the requests were refused" in found.fault
+
+
+def test_a_target_that_holds_by_a_hair_alarms_no_more_often_than_stated(home, tmp_path):
+    """Days differ, and rows of a day are alike; the true mean is the target itself, the worst case that is no miss."""
+    generator, missed, windows = np.random.default_rng(0), 0, 400
+    case = with_targets(tmp_path, KpiTarget(kpi="cost", at_most=10))
+    case = case.model_copy(
+        update={"monitoring": case.monitoring.model_copy(update={"false_alarm_rate": 0.12})}
+    )  # 2 % for targets
+    times = np.datetime64("2026-01-01") + np.repeat(np.arange(10), 30) * np.timedelta64(1, "D")
+    for _ in range(windows):
+        cost = 10 + np.repeat(generator.normal(size=10), 30) + generator.normal(size=300)
+        missed += bool(measure_service.fn(case, window(times, cost=cost)).missed)
+    assert (
+        missed <= 22
+    )  # 8 are expected; a binomial with 2 % is above 16 in one of 200 runs, and resampled days are a little narrow
+
+
+def test_a_missed_target_has_its_number_and_a_few_rows_prove_nothing(home, tmp_path):
+    times = np.datetime64("2026-01-01") + np.repeat(np.arange(10), 30) * np.timedelta64(1, "D")
+    case = with_targets(tmp_path, KpiTarget(kpi="cost", at_most=10))
+    cost = np.random.default_rng(0).normal(12, 1, 300)
+    found = measure_service.fn(case, window(times, cost=cost))
+    kpi = found.kpis["cost"]
+    assert kpi.lower < kpi.value < kpi.upper
+    assert found.missed == {"cost": f"cost {kpi.value:.4g}, target at most 10"}
+    few = np.where(np.arange(300) < 2, cost, np.nan)
+    assert measure_service.fn(case, window(times, cost=few)).missed == {}
+    assert measure_service.fn(case, window(times)).missed == {}  # no feedback yet
+
+
+def test_a_target_has_one_bound():
+    with pytest.raises(ValueError, match="give one of"):
+        KpiTarget(kpi="cost")
