@@ -11,12 +11,21 @@ import sys
 from rich.console import Console
 
 from benchmarks.monitoring.alarms import false_alarms, power
+from benchmarks.monitoring.concept import concept
 from benchmarks.monitoring.events import events
 from benchmarks.monitoring.scale import scale
 from benchmarks.monitoring.speed import speed
 from benchmarks.monitoring.worth import worth
 
-MEASURES = {"false-alarms": false_alarms, "power": power, "scale": scale, "events": events, "worth": worth, "speed": speed}
+MEASURES = {
+    "false-alarms": false_alarms,
+    "power": power,
+    "concept": concept,
+    "scale": scale,
+    "events": events,
+    "worth": worth,
+    "speed": speed,
+}
 
 
 def main() -> int:

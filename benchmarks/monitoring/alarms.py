@@ -91,14 +91,14 @@ def power(screen: Console) -> None:
     table = Table(
         title=f"Windows with drift that alarm, at {POWER_RATE:.0%} of false alarms: adult, 1,000 rows", title_justify="left"
     )
-    for column in ("drift", "Slipway", "right column first", "cause named", "Evidently", "NannyML"):
+    for column in ("drift", "Slipway", "windows until found", "right column first", "cause named", "Evidently", "NannyML"):
         table.add_column(column)
     rows = read("adult")
     pairs = list(without_drift(rows, 1000, PEER_SPLITS, 25, seed=5))
     bounds = _peer_bounds(rows, pairs)
     generator = np.random.default_rng(0)
     for told, (column, change) in track(CHANGES.items(), "power", console=screen):
-        alarmed, first, named, theirs = [], [], [], ([], [])
+        alarmed, until, first, named, theirs = [], [], [], [], ([], [])
         for reference, clean in pairs:
             detector = Detector(rows, reference, 1000, POWER_RATE)
             windows = [change(rows, window.copy(), generator) for window in clean]
@@ -107,11 +107,13 @@ def power(screen: Console) -> None:
                 alarmed.append(bool(found))
                 first.append(next(iter(found), None) == column)
                 named.append(bool(found.get(column or "")))
+            here = alarmed[-len(windows) :]
+            until.append(here.index(True) + 1 if any(here) else np.inf)
             few = windows[:PEER_WINDOWS]
             for kept, scores, bound in zip(theirs, _peer_scores(rows, reference, few), bounds, strict=True):
                 kept += [score > bound for score in scores]
         right = [_share(first), _share(named)] if column else ["", ""]
-        table.add_row(told, _share(alarmed), *right, *map(_share, theirs))
+        table.add_row(told, _share(alarmed), f"{np.mean(until):.1f}", *right, *map(_share, theirs))
     screen.print(table)
     screen.print(f"Peers on {PEER_SPLITS * PEER_WINDOWS} of the {sum(len(clean) for _, clean in pairs)} windows.")
 

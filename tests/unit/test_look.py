@@ -62,7 +62,8 @@ def look(built_bundle, joint_bound, home, tmp_path, quiet, monkeypatch):
         found = causes(drift, performance, service)
         finding = Finding(
             use_case="small", window="w", until="2026-01-01", version="1", rows=len(rows), drift=drift,
-            performance=performance, service=service, causes=list(found), alarms={}, report="http://x", false_alarm_rate=0.01,
+            performance=performance, service=service, causes=list(found), alarms={}, report="http://x",
+            false_alarm_rate=0.01,
         )  # fmt: skip
         assert Finding.model_validate_json(finding.model_dump_json()) == finding
         assert told(finding) in describe(finding)
