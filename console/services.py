@@ -175,8 +175,7 @@ def up(say: Callable[[str], None]) -> None:
             started.append("worker")
         _deploy(say)
     except BaseException:
-        for name in reversed(started):
-            _stop(name)
+        _stop(started)
         raise
 
 
@@ -198,11 +197,11 @@ def require_disk() -> None:
 
 
 def down(say: Callable[[str], None]) -> None:
-    """Stop every service of this home, the worker first."""
-    for name in ["worker", "evidently", "gateway", "reports", "mlflow", "prefect"]:
-        if is_up(name):
-            say(f"Stopping {name}")
-            _stop(name)
+    """Stop every service of this home: the worker first, which tells Prefect of its runs, then the others at once."""
+    for names in (["worker"], ["evidently", "gateway", "reports", "mlflow", "prefect"]):
+        if running := [name for name in names if is_up(name)]:
+            say(f"Stopping {', '.join(running)}")
+            _stop(running)
     known = read_services()
     _write({name: {"port": entry["port"]} for name, entry in known.items() if name != "worker"})
 
@@ -262,13 +261,12 @@ def _wait(service: Service) -> None:
     raise InputError(f"{service.title} did not start; see {home() / 'logs' / f'{service.name}.log'}")
 
 
-def _stop(name: str) -> None:
-    """SIGTERM to the process, then SIGKILL to it and whatever it started that is still there."""
-    process = _process(name)
-    if process is None:
-        return
-    family = [*process.children(recursive=True), process]
-    process.terminate()
+def _stop(names: list[str]) -> None:
+    """SIGTERM to the processes, then SIGKILL to them and whatever they started that is still there."""
+    processes = [process for name in names if (process := _process(name))]
+    family = [each for process in processes for each in [*process.children(recursive=True), process]]
+    for process in processes:
+        process.terminate()
     _, left = psutil.wait_procs(family, timeout=STOP_SECONDS)
     for survivor in left:
         survivor.kill()
