@@ -63,8 +63,11 @@ def _mean(known: Any, name: str) -> tuple[Kpi, float, int]:
     days = len(np.unique(blocks))
     if days == 1:  # within one day rows are all there is
         blocks, days = np.arange(len(values)), len(values)
+    value = float(values.mean())
+    if days == 1:
+        return Kpi(value=value, rows=1), np.inf, days  # one row proves nothing
     error = float(np.std([values[rows].mean() for rows in resamples(blocks, RESAMPLES, days, seed=0)]))
-    value, half = float(values.mean()), error * quantile((1 + LEVEL) / 2, days - 1)
+    half = error * quantile((1 + LEVEL) / 2, days - 1)
     return Kpi(value=value, lower=value - half, upper=value + half, rows=len(values)), error, days
 
 

@@ -75,6 +75,13 @@ def test_reproduce_is_equal_and_a_difference_is_told(served):
 
 def test_replay_then_monitor(served):
     assert "failed" not in served.run("replay", "loans", "--rows", "300").replace("0 failed", "")
+    from tasks import gateway
+    from tasks.prediction_log import open_log
+
+    with open_log("loans") as log:
+        ((asked,),) = log.sql("select any_value(prediction_id) from log where kind = 'feedback'").fetchall()
+    told = {"labels": [{"prediction_id": asked, "kpis": {"minutes": 12.5}}]}
+    httpx.post(f"{gateway.address('loans')}/feedback", json=told).raise_for_status()
     output = served.run("monitor", "loans")
     assert "rows-0-299" in output
     from tasks.findings import findings
@@ -87,6 +94,9 @@ def test_replay_then_monitor(served):
     assert "loanamt" in report.text
     assert "distance over its calibrated bound" in report.text
     assert finding.drift.faults == {}
+    kpis = finding.service.kpis
+    assert (kpis["minutes"].value, kpis["minutes"].rows, kpis["refused"].value) == (12.5, 1, 0)
+    assert 0 < kpis["latency_p50"].value < kpis["latency_p99"].value
     assert finding.performance.lower < finding.performance.value < finding.performance.upper
     assert "No closed window" in served.run("monitor", "loans")
     evidently = re.search(r"Evidently UI\W+(http\S+)", served.run("ui"))[1]
