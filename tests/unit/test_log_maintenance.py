@@ -9,7 +9,7 @@ import pytest
 
 from configs.errors import CheckFailed, InputError
 from configs.settings import prediction_log, store
-from serving.log import Feedback, Prediction, PredictionLog, Sensitive
+from serving.log import Feedback, Prediction, PredictionLog, Refused, Sensitive
 from serving.segment import groups
 from tasks.compact import compact, rotate
 from tasks.erase import erase, matching, parse_condition
@@ -161,6 +161,7 @@ def test_one_subject_is_erased_everywhere_and_nobody_else(case, home, monkeypatc
         features = {"a": 1.0, "c": f"c{number % 4}", "customer": number % 5}
         log.append([prediction(number, day=1 + number % 2, features=guard.guard(features))])
     log.append([label(number) for number in range(20)])
+    log.append([Refused("2026-01-01T00:00:00.000000Z", "2026-01-01T00:00:00.000000Z", 422, "a", "shop", 3)])
     window = store("windows") / "w.parquet"
     pq.write_table(pq.ParquetFile(snapshot_of_ids(["p002", "p003"])).read(), window)
     rotate_and_compact(log)
@@ -169,8 +170,8 @@ def test_one_subject_is_erased_everywhere_and_nobody_else(case, home, monkeypatc
     done = erase("small", [parse_condition("customer=2", case)], "asked")
     assert (done.predictions, done.labels, done.windows) == (4, 4, 1)
     assert not window.exists()
-    assert rows() == [("feedback", 16), ("prediction", 16)]
-    left = {row[0] for row in rows("select prediction_id from log")}
+    assert rows() == [("feedback", 16), ("prediction", 16), ("refused", 1)]
+    left = {row[0] for row in rows("select prediction_id from log where prediction_id is not null")}
     assert left == {f"p{number:03d}" for number in range(20) if number % 5 != 2}
     (entry,) = read_history("small", "log-erasure")
     assert entry["reason"] == "asked"
