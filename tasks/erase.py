@@ -14,7 +14,7 @@ from configs.settings import prediction_log, store
 from serving.log import hashed, pepper
 from serving.segment import log_key
 from tasks.history import record
-from tasks.log_files import PARQUET, connect, parts, read_part, swapping, write_part
+from tasks.log_files import PARQUET, connect, parts, read_part, remove_part, swapping, write_part
 from tasks.prediction_log import open_log
 from tasks.values import Value
 
@@ -104,7 +104,7 @@ def _rewrite(folder: Path, part: Path, ids: set[str]) -> dict[str, int]:
                 if left:
                     write_part(part, memory.cat("/kept"))
                 else:
-                    part.unlink()
+                    remove_part(part)
     return counted
 
 

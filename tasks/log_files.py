@@ -4,6 +4,7 @@
 predictions/
   predictions-TIME-PID-RANDOM.jsonl                      a segment (serving/segment.py)
   compacted/day=2026-11-24/predictions-....parquet       what it became; .parquet.sealed where the log is encrypted
+                           predictions-....parquet.sha256  its checksum; what is sealed has its own
 ```
 
 A segment is replaced by its parts while nobody reads: readers hold a shared lock, the swap an exclusive one.
@@ -12,6 +13,7 @@ A segment is replaced by its parts while nobody reads: readers hold a shared loc
 from __future__ import annotations
 
 import fcntl
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -104,13 +106,35 @@ def read_part(part: Path) -> bytes:
     Raises:
         SegmentError: the key is another one, or the file was changed.
     """
-    data = part.read_bytes()
+    data, sums = part.read_bytes(), _sums(part)
+    if sums.exists() and hashlib.sha256(data).hexdigest() not in sums.read_text().split():
+        raise SegmentError(f"{part.name}: its bytes are not those that were written (SHA-256)")
     return required_cipher().open_bytes(data, part.name) if part.suffix == SEALED_SUFFIX else data
 
 
 def write_part(part: Path, data: bytes) -> None:
-    """Put Parquet bytes into place, sealed where the name says so."""
-    write_atomically(part, required_cipher().seal_bytes(data, part.name) if part.suffix == SEALED_SUFFIX else data)
+    """Put Parquet bytes into place, sealed where the name says so, else with their checksum.
+
+    Killed anywhere, the part is one of those that its checksums stand for: the old one or the new.
+    """
+    if part.suffix == SEALED_SUFFIX:
+        write_atomically(part, required_cipher().seal_bytes(data, part.name))
+        return
+    digest, sums = hashlib.sha256(data).hexdigest(), _sums(part)
+    before = hashlib.sha256(part.read_bytes()).hexdigest() if part.exists() else ""
+    write_atomically(sums, f"{before} {digest}".encode())
+    write_atomically(part, data)
+    write_atomically(sums, digest.encode())
+
+
+def remove_part(part: Path) -> None:
+    """Take a part away, and its checksum."""
+    part.unlink()
+    _sums(part).unlink(missing_ok=True)
+
+
+def _sums(part: Path) -> Path:
+    return part.with_name(f"{part.name}.sha256")
 
 
 def cipher() -> Cipher | None:

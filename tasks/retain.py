@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from configs.schema import UseCase
 from configs.settings import prediction_log, store
 from tasks.history import record
-from tasks.log_files import part_day, parts, swapping
+from tasks.log_files import part_day, parts, remove_part, swapping
 
 
 def drop_old(use_case: UseCase, now: datetime | None = None) -> list[str]:
@@ -23,7 +23,7 @@ def drop_old(use_case: UseCase, now: datetime | None = None) -> list[str]:
     old = [part for part in parts(folder) if part_day(part) < last]
     with swapping(folder):
         for part in old:
-            part.unlink()
+            remove_part(part)
             if not any(part.parent.iterdir()):
                 part.parent.rmdir()
     for window in store("windows").glob("*.parquet"):

@@ -140,11 +140,15 @@ def test_a_damaged_part_is_named(log):
     log.close()
     compact("small")
     (part,) = parts(prediction_log("small"))
-    content = bytearray(part.read_bytes())
-    content[len(content) // 3] ^= 0xFF
-    part.write_bytes(content)
-    (state,) = verify("small")
-    assert state.damaged, state
+    written = part.read_bytes()
+    for place in range(0, len(written), 97):
+        content = bytearray(written)
+        content[place] ^= 0x01
+        part.write_bytes(content)
+        (state,) = verify("small")
+        assert state.damaged, (place, state)
+    part.write_bytes(written)
+    assert [(state.damaged, state.records) for state in verify("small")] == [(False, 50)]
 
 
 @pytest.mark.parametrize("encrypted", [False, True])
