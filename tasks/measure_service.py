@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from prefect import task
+from prefect import get_run_logger, task
 
 from configs.schema import KpiTarget, UseCase
 from tasks.metrics import day_blocks, resamples
@@ -31,6 +31,8 @@ def measure_service(use_case: UseCase, window: Window) -> Service:
     kpis |= {name: (Kpi(value=value, rows=len(rows)), 0.0, 1) for name, value in counted(window, rows).items()}
     rate = use_case.monitoring.false_alarm_rate * OTHER_SHARE / max(len(targets), 1)
     wanted = {target.kpi: target for target in targets}
+    for name in set(wanted) - set(kpis):
+        get_run_logger().warning("Target of %s not judged: no feedback of window %s carries it", name, window.name)
     judged = {name: _judged(kpi, error, days, wanted.get(name), rate) for name, (kpi, error, days) in kpis.items()}
     return Service(kpis=judged, refused=window.refused)
 

@@ -26,7 +26,7 @@ def with_targets(folder, *targets):
     return case.model_copy(update={"monitoring": case.monitoring.model_copy(update={"targets": list(targets)})})
 
 
-def test_the_service_is_counted(home, tmp_path):
+def test_the_service_is_counted(home, tmp_path, quiet):
     times = np.datetime64("2026-01-01") + np.arange(1000) * np.timedelta64(10, "m")
     refused = [Refusal(status=422, feature="a", requests=150), Refusal(status=429, feature="", requests=50)]
     targets = [
@@ -42,7 +42,7 @@ def test_the_service_is_counted(home, tmp_path):
     assert "12% of the requests were refused" in found.fault
 
 
-def test_a_target_that_holds_by_a_hair_alarms_no_more_often_than_stated(home, tmp_path):
+def test_a_target_that_holds_by_a_hair_alarms_no_more_often_than_stated(home, tmp_path, quiet):
     """Days differ, and rows of a day are alike; the true mean is the target itself, the worst case that is no miss."""
     generator, missed, windows = np.random.default_rng(0), 0, 400
     case = with_targets(tmp_path, KpiTarget(kpi="cost", at_most=10))
@@ -58,7 +58,7 @@ def test_a_target_that_holds_by_a_hair_alarms_no_more_often_than_stated(home, tm
     )  # 8 are expected; a binomial with 2 % is above 16 in one of 200 runs, and resampled days are a little narrow
 
 
-def test_a_missed_target_has_its_number_and_a_few_rows_prove_nothing(home, tmp_path):
+def test_a_missed_target_has_its_number_and_a_few_rows_prove_nothing(home, tmp_path, quiet):
     times = np.datetime64("2026-01-01") + np.repeat(np.arange(10), 30) * np.timedelta64(1, "D")
     case = with_targets(tmp_path, KpiTarget(kpi="cost", at_most=10))
     cost = np.random.default_rng(0).normal(12, 1, 300)
