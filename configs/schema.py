@@ -229,18 +229,23 @@ class Training(Strict):
         return self
 
 
-class Gate(Strict):
-    """A bound that a candidate must keep on the holdout before anything is built from it."""
+class Bound(Strict):
+    """What a number must keep: it is at least, or at most, so much."""
 
-    metric: Metric
     at_least: float | None = None
     at_most: float | None = None
 
     @model_validator(mode="after")
-    def _one_bound(self) -> Gate:
+    def _one_bound(self) -> Bound:
         if (self.at_least is None) == (self.at_most is None):
             raise ValueError("give one of 'at_least' and 'at_most'")
         return self
+
+
+class Gate(Bound):
+    """A bound that a candidate must keep on the holdout before anything is built from it."""
+
+    metric: Metric
 
 
 class SliceGates(Strict):
@@ -404,7 +409,7 @@ class Notify(Strict):
         return self
 
 
-class KpiTarget(Strict):
+class KpiTarget(Bound):
     """What a number of the service or of the business must keep in every window.
 
     `kpi` is one that feedback carries (its mean counts), or of the service: `latency_p50` and `latency_p99` (milliseconds in
@@ -413,14 +418,6 @@ class KpiTarget(Strict):
     """
 
     kpi: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,39}$")
-    at_least: float | None = None
-    at_most: float | None = None
-
-    @model_validator(mode="after")
-    def _one_bound(self) -> KpiTarget:
-        if (self.at_least is None) == (self.at_most is None):
-            raise ValueError("give one of 'at_least' and 'at_most'")
-        return self
 
 
 class Monitoring(Strict):
