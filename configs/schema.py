@@ -417,7 +417,7 @@ class KpiTarget(Bound):
     no answer for another reason: overload, deadline, error).
     """
 
-    kpi: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,39}$")
+    kpi: str = Field(pattern=r"^[a-z_][a-z0-9_]{0,39}$")
 
 
 class Monitoring(Strict):
@@ -451,6 +451,9 @@ class Monitoring(Strict):
             length_of(self.window)
         if self.needed[0] > self.needed[1]:
             raise ValueError(f"'persistence' {self.persistence!r} can never be; write for example '2 of 3'")
+        names = [target.kpi for target in self.targets]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"'targets': {twice[0]!r} has two; give it one bound")
         return self
 
 

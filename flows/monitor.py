@@ -7,6 +7,7 @@ from prefect import flow
 from configs.errors import InputError
 from configs.load import load_use_case
 from serving.bundle import read_bundle
+from tasks.all_refused import tell_all_refused
 from tasks.calibrate_joint import calibrate_joint, seasons_of, size_class
 from tasks.collect_window import collect_window
 from tasks.conclude import conclude
@@ -45,7 +46,8 @@ def monitor(use_case: str = "flights", window: str | None = None) -> list[str]:
         for bounds in new:
             data = collect_window(case, bounds, contract)
             if not data.rows:
-                continue  # nothing was asked, so there is nothing to say
+                tell_all_refused(case, data)
+                continue
             joint = calibrate_joint(case, version.bundle, size_class(data.rows), seasons_of(case, data))
             drift = detect_drift(case, data, version, joint)
             performance = measure_performance(case, data, version.bundle)

@@ -6,7 +6,7 @@ from typing import Any
 
 from serving import open_inference
 from serving.contract import FLOAT32_MAX, Column, Contract
-from serving.model import MOST_KPIS, ServedModel
+from serving.model import KPI_NAME, MOST_KPIS, SERVICE_KPIS, ServedModel
 from serving.tensors import DATATYPES
 
 JSON = "application/json"
@@ -14,7 +14,7 @@ KPIS = {
     "type": "object",
     "description": "numbers that came of it, by name",
     "minProperties": 1,
-    "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]{0,39}$"},
+    "propertyNames": {"pattern": KPI_NAME, "not": {"enum": sorted(SERVICE_KPIS)}},
     "additionalProperties": {"type": "number", "minimum": -1e300, "maximum": 1e300},
     "maxProperties": MOST_KPIS,
 }

@@ -35,7 +35,10 @@ class Identity(msgspec.Struct, frozen=True):
     variant: str = "champion"
 
 
-KpiName = Annotated[str, msgspec.Meta(pattern="^[A-Za-z_][A-Za-z0-9_]{0,39}$")]
+KPI_NAME = "^[a-z_][a-z0-9_]{0,39}$"
+KpiName = Annotated[str, msgspec.Meta(pattern=KPI_NAME)]
+# What monitoring counts itself.
+SERVICE_KPIS = frozenset({"latency_p50", "latency_p99", "requests_per_hour", "refused", "unanswered"})
 Number = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
 MOST_KPIS = 20
 
@@ -117,6 +120,8 @@ class ServedModel:
         label = outcome.label
         if label is None and not outcome.kpis:
             raise ContractError("has neither a label nor kpis", None, row)
+        for name in SERVICE_KPIS & set(outcome.kpis or ()):
+            raise ContractError(f"{name!r} is a KPI of the service itself; choose another name", "kpis", row)
         if label is not None and repr(label) not in self._classes:
             allowed = ", ".join(map(repr, self.contract.classes))
             raise ContractError(f"{str(label)[:40]!r} is not one of {allowed}", self.contract.target, row)

@@ -18,6 +18,7 @@ from tasks.values import Bounds, Refusal
 SAMPLE = 50_000
 RESENT = "1 day"
 KPI = "kpi."
+MOST_KPIS = 50
 
 
 class WindowRows(NamedTuple):
@@ -112,14 +113,15 @@ def read_window(use_case: UseCase, bounds: Bounds, contract: Contract, most: int
 
 
 def _gather_kpis(log: Any, chosen: str) -> list[str]:
-    """A table `kpis` of the members' numbers, the last of each, a column a name; returns the names."""
+    """A table `kpis` of the members' numbers, the last of each, a column for each of the most frequent names, returned."""
     log.execute(f"""
         create temp table numbers as select prediction_id, name, arg_max(kpis ->> name, time)::double as value
         from (select prediction_id, time, kpis, unnest(json_keys(kpis)) as name from log
               where kind = 'feedback' and kpis is not null and {chosen}
               and prediction_id in (select prediction_id from members))
         group by prediction_id, name""")
-    names = [name for (name,) in log.sql("select distinct name from numbers order by name").fetchall()]
+    most = f"select name from numbers group by name order by count(*) desc, name limit {MOST_KPIS}"
+    names = sorted(name for (name,) in log.sql(most).fetchall())
     columns = "".join(f", max(value) filter (name = '{name}') as \"{name}\"" for name in names)
     log.execute(f"create temp table kpis as select prediction_id{columns} from numbers group by prediction_id")
     return names

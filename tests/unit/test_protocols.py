@@ -213,9 +213,12 @@ def test_an_outcome_may_be_a_label_or_numbers_but_not_nothing(model):
     assert found == [(None, "12.5"), ("yes", None)]
     with pytest.raises(ContractError, match="row 1: has neither a label nor kpis"):
         native.feedback(b'{"labels":[{"prediction_id":"a","label":"yes"},{"prediction_id":"b"}]}', "")
+    with pytest.raises(ContractError, match="'refused' is a KPI of the service itself"):
+        native.feedback(b'{"labels":[{"prediction_id":"a","kpis":{"refused":0}}]}', "")
     for wrong in (
         '{"a b": 1}',
         '{"minutes": "1"}',
+        '{"Minutes": 1}',
         '{"minutes": 1e999}',
         "{" + ",".join(f'"k{n}":1' for n in range(21)) + "}",
     ):

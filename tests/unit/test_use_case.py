@@ -31,6 +31,7 @@ def test_a_recorded_use_case_reads_back_equal():
         ("window: 1 month", "window: 1 moon", "'1 moon' is not a length of time"),
         ("at_most: 250", "at_mst: 250", "unknown key 'monitoring.targets.0.at_mst'; did you mean 'at_most'?"),
         ("kpi: refused, at_most: 0.01", "kpi: refused", "give one of 'at_least' and 'at_most'"),
+        ("kpi: refused, at_most: 0.01", "kpi: latency_p99, at_least: 1", "'targets': 'latency_p99' has two"),
         ("  time_column: scheduled_at\n", "", "'source.time_column' is not set"),
         ("start: 2013-03-01", "start: soon", "'soon' is not a time"),
         ("target:\n  column: late", "target:\n  colum: late", "'target.colum'"),
