@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import msgspec
 import numpy as np
+from msgspec import UNSET, UnsetType
 
 from serving.bundle import Bundle
 from serving.contract import ContractError
@@ -47,8 +48,8 @@ class Outcome(msgspec.Struct, forbid_unknown_fields=True):
     """What turned out to be true for one prediction (`label`), what came of it in numbers (`kpis`), or both."""
 
     prediction_id: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
-    label: str | int | bool | None = None
-    kpis: Annotated[dict[KpiName, Number], msgspec.Meta(max_length=MOST_KPIS)] | None = None
+    label: str | int | bool | UnsetType = UNSET
+    kpis: Annotated[dict[KpiName, Number], msgspec.Meta(min_length=1, max_length=MOST_KPIS)] | UnsetType = UNSET
 
 
 class ServedModel:
@@ -113,16 +114,16 @@ class ServedModel:
             self._check(row, outcome)
         now = utc_text(datetime.now(UTC))
         if outcomes:
-            self._write([Feedback(one.prediction_id, now, one.label, caller, one.kpis) for one in outcomes])
+            self._write([Feedback(one.prediction_id, now, _known(one.label), caller, _known(one.kpis)) for one in outcomes])
         self.metrics.feedback.inc(len(outcomes))
 
     def _check(self, row: int, outcome: Outcome) -> None:
         label = outcome.label
-        if label is None and not outcome.kpis:
+        if label is UNSET and outcome.kpis is UNSET:
             raise ContractError("has neither a label nor kpis", None, row)
-        for name in SERVICE_KPIS & set(outcome.kpis or ()):
+        for name in SERVICE_KPIS & set(_known(outcome.kpis) or ()):
             raise ContractError(f"{name!r} is a KPI of the service itself; choose another name", "kpis", row)
-        if label is not None and repr(label) not in self._classes:
+        if label is not UNSET and repr(label) not in self._classes:
             allowed = ", ".join(map(repr, self.contract.classes))
             raise ContractError(f"{str(label)[:40]!r} is not one of {allowed}", self.contract.target, row)
 
@@ -225,6 +226,11 @@ class ServedModel:
             logger.error("the prediction log cannot be written: %s", error)
             if not self._answer_unlogged:
                 raise unlogged(error) from error
+
+
+def _known(value: Any) -> Any:
+    """None for what a client left out."""
+    return None if value is UNSET else value
 
 
 def utc_text(moment: datetime) -> str:

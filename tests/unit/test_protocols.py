@@ -219,6 +219,8 @@ def test_an_outcome_may_be_a_label_or_numbers_but_not_nothing(model):
         '{"a b": 1}',
         '{"minutes": "1"}',
         '{"Minutes": 1}',
+        "{}",
+        "null",
         '{"minutes": 1e999}',
         "{" + ",".join(f'"k{n}":1' for n in range(21)) + "}",
     ):
