@@ -36,18 +36,20 @@ class Identity(msgspec.Struct, frozen=True):
     variant: str = "champion"
 
 
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 KPI_NAME = "^[a-z_][a-z0-9_]{0,39}$"
 KpiName = Annotated[str, msgspec.Meta(pattern=KPI_NAME)]
 # What monitoring counts itself.
 SERVICE_KPIS = frozenset({"latency_p50", "latency_p99", "requests_per_hour", "refused", "unanswered"})
 Number = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
 MOST_KPIS = 20
+LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 class Outcome(msgspec.Struct, forbid_unknown_fields=True):
     """What turned out to be true for one prediction (`label`), what came of it in numbers (`kpis`), or both."""
 
-    prediction_id: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    prediction_id: Id
     label: str | int | bool | UnsetType = UNSET
     kpis: Annotated[dict[KpiName, Number], msgspec.Meta(min_length=1, max_length=MOST_KPIS)] | UnsetType = UNSET
 
@@ -139,13 +141,14 @@ class ServedModel:
 
     def _write_refusals(self) -> None:
         """Nobody can be asked when a refused event was to happen: it counts as far from now as the last answered one."""
+        if not self.refusals:
+            return
         now = datetime.now(UTC)
         happened, at = map(datetime.fromisoformat, self._last) if self._last else (now, now)
-        records = self.refusals.records(utc_text(now), utc_text(now + (happened - at)))
-        if records:
-            with contextlib.suppress(Refusal):  # the log cannot be written, which is told: they stay for the next time
-                self._write(records)
-                self.refusals.clear()
+        happened += min(now - at, LATEST - happened)  # a client may have said that it happens at the end of the calendar
+        with contextlib.suppress(Refusal):  # the log cannot be written, which is told: they stay for the next time
+            self._write(self.refusals.records(utc_text(now), utc_text(happened)))
+            self.refusals.clear()
 
     def _answer(self, jobs: list[Job]) -> None:
         rows = jobs[0].rows if len(jobs) == 1 else [row for job in jobs for row in job.rows]

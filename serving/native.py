@@ -13,9 +13,8 @@ import msgspec
 
 from serving.contract import ContractError
 from serving.job import Job
-from serving.model import Outcome, ServedModel, event_text
+from serving.model import Id, Outcome, ServedModel, event_text
 
-Id = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 

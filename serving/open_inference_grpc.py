@@ -134,17 +134,18 @@ class Service:
     async def _infer(self, body: bytes, context: Any) -> Any:
         loop = asyncio.get_running_loop()
         began, status, job, taken = loop.time(), 500, None, self._admission.enter(len(body))
-        caller = _metadata(context, "x-slipway-caller") or ""
+        caller = ""
         span = self._tracing.start(METHOD, _metadata(context, "traceparent")) if self._tracing else None
         try:
             if taken is None:
                 raise overloaded()
+            caller = (_metadata(context, "x-slipway-caller") or "")[:100]
             if self._guard:
                 caller = self._guard.admit(_metadata(context, "authorization"), "predict")
             request = messages.ModelInferRequest.FromString(body)
             self._known(request.model_name, request.model_version)
             job = self._read(request)
-            job.caller, job.digest, job.budget = caller[:100], hashlib.sha256(body).hexdigest(), context.time_remaining()
+            job.caller, job.digest, job.budget = caller, hashlib.sha256(body).hexdigest(), context.time_remaining()
             # A call that is cancelled must not take its batch with it.
             await asyncio.shield(self._batcher.submit(job))
             status = 200
@@ -156,15 +157,15 @@ class Service:
             raise
         except ContractError as error:
             status = 400
-            self._model.refusals.count(error, caller[:100])
+            self._model.refusals.count(error, caller)
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except Refusal as refusal:
             status = refusal.status
-            self._model.refusals.count(refusal, caller[:100])
+            self._model.refusals.count(refusal, caller)
             await context.abort(CODES[status], refusal.problem)
         except DecodeError:
             status = 400
-            self._model.refusals.count(ContractError("not a ModelInferRequest"), caller[:100])
+            self._model.refusals.count(ContractError("not a ModelInferRequest"), caller)
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "not a ModelInferRequest")
         finally:
             if taken is not None:

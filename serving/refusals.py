@@ -34,6 +34,9 @@ class Refusals:
         self._features = frozenset(features)
         self._counts: Counter[tuple[int, str, str]] = Counter()
 
+    def __bool__(self) -> bool:
+        return bool(self._counts)
+
     def count(self, error: Exception, caller: str) -> None:
         """One request that got no answer because of this error."""
         status = CONTRACT if isinstance(error, WRONG) else error.status if isinstance(error, Refusal) else 500

@@ -8,9 +8,10 @@ import numpy as np
 from prefect import get_run_logger, task
 
 from configs.schema import KpiTarget, UseCase
+from serving.refusals import CONTRACT
 from tasks.metrics import day_blocks, resamples
 from tasks.monitoring.null import OTHER_SHARE, quantile
-from tasks.values import CONTRACT, Kpi, Service, Window
+from tasks.values import Kpi, Service, Window
 from tasks.window import KPI
 
 RESAMPLES, LEVEL = 200, 0.95
@@ -79,6 +80,6 @@ def _judged(kpi: Kpi, error: float, days: int, target: KpiTarget | None, rate: f
         return kpi
     least, most = target.at_least, target.at_most
     beyond = least - kpi.value if least is not None else kpi.value - (most or 0.0)
-    missed = beyond > (error * quantile(1 - rate, days - 1) if error else 0.0)
+    missed = beyond > error * quantile(1 - rate, days - 1)
     told = f"at least {least:g}" if least is not None else f"at most {most:g}"
     return kpi.model_copy(update={"target": told, "missed": bool(missed)})

@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict
 
 from configs.schema import Recipe, Resources, UseCase
 from configs.settings import store
+from serving.refusals import CONTRACT
 
 UNKNOWN_SHARE = 0.05
-CONTRACT = 422  # the status of a request that the contract refused
 
 
 class Value(BaseModel):

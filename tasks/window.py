@@ -96,7 +96,7 @@ def read_window(use_case: UseCase, bounds: Bounds, contract: Contract, most: int
             where kind = 'feedback' and {chosen} and prediction_id in (select prediction_id from members)
             group by prediction_id""")
         names = _gather_kpis(log, chosen)
-        kpis = "".join(f', kpis."{name}" as "{KPI}{name}"' for name in names)
+        kpis = "".join(f', kpis."{name}"' for name in names)
         table = log.sql(f"""
             with predictions as (
                 select * from log where {LIVE} and {_inside(bounds)} and {chosen}
@@ -113,7 +113,7 @@ def read_window(use_case: UseCase, bounds: Bounds, contract: Contract, most: int
 
 
 def _gather_kpis(log: Any, chosen: str) -> list[str]:
-    """A table `kpis` of the members' numbers, the last of each, a column for each of the most frequent names, returned."""
+    """A table `kpis` of the members' numbers, the last of each: its columns `kpi.NAME`, of the most frequent names."""
     log.execute(f"""
         create temp table numbers as select prediction_id, name, arg_max(kpis ->> name, time)::double as value
         from (select prediction_id, time, kpis, unnest(json_keys(kpis)) as name from log
@@ -122,9 +122,9 @@ def _gather_kpis(log: Any, chosen: str) -> list[str]:
         group by prediction_id, name""")
     most = f"select name from numbers group by name order by count(*) desc, name limit {MOST_KPIS}"
     names = sorted(name for (name,) in log.sql(most).fetchall())
-    columns = "".join(f", max(value) filter (name = '{name}') as \"{name}\"" for name in names)
+    columns = "".join(f", max(value) filter (name = '{name}') as \"{KPI}{name}\"" for name in names)
     log.execute(f"create temp table kpis as select prediction_id{columns} from numbers group by prediction_id")
-    return names
+    return [f"{KPI}{name}" for name in names]
 
 
 def _refused(log: Any, bounds: Bounds, table: Any) -> list[Refusal]:

@@ -252,6 +252,15 @@ def test_refusals_are_counted_and_logged_when_the_log_can_be_written(model):
         assert log.sql("select count(*) from log where kind = 'refused'").fetchall() == [(101,)]
 
 
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00Z"])
+def test_an_event_at_the_end_of_the_calendar_does_not_keep_refusals_from_the_log(model, moment):
+    predict(model, {"records": [RECORD], "event_time": moment})
+    model.refusals.count(ContractError("must be a number", "a", 0), "")
+    model.tick()
+    with open_log("small") as log:
+        assert log.sql("select requests::int from log where kind = 'refused'").fetchall() == [(1,)]
+
+
 def test_a_broken_log_answers_nothing(model):
     os.dup2(os.open("/dev/full", os.O_WRONLY), model.log._file)
     with pytest.raises(Refusal, match="No space left") as caught:

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 from configs.schema import KpiTarget
+from serving.model import SERVICE_KPIS
 from tasks.measure_service import measure_service
 from tasks.values import Refusal, Window, put_parquet
 from tests.conftest import small_use_case
@@ -38,6 +39,7 @@ def test_the_service_is_counted(home, tmp_path, quiet):
     assert {name: round(kpi.value, 2) for name, kpi in found.kpis.items()} == {
         "latency_p50": 50.05, "latency_p99": 99.0, "requests_per_hour": 4.17, "refused": 0.12, "unanswered": 0.04,
     }  # fmt: skip
+    assert set(found.kpis) == SERVICE_KPIS  # so no feedback can take these names
     assert list(found.missed) == ["latency_p99", "refused"]
     assert "12% of the requests were refused" in found.fault
 

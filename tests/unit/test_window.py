@@ -70,7 +70,7 @@ def test_numbers_of_feedback_join_each_by_its_last_and_refusals_count_within_the
     log, case = PredictionLog(prediction_log("small")), small_use_case(tmp_path)
     log.append([prediction(n) for n in range(4)])
     told = [
-        ("p001", {"minutes": 3.0, "cost": 1.0}),
+        ("p001", {"minutes": 3.0, "cost": 1.0, "prediction_id": 7.0}),
         ("p002", {"minutes": 5.0}),
         ("p001", {"cost": 2.0}),
         ("gone", {"other": 1.0}),
@@ -91,6 +91,7 @@ def test_numbers_of_feedback_join_each_by_its_last_and_refusals_count_within_the
     table = rows.table.sort_by("prediction_id")
     assert table["kpi.minutes"].to_pylist() == [None, 3.0, 5.0, None]
     assert table["kpi.cost"].to_pylist() == [None, 2.0, None, None]
+    assert table["kpi.prediction_id"].to_pylist() == [None, 7.0, None, None]
     assert "kpi.other" not in table.column_names
     assert table["target"].to_pylist() == [None, None, None, 1]
     assert [(one.status, one.feature, one.requests) for one in rows.refused] == [(422, "a", 10), (429, "", 2)]
