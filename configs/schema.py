@@ -12,6 +12,7 @@ _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 
 Metric = Literal["roc_auc", "average_precision", "accuracy", "log_loss", "brier"]
 Cause = Literal["drift", "performance", "estimate"]
+Season = Literal["hour", "weekday", "month"]
 HALF_LIFE = "half-life "
 
 
@@ -430,7 +431,7 @@ class Monitoring(Strict):
     """
 
     window: str = "7 days"
-    season: Literal["hour", "weekday", "month"] | None = None
+    season: Season | None = None
     false_alarm_rate: float = Field(0.01, gt=0, lt=0.5)
     persistence: str = Field("1 of 1", pattern=r"^[1-9] of [1-9]$")
     tolerance: float = Field(0.01, gt=0)

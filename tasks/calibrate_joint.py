@@ -14,7 +14,7 @@ from tasks.values import BundleRef, Window
 
 
 @step
-def calibrate_joint(use_case: UseCase, bundle: BundleRef, rows: int, of: list[int]) -> float:
+def calibrate_joint(use_case: UseCase, bundle: BundleRef, rows: int, in_seasons: list[int]) -> float:
     """The bound for windows of about that many rows, of these seasons. It takes seconds, so it is kept."""
     import pandas as pd
 
@@ -22,9 +22,7 @@ def calibrate_joint(use_case: UseCase, bundle: BundleRef, rows: int, of: list[in
         return 1.0  # no AUC is over it
     reference, time = pd.read_parquet(bundle.path / "reference.parquet"), use_case.source.time_column
     times = reference[time].to_numpy() if time else None
-    chosen = same_season(times, use_case.monitoring.season, of)
-    if times is not None and chosen is not None:
-        reference, times = reference[chosen].reset_index(drop=True), times[chosen]
+    reference, times, _ = same_season(reference, times, use_case.monitoring.season, in_seasons)
     served = as_served(read_bundle(bundle.path).contract, reference, use_case.watched)
     layout = make_layout(served, use_case.features.numeric)
     null = null_of(layout.codes(served), times, rows)

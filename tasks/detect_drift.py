@@ -36,7 +36,8 @@ def detect_drift(use_case: UseCase, window: Window, version: Version, joint_boun
     holdout = pd.read_parquet(version.bundle.path / "holdout.parquet")
     numeric = [name for name in use_case.watched if name in use_case.features.numeric]
     times = reference[time].to_numpy() if time else None
-    reference, times, compared = _of_the_season(use_case.monitoring, logged["time"].to_numpy(), reference, times)
+    season = use_case.monitoring.season
+    reference, times, compared = same_season(reference, times, season, seasons(logged["time"].to_numpy(), season))
     current, reference = (as_served(bundle.contract, frame, use_case.watched) for frame in (logged, reference))
     columns = compare(use_case.monitoring, current, reference, times, numeric, COLUMNS_SHARE)
     times = holdout["time"].to_numpy() if time else None
@@ -93,22 +94,6 @@ def compare(
         name: ColumnDrift(score=scores[name], distance=float(found[number]), outside=float(outside[number]))
         for number, name in enumerate(reference)
     }, calibration.blocks
-
-
-def _of_the_season(
-    rules: Monitoring, window: np.ndarray, reference: Any, times: np.ndarray | None
-) -> tuple[Any, np.ndarray | None, str]:
-    """The rows of the reference that the window is compared with, their times, and how that is told."""
-    if rules.season is None or times is None:
-        return reference, times, ""
-    chosen = same_season(times, rules.season, seasons(window, rules.season))
-    if chosen is None:
-        return reference, times, f"the whole reference, which has too few rows of the same {rules.season}"
-    return (
-        reference[chosen].reset_index(drop=True),
-        times[chosen],
-        f"the {chosen.sum():,} rows of the reference of the same {rules.season}",
-    )
 
 
 def _persists(use_case: UseCase, window: Window, version: Version, over: bool) -> bool:

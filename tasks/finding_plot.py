@@ -44,16 +44,12 @@ def _columns(axes: Any, finding: Finding) -> None:
 
 def _metric(axes: Any, found: list[Finding]) -> None:
     windows, performances = [each.window for each in found], [each.performance for each in found]
-    series = {
-        "measured": [p.value for p in performances],
-        "estimated": [p.estimate for p in performances],
-        "floor": [p.floor for p in performances],
-    }
-    styles = {"measured": f"{LINE} - o", "estimated": "#888888 - .", "floor": f"{BOUND} -- None"}
-    for name, values in series.items():
-        color, line, marker = styles[name].split()
-        numbers = [float("nan") if value is None else value for value in values]
-        axes.plot(windows, numbers, color=color, linestyle=line, marker=marker, label=name)
+    for name, values, style in (
+        ("measured", [p.value for p in performances], {"color": LINE, "marker": "o"}),
+        ("estimated", [p.estimate for p in performances], {"color": "#888888", "marker": "."}),
+        ("floor", [p.floor for p in performances], {"color": BOUND, "linestyle": "--"}),
+    ):
+        axes.plot(windows, [float("nan") if value is None else value for value in values], label=name, **style)
     axes.set_ylabel(found[-1].performance.metric)
     axes.tick_params(axis="x", rotation=45)
     axes.legend()

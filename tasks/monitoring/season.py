@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any
 
 import numpy as np
 
-Season = Literal["hour", "weekday", "month"]
+from configs.schema import Season
+
 LEAST_SHARE = 0.05  # of a window's rows: with fewer, a season is the edge of another one
 LEAST_ROWS, LEAST_DAYS = 200, 4  # of the reference, for it to say what is usual
 
@@ -33,10 +34,18 @@ def seasons(times: np.ndarray, season: Season | None) -> list[int]:
     return [int(one) for one in found[counts >= LEAST_SHARE * len(times)]]
 
 
-def same_season(times: np.ndarray | None, season: Season | None, wanted: Sequence[int]) -> np.ndarray | None:
-    """Which rows of the reference, whose times are given, are of these seasons; None where all count, or too few are."""
+def same_season(
+    reference: Any, times: np.ndarray | None, season: Season | None, wanted: Sequence[int]
+) -> tuple[Any, np.ndarray | None, str]:
+    """The rows of a reference (a pandas frame and its times) of these seasons, their times, and how that is told.
+
+    All of them where the reference is not seasonal, or has too few of these.
+    """
     if times is None or season is None:
-        return None
+        return reference, times, ""
     chosen = np.isin(season_of(times, season), wanted)
     days = len(np.unique(times[chosen].astype("datetime64[D]")))
-    return chosen if chosen.sum() >= LEAST_ROWS and days >= LEAST_DAYS else None
+    if chosen.sum() < LEAST_ROWS or days < LEAST_DAYS:
+        return reference, times, f"the whole reference, which has too few rows of the same {season}"
+    told = f"the {chosen.sum():,} rows of the reference of the same {season}"
+    return reference[chosen].reset_index(drop=True), times[chosen], told

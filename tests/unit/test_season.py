@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from configs.schema import Monitoring
-from tasks.detect_drift import _of_the_season, compare
+from tasks.detect_drift import compare
 from tasks.monitoring.season import same_season, season_of, seasons
 
 WEATHER = ["temp", "atemp", "hum", "windspeed"]
@@ -27,7 +27,8 @@ def scores(weather, season, moments, window):
     """Of each column against 2011."""
     frame, times = weather
     rules, old = Monitoring(season=season), times < np.datetime64("2012-01-01")
-    reference, its_times, _ = _of_the_season(rules, moments, frame[old].reset_index(drop=True), times[old])
+    wanted = seasons(moments, season)
+    reference, its_times, _ = same_season(frame[old].reset_index(drop=True), times[old], season, wanted)
     return {name: column.score for name, column in compare(rules, window, reference, its_times, WEATHER, 0.5)[0].items()}
 
 
@@ -50,10 +51,10 @@ def test_the_months_of_the_next_year_are_no_drift(weather):
 
 def test_where_the_reference_lacks_the_season_all_of_it_is_compared_and_that_is_said():
     times = np.datetime64("2026-01-01T00:00:00") + np.arange(1400) * np.timedelta64(1, "h")  # January and February
-    frame, june = pd.DataFrame({"a": np.zeros(1400)}), np.array(["2026-06-05T10:00:00"], dtype="datetime64[s]")
-    reference, _, told = _of_the_season(Monitoring(season="month"), june, frame, times)
+    frame, june, january = pd.DataFrame({"a": np.zeros(1400)}), [5], [0]
+    reference, _, told = same_season(frame, times, "month", june)
     assert (len(reference), told) == (1400, "the whole reference, which has too few rows of the same month")
-    reference, _, told = _of_the_season(Monitoring(season="month"), times[:3], frame, times)
+    reference, _, told = same_season(frame, times, "month", january)
     assert (len(reference), told) == (744, "the 744 rows of the reference of the same month")
 
 
@@ -62,4 +63,3 @@ def test_a_season_that_a_window_only_touches_does_not_count():
     assert seasons(times, "month") == [1]
     assert seasons(times, None) == []
     assert season_of(times[:1], "hour").tolist() == [22]
-    assert same_season(None, "month", [1]) is None
