@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -15,23 +17,34 @@ from configs.schema import UseCase
 from configs.settings import PROJECT
 
 
+def use_cases_folder() -> Path:
+    """The folder that holds a YAML a use case: `SLIPWAY_CONFIGS`, default `configs/` in the project."""
+    return Path(os.environ.get("SLIPWAY_CONFIGS") or PROJECT / "configs").expanduser().resolve()
+
+
+def use_case_file(name: str) -> Path:
+    """Where a use case is written down, or would be."""
+    return use_cases_folder() / f"{name}.yaml"
+
+
 def use_case_names() -> list[str]:
-    """The use cases in `configs/`, sorted."""
-    return sorted(path.stem for path in (PROJECT / "configs").glob("*.yaml"))
+    """The use cases that are written down, sorted."""
+    return sorted(path.stem for path in use_cases_folder().glob("*.yaml"))
 
 
 def load_use_case(name: str) -> UseCase:
-    """The use case of that name in `configs/`.
+    """The use case of that name.
 
     Raises:
         InputError: there is no such use case, or something in it is wrong.
     """
-    path = PROJECT / "configs" / f"{name}.yaml"
+    path = use_case_file(name)
+    shown = path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path
     if not path.is_file():
-        raise InputError(f"use case {name!r}: no file configs/{name}.yaml; {nearest(name, use_case_names())}")
-    use_case = parse_use_case(path.read_text(encoding="utf-8"), f"configs/{path.name}")
+        raise InputError(f"use case {name!r}: no file {shown}; {nearest(name, use_case_names())}")
+    use_case = parse_use_case(path.read_text(encoding="utf-8"), str(shown))
     if use_case.name != name:
-        raise InputError(f"configs/{path.name}: 'name' is {use_case.name!r}, but the file is named {name!r}; make them one")
+        raise InputError(f"{shown}: 'name' is {use_case.name!r}, but the file is named {name!r}; make them one")
     return use_case
 
 

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from configs.errors import InputError
@@ -63,3 +65,12 @@ def test_the_line_is_the_line_of_the_key():
 def test_unknown_use_case_names_the_nearest():
     with pytest.raises(InputError, match="did you mean 'flights'"):
         load_use_case("flight")
+
+
+def test_use_cases_may_lie_in_another_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLIPWAY_CONFIGS", str(tmp_path))
+    (tmp_path / "elsewhere.yaml").write_text(FLIGHTS.replace("name: flights", "name: elsewhere"))
+    assert use_case_names() == ["elsewhere"]
+    assert load_use_case("elsewhere").name == "elsewhere"
+    with pytest.raises(InputError, match=re.escape(f"no file {tmp_path}/flights.yaml; known: elsewhere")):
+        load_use_case("flights")
