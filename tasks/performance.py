@@ -12,7 +12,7 @@ from configs.schema import SliceGates, UseCase
 from configs.settings import report_address, reports
 from tasks.metrics import LOWER_IS_BETTER, day_blocks, gain, resamples, score
 from tasks.monitoring.errors import errors_rose
-from tasks.monitoring.estimate import Estimator, expected_score
+from tasks.monitoring.estimate import Estimator, expected_score, resampled_score
 from tasks.monitoring.null import OTHER_SHARE, widening
 from tasks.slices import by_slice
 from tasks.values import Answers, BundleRef, Performance, Slice, Window
@@ -41,7 +41,8 @@ def measure_performance(use_case: UseCase, window: Window, bundle: BundleRef) ->
     weight = label_weights(current["probability"].to_numpy(), labelled)
     measured = measure(metric, current, labelled, weight, now_blocks)
     enough = labelled.sum() >= use_case.monitoring.min_labels and not np.isnan(measured[0])
-    realised = [score(metric, target[rows], probability[rows]) for rows in resamples(blocks, RESAMPLES, draws, seed=1)]
+    resampled = resampled_score(metric, target.astype(np.float64), probability)
+    realised = [resampled(rows) for rows in resamples(blocks, RESAMPLES, draws, seed=1)]
     floor = bound(metric, realised, rate, len(np.unique(blocks)))
     estimator = Estimator(metric, target, probability, blocks, draws, LEVEL)
     estimate = estimator.estimate(current["probability"].to_numpy())
@@ -75,9 +76,7 @@ def measure_performance(use_case: UseCase, window: Window, bundle: BundleRef) ->
 
 def _slices(metric: str, known: Any, weight: np.ndarray, blocks: np.ndarray, rules: SliceGates) -> list[Slice]:
     target, probability = known["target"].to_numpy(dtype=np.float64), known["probability"].to_numpy()
-    return by_slice(
-        known, rules, target, blocks, lambda rows: expected_score(metric, target[rows], probability[rows], weight[rows])
-    )
+    return by_slice(known, rules, target, blocks, resampled_score(metric, target, probability, weight))
 
 
 def _answers(probability: np.ndarray) -> Answers:
@@ -100,10 +99,8 @@ def measure(
     value = expected_score(metric, target, probability, weight)
     blocks = blocks[labelled]
     draws = len(np.unique(blocks))
-    drawn = [
-        expected_score(metric, target[rows], probability[rows], weight[rows])
-        for rows in resamples(blocks, RESAMPLES // 2, draws, seed=3)
-    ]
+    resampled = resampled_score(metric, target, probability, weight)
+    drawn = [resampled(rows) for rows in resamples(blocks, RESAMPLES // 2, draws, seed=3)]
     low, high = np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return value, float(low), float(high)
 

@@ -49,13 +49,44 @@ def expected_score(metric: str, chance: np.ndarray, probability: np.ndarray, wei
 
 def _ranking(metric: str, positive: np.ndarray, negative: np.ndarray, probability: np.ndarray) -> float:
     """AUC with ties counted half, or average precision, of fractional rows."""
-    distinct, place = np.unique(-probability, return_inverse=True)
-    hits, misses = (np.bincount(place, weights=part, minlength=len(distinct)) for part in (positive, negative))
+    _, place = np.unique(-probability, return_inverse=True)
+    return _ranking_by_place(metric, *(np.bincount(place, weights=part) for part in (positive, negative)))
+
+
+def _ranking_by_place(metric: str, hits: np.ndarray, misses: np.ndarray) -> float:
+    """Of the positives and negatives that share each score, shape (distinct scores,), the highest score first."""
     if metric == "roc_auc":
         below = misses.sum() - np.cumsum(misses)
         return float((hits * (below + misses / 2)).sum() / (hits.sum() * misses.sum()))
     caught = np.cumsum(hits)
     return float((hits * caught / (caught + np.cumsum(misses))).sum() / hits.sum())
+
+
+def resampled_score(
+    metric: str, chance: np.ndarray, probability: np.ndarray, weight: np.ndarray | None = None
+) -> Callable[[np.ndarray], float]:
+    """`expected_score` of any choice of these rows, as a function of row numbers, equal to the bit.
+
+    The rows are ranked once, and a resample only counts: several times faster than ranking every resample anew.
+
+    >>> chance, scores, rows = np.array([0.0, 1.0, 1.0]), np.array([0.2, 0.2, 0.9]), np.array([2, 0, 1, 1])
+    >>> resampled_score("roc_auc", chance, scores)(rows) == expected_score("roc_auc", chance[rows], scores[rows])
+    True
+    """
+    weight = np.ones(len(chance)) if weight is None else weight
+    if metric not in {"roc_auc", "average_precision"}:
+        return lambda rows: expected_score(metric, chance[rows], probability[rows], weight[rows])
+    positive, negative = chance * weight, (1 - chance) * weight
+    _, place = np.unique(-probability, return_inverse=True)
+
+    def scored(rows: np.ndarray) -> float:
+        chosen, more, less = place[rows], positive[rows], negative[rows]
+        if more.sum() <= 0 or less.sum() <= 0:
+            return float("nan")
+        drawn = np.bincount(chosen) > 0  # a score that was not drawn would change how sums are rounded
+        return _ranking_by_place(metric, *(np.bincount(chosen, weights=part)[drawn] for part in (more, less)))
+
+    return scored
 
 
 def calibrator(target: np.ndarray, probability: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
@@ -105,11 +136,10 @@ class Estimator:
                 continue
             chance = calibrator(target[one], probability[one])(probability[other])
             truth, scores = target[other].astype(np.float64), probability[other]
+            realised, estimated = resampled_score(metric, truth, scores), resampled_score(metric, chance, scores)
             for rows in resamples(blocks[other], RESAMPLES // 2, draws, seed=2):
-                realised = expected_score(metric, truth[rows], scores[rows])
-                estimated = expected_score(metric, chance[rows], scores[rows])
-                self.errors.append(realised - estimated)
-                self.values.append(estimated)
+                self.values.append(estimated(rows))
+                self.errors.append(realised(rows) - self.values[-1])
         self._observations = len(days)
 
     def estimate(self, probability: np.ndarray) -> Estimate:

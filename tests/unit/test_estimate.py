@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tasks.metrics import score
-from tasks.monitoring.estimate import Estimator, expected_score
+from tasks.monitoring.estimate import Estimator, expected_score, resampled_score
 from tasks.performance import bound, label_weights
 
 METRICS = ("roc_auc", "average_precision", "accuracy", "log_loss", "brier")
@@ -21,6 +21,19 @@ def test_with_certain_labels_it_is_the_plain_metric(metric, rows):
     assert expected_score(metric, target.astype(float), probability) == pytest.approx(score(metric, target, probability))
     doubled = expected_score(metric, target.astype(float), probability, np.full(len(target), 2.0))
     assert doubled == pytest.approx(score(metric, target, probability))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_resample_scores_to_the_bit_what_its_rows_score_alone(metric):
+    """With many rows, since sums of few round alike in any order; with ties, weights and scores that are not drawn."""
+    generator = np.random.default_rng(3)
+    chance, weight = generator.random(5000), generator.integers(1, 4, 5000) / 3
+    probability = generator.integers(0, 700, 5000).astype(np.float32) / 701
+    resampled = resampled_score(metric, chance, probability, weight)
+    for rows in (np.arange(5000), generator.integers(0, 5000, 9000), generator.integers(0, 40, 300)):
+        assert resampled(rows) == expected_score(metric, chance[rows], probability[rows], weight[rows])
+    if metric in {"roc_auc", "average_precision"}:
+        assert np.isnan(resampled_score(metric, np.array([1.0, 0.0]), np.array([0.1, 0.2]))(np.array([0, 0])))
 
 
 def scored(generator, rows, spread, tilt=1.0):
