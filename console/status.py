@@ -11,6 +11,7 @@ from console import services
 from console.releases import serving, with_releases
 from tasks.findings import findings, told
 from tasks.history import read_history
+from tasks.outbox import waiting
 
 
 def show(screen: Console) -> None:
@@ -53,4 +54,6 @@ def _serving(use_case: str) -> tuple[str, str, str, str]:
 
 def _last_window(use_case: str) -> str:
     found = findings(use_case)
-    return f"{found[-1].window}: {told(found[-1])}" if found else ""
+    lines = [f"{found[-1].window}: {told(found[-1])}"] if found else []
+    lines += [f"{n} not told: {channel} ({why})" for channel, (n, why) in waiting(use_case).items()]
+    return "\n".join(lines)

@@ -17,8 +17,9 @@ from tasks.findings import finding_path
 from tasks.keep_finding import keep_finding
 from tasks.lock import one_at_a_time
 from tasks.measure_service import measure_service
-from tasks.monitored import monitored
+from tasks.monitored import ended, monitored
 from tasks.notify import notify
+from tasks.outbox import WAITS
 from tasks.performance import measure_performance
 from tasks.registry import the_champion
 from tasks.window import closed_windows
@@ -33,7 +34,7 @@ def monitor(use_case: str = "flights", window: str | None = None) -> list[str]:
         window: The name of one closed window to look at again, for example `2013-06`. Empty: all new ones.
 
     Returns:
-        The names of the windows.
+        The names of the windows; the run's message says who could not be told.
     """
     case = load_use_case(use_case)
     with one_at_a_time(case.name):
@@ -54,7 +55,8 @@ def monitor(use_case: str = "flights", window: str | None = None) -> list[str]:
             service = measure_service(case, data)
             finding = conclude(case, data, version, drift, performance, service)
             drift_report(case, data, version.bundle, drift)
-            notify(case, finding)
-            keep_finding(finding)
-        monitored(case, [bounds.name for bounds in new])
-    return [bounds.name for bounds in new]
+            keep_finding(case, finding)
+            notify(case)
+        names, untold = [bounds.name for bounds in new], notify(case, WAITS)
+        monitored(case, names, untold)
+    return ended(names, untold)

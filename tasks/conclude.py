@@ -1,4 +1,4 @@
-"""Conclude: what a monitoring run found, as alarms, a record, an artifact and a Prefect event."""
+"""Conclude: what a monitoring run found, as alarms, a record and an artifact."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from datetime import UTC, datetime
 
 from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
-from prefect.events import emit_event
 
 from configs.schema import UseCase
 from configs.settings import report_address
-from tasks.findings import describe, drift_page, findings, retraining_cause, told, told_drift, told_performance
+from tasks.findings import describe, drift_page, findings, told, told_drift, told_performance
 from tasks.history import record
 from tasks.metrics import gain
 from tasks.monitoring.alarms import CLEARLY_OVER, alarms
@@ -21,12 +20,7 @@ from tasks.values import Drift, Finding, Performance, Service, Version, Window
 def conclude(
     use_case: UseCase, window: Window, version: Version, drift: Drift, performance: Performance, service: Service
 ) -> Finding:
-    """Decide which alarms are open, and emit the event.
-
-    Events are `slipway.fault`, `.drift`, `.performance`, `.estimate`, `.target`, `.labels` and `.healthy`; one carries
-    `slipway.retrain: yes` where the use case wants a retraining for that cause, which is what the triggers in `prefect.yaml`
-    look for. One window starts one retraining at most, whatever it found, and none while something upstream is broken.
-    """
+    """Decide which alarms are open."""
     until, found = window_end(window), causes(drift, performance, service)
     earlier = [f for f in findings(use_case.name) if f.window != window.name and f.until <= until]
     finding = Finding(
@@ -53,7 +47,6 @@ def conclude(
     )
     create_markdown_artifact(key=f"finding-{use_case.name}", markdown=describe(finding), description=window.name)
     record(use_case.name, "finding", told(finding), window=window.name, version=version.version, causes=finding.causes)
-    emit(use_case, finding)
     get_run_logger().info("Window %s: %s", window.name, told(finding))
     return finding
 
@@ -84,28 +77,6 @@ def _lingering(drift: Drift, performance: Performance) -> set[str]:
         if gain(performance.metric, value, edge) < 0:
             near.add("performance")
     return near
-
-
-def emit(use_case: UseCase, finding: Finding) -> None:
-    """An event a cause; at most one of them asks for a retraining. Enough new labels are a cause too, but no alarm."""
-    wanted = retraining_cause(use_case, finding.causes, finding.new_labels)
-    for cause in [*(finding.causes or ["healthy"]), *(["labels"] if wanted == "labels" else [])]:
-        emit_event(
-            event=f"slipway.{cause}",
-            resource={
-                "prefect.resource.id": f"slipway.use-case.{use_case.name}",
-                "prefect.resource.name": use_case.name,
-                "slipway.retrain": "yes" if cause == wanted else "no",
-            },
-            payload={
-                "use_case": use_case.name,
-                "window": finding.window,
-                "until": finding.until,
-                "cause": cause if cause == "labels" else " and ".join(finding.causes) or "none",
-                "told": told(finding),
-                "report": finding.report,
-            },
-        )
 
 
 def _labels(window: Window, performance: Performance) -> int:

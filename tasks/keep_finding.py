@@ -1,15 +1,21 @@
-"""Keep: a window is looked at once its finding is kept, and not before people were told of it."""
+"""Keep: a window counts as looked at once its finding is kept, whoever can or cannot be told of it."""
 
 from __future__ import annotations
 
-from prefect import task
+from prefect import get_run_logger, task
 
+from configs.schema import UseCase
 from tasks.findings import finding_path
+from tasks.outbox import Entry, put
+from tasks.tidings import events, messages
 from tasks.values import Finding, write_atomically
 
 
 @task
-def keep_finding(finding: Finding) -> None:
-    """Write the finding. A run that is killed before this looks at the window again; people may then be told twice."""
+def keep_finding(use_case: UseCase, finding: Finding) -> None:
+    """Put what is to be told into the outbox, then write the finding; killed in between, the same is done again."""
+    for cause, alarm in finding.alarms.items():
+        get_run_logger().info("Open alarm (%s): %s: %s", alarm.severity, cause, alarm.reason)
+    put(finding.use_case, finding.window, Entry(events=events(use_case, finding), messages=messages(use_case, finding)))
     path = finding_path(finding.use_case, finding.window)
     write_atomically(path, finding.model_dump_json(indent=1).encode())

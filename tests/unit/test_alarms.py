@@ -1,27 +1,18 @@
 """Alarms, who is told, and when a finding may start a retraining."""
 
-import base64
-import json
-import threading
 from datetime import UTC, datetime, timedelta
-from email import message_from_bytes
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
-import httpx
 import pytest
-from aiosmtpd.controller import Controller
 from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.schema import Notify, Retraining
-from tasks.conclude import causes, emit
-from tasks.finding_plot import plot_page
+from tasks.conclude import causes
 from tasks.history import read_history, record
 from tasks.may_retrain import held_back, may_retrain
 from tasks.monitoring.alarms import alarms, to_tell
-from tasks.notify import notify
-from tasks.targets.ports import free_port
-from tasks.values import Answers, ColumnDrift, Drift, Finding, Kpi, Performance, Refusal, Service, Window
+from tasks.tidings import events
+from tasks.values import Answers, ColumnDrift, Drift, Finding, Kpi, Performance, Refusal, Service
 from tests.conftest import small_use_case
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -100,13 +91,11 @@ def test_causes_are_told_apart():
         ([], {"slipway.healthy": "no"}),
     ],
 )
-def test_one_window_asks_for_one_retraining_and_for_none_while_a_source_is_broken(tmp_path, monkeypatch, found, labels):
-    events = []
-    monkeypatch.setattr("tasks.conclude.emit_event", lambda **event: events.append(event))
+def test_one_window_asks_for_one_retraining_and_for_none_while_a_source_is_broken(tmp_path, found, labels):
     case = small_use_case(tmp_path)
     case = case.model_copy(update={"retraining": Retraining(on=["drift", "performance"])})
-    emit(case, finding(0, {}).model_copy(update={"causes": found}))
-    assert {event["event"]: event["resource"]["slipway.retrain"] for event in events} == labels
+    made = events(case, finding(0, {}).model_copy(update={"causes": found}))
+    assert {event["event"]: event["resource"]["slipway.retrain"] for event in made} == labels
 
 
 @pytest.mark.parametrize(
@@ -119,13 +108,11 @@ def test_one_window_asks_for_one_retraining_and_for_none_while_a_source_is_broke
         (100, ["estimate"], ["labels"]),
     ],
 )
-def test_enough_new_labels_ask_for_a_retraining_where_nothing_graver_does(tmp_path, monkeypatch, labels, found, asks):
-    events = []
-    monkeypatch.setattr("tasks.conclude.emit_event", lambda **event: events.append(event))
+def test_enough_new_labels_ask_for_a_retraining_where_nothing_graver_does(tmp_path, labels, found, asks):
     case = small_use_case(tmp_path)
     case = case.model_copy(update={"retraining": Retraining(on=["drift"], new_labels=100)})
-    emit(case, finding(0, {}, new_labels=labels).model_copy(update={"causes": found}))
-    asking = [event for event in events if event["resource"]["slipway.retrain"] == "yes"]
+    made = events(case, finding(0, {}, new_labels=labels).model_copy(update={"causes": found}))
+    asking = [event for event in made if event["resource"]["slipway.retrain"] == "yes"]
     assert [event["event"] for event in asking] == [f"slipway.{cause}" for cause in asks]
     assert [event["payload"]["cause"] for event in asking] == asks
 
@@ -163,111 +150,6 @@ def test_a_storm_of_500_events_starts_one_retraining(home, tmp_path, quiet):
     assert len(read_history("small", "declined")) == 3
     assert may_retrain.fn(case, START, "a person") is None
     assert may_retrain.fn(case, START, "schedule") is None
-
-
-class Mailbox:
-    def __init__(self):
-        self.messages = []
-
-    async def handle_DATA(self, server, session, envelope):
-        self.messages.append(envelope)
-        return "250 OK"
-
-
-@pytest.fixture
-def posts(home):
-    """A web server that keeps what is posted to it; and where links to plots point, which need not run."""
-    home.mkdir(exist_ok=True)
-    (home / "services.json").write_text(json.dumps({"reports": {"port": 8081}}))
-    received = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            received.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-            self.send_response(200 if self.path == "/hook" else 500)
-            self.end_headers()
-
-        def log_message(self, *words):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", received
-    server.shutdown()
-
-
-def with_channels(folder, *channels):
-    case = small_use_case(folder)
-    return case.model_copy(update={"monitoring": case.monitoring.model_copy(update={"notify": list(channels)})})
-
-
-def opened(cause="fault", number=0):
-    until = START + timedelta(days=number)
-    return finding(number, alarms({}, {cause: "temp: every value is 0"}, set(), until, timedelta(days=7), str(number)))
-
-
-def test_people_are_told_by_webhook_slack_and_mail(home, tmp_path, quiet, posts, monkeypatch):
-    address, received = posts
-    monkeypatch.setenv("OUR_HOOK", f"{address}/hook")
-    mailbox = Mailbox()
-    port = free_port()
-    server = Controller(mailbox, hostname="127.0.0.1", port=port)
-    server.start()
-    try:
-        people = ["a@example.com", "b@example.com"]
-        mail = Notify(by="email", server=f"127.0.0.1:{port}", sender="slipway@example.com", to=people)
-        channels = [Notify(by="webhook", url="OUR_HOOK"), Notify(by="slack", url="OUR_HOOK"), mail]
-        assert notify.fn(with_channels(tmp_path, *channels), opened()) == 3
-    finally:
-        server.stop()
-    hook, slack = received
-    assert hook["cause"] == "fault"
-    assert hook["finding"]["window"] == "0"
-    assert slack["text"].startswith("[critical] small: fault in window 0: temp: every value is 0")
-    (letter,) = mailbox.messages
-    assert letter.rcpt_tos == people
-    assert b"[critical] small: fault in window 0" in letter.content
-    assert b"every value is 0" in letter.content
-    (image,) = [part for part in message_from_bytes(letter.content).walk() if part.get_content_type() == "image/png"]
-    assert image.get_payload(decode=True) == base64.b64decode(hook["plot"]["png"]) == plot_page("small", "0").read_bytes()
-    assert hook["plot"]["link"].endswith("/small/monitoring/0.png")
-    assert hook["plot"]["link"] in slack["blocks"][1]["text"]["text"]
-
-
-def test_a_window_whose_every_request_was_refused_is_told_once(home, tmp_path, quiet, posts, monkeypatch):
-    from tasks import all_refused
-
-    address, received = posts
-    events = []
-    monkeypatch.setattr(all_refused, "emit_event", lambda **event: events.append(event))
-    monkeypatch.setattr(all_refused, "service_address", lambda _: "http://127.0.0.1:4200")
-    monkeypatch.setenv("OUR_HOOK", f"{address}/hook")
-    case = with_channels(tmp_path, Notify(by="webhook", url="OUR_HOOK"))
-    empty = Window(use_case="small", name="w", start="0", end="9", rows=0, labelled=0, data="d")
-    assert all_refused.tell_all_refused.fn(case, empty) is None
-    refused = empty.model_copy(update={"refused": [Refusal(status=422, feature="a", requests=1200)]})
-    reason = all_refused.tell_all_refused.fn(case, refused)
-    assert reason == "none of the 1,200 requests was answered, most with status 422 for a"
-    assert all_refused.tell_all_refused.fn(case, refused) is None
-    assert [post["reason"] for post in received] == [reason]
-    assert [(event["event"], event["resource"]["slipway.retrain"]) for event in events] == [("slipway.fault", "no")]
-
-
-def test_nobody_is_told_of_what_is_only_still_open_or_too_small(home, tmp_path, quiet, posts, monkeypatch):
-    address, received = posts
-    monkeypatch.setenv("OUR_HOOK", f"{address}/hook")
-    critical = with_channels(tmp_path, Notify(by="webhook", url="OUR_HOOK", at_least="critical"))
-    assert notify.fn(critical, opened("drift")) == 0
-    first = opened()
-    still = alarms(first.alarms, {"fault": "x"}, set(), START + timedelta(days=1), timedelta(days=7), "1")
-    assert notify.fn(critical, finding(1, still)) == 0
-    assert received == []
-
-
-def test_a_message_that_is_refused_is_an_error(home, tmp_path, quiet, posts, monkeypatch):
-    monkeypatch.setenv("OUR_HOOK", f"{posts[0]}/elsewhere")
-    with pytest.raises(httpx.HTTPStatusError):
-        notify.fn(with_channels(tmp_path, Notify(by="webhook", url="OUR_HOOK")), opened())
 
 
 @pytest.mark.parametrize(
