@@ -16,13 +16,17 @@ def secret(name: str) -> str | None:
     `SLIPWAY_LOG_KEY`, the Prefect block `Secret` named `slipway-log-key` of the server that this process works with.
 
     Raises:
-        InputError: the file cannot be read.
+        InputError: the file cannot be read, or is empty: what should be secret must not silently be nothing.
     """
     if path := os.environ.get(f"{name}_FILE"):
         try:
-            return Path(path).expanduser().read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise InputError(f"{name}_FILE={path}: cannot be read ({error.strerror})") from None
+            text = Path(path).expanduser().read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            raise InputError(f"{name}_FILE={path}: cannot be read ({why})") from None
+        if not text:
+            raise InputError(f"{name}_FILE={path}: is empty; write the secret into it, or unset {name}_FILE")
+        return text
     return os.environ.get(name) or _block(name.lower().replace("_", "-"), os.environ.get("PREFECT_API_URL", ""))
 
 

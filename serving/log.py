@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+import numpy as np
 
+from serving.secret import given
 from serving.segment import Cipher, close_group
 
 SEGMENT_BYTES = 64 * 1024 * 1024
@@ -178,14 +180,21 @@ class Sensitive:
 
 def pepper(use_case: str, log_key: bytes | None) -> bytes:
     """The key of the hashes: `SLIPWAY_LOG_PEPPER`, else the log's own key, else only the use case's name."""
-    return os.environ.get("SLIPWAY_LOG_PEPPER", "").encode() or log_key or use_case.encode()
+    return (given("SLIPWAY_LOG_PEPPER") or "").encode() or log_key or use_case.encode()
 
 
 def hashed(value: Any, key: bytes) -> str:
-    """What stands in the log for a sensitive value.
+    """What stands in the log for a sensitive value; a number is the shortest decimal of what the contract keeps, 32 bits.
 
     >>> hashed("42", b"key") == hashed(42, b"key") == hashed(42.0, b"key")
     True
+    >>> hashed(0.1, b"key") == hashed(float(np.float32(0.1)), b"key")
+    True
     """
-    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    text = _number_text(value) if isinstance(value, float) else str(value)
     return "hmac:" + hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def _number_text(value: float) -> str:
+    kept = np.float32(value)
+    return str(int(kept)) if float(kept).is_integer() else str(kept)

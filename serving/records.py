@@ -120,7 +120,7 @@ class Records:
             np.array(numbers, dtype=np.float32).reshape(-1, count), np.array(texts, dtype=object).reshape(-1, count)
         )
         lists = [_plain(arrays[column.name]) for column in self._columns]
-        lists += [list(table.get(name) or [None] * count) for name in self.contract.identifiers]
+        lists += [_identifiers(table.get(name, [None] * count), name) for name in self.contract.identifiers]
         keys = [f"f{i}" for i in range(len(lists))]
         return [self.strict(**dict(zip(keys, row, strict=True))) for row in zip(*lists, strict=True)], inputs
 
@@ -170,6 +170,15 @@ def _lenient_field(name: str, column: Column) -> Any:
         high = FLOAT32_MAX if column.maximum is None else min(column.maximum, FLOAT32_MAX)
         kind = Annotated[float, msgspec.Meta(ge=low, le=high)]
     return (name, kind | None, None) if column.nullable else (name, kind)
+
+
+def _identifiers(values: Sequence[Any], name: str) -> list[Any]:
+    """Identifiers of a table as JSON has them: text, or whole numbers with all their digits."""
+    plain = values.tolist() if isinstance(values, np.ndarray) else list(values)
+    for row, value in enumerate(plain):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, str | int)):
+            raise ContractError("must be text or a whole number", name, row)
+    return plain
 
 
 def _plain(array: np.ndarray) -> list[Any]:

@@ -21,11 +21,12 @@ import base64
 import binascii
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
+
+from serving.secret import given
 
 COMMIT = b'{"kind":"commit",'
 SEALED = b'{"kind":"sealed",'
@@ -85,16 +86,16 @@ class Cipher:
             raise SegmentError(f"{name}: does not open: the key is another one, or the file was changed") from None
 
 
-def log_key(environment: Any = os.environ) -> bytes | None:
-    """The key of `SLIPWAY_LOG_KEY` (base64 of 32 bytes), or None where none is set.
+def log_key(environment: Mapping[str, str] = os.environ) -> bytes | None:
+    """The secret `SLIPWAY_LOG_KEY` (base64 of 32 bytes), or None where none is given.
 
     Raises:
-        ValueError: it is not base64 of 32 bytes.
+        ValueError: it is not base64 of 32 bytes, or its file cannot be read.
 
     >>> log_key({}) is None
     True
     """
-    text = environment.get("SLIPWAY_LOG_KEY")
+    text = given("SLIPWAY_LOG_KEY", environment)
     if not text:
         return None
     try:

@@ -10,7 +10,8 @@ from configs.settings import prediction_log
 from serving.log import ROTATE
 from serving.segment import Cipher, SegmentError, groups
 from tasks.history import record
-from tasks.log_files import PARQUET, cipher, connect, is_finished, is_sealed, part_path, segments, swapping, write_part
+from tasks.log_files import PARQUET, connect, is_finished, is_sealed, part_path, segments, swapping, write_part
+from tasks.log_keys import cipher
 from tasks.prediction_log import BUCKET, json_lines
 from tasks.values import Value
 

@@ -23,10 +23,9 @@ from typing import Any
 import duckdb
 import fsspec
 
-from configs.errors import InputError
-from configs.secrets import secret
 from configs.settings import made
-from serving.segment import SEALED, Cipher, SegmentError, log_key
+from serving.segment import SEALED, SegmentError
+from tasks.log_keys import required_cipher
 from tasks.values import write_atomically
 
 SEALED_SUFFIX = ".sealed"
@@ -135,27 +134,6 @@ def remove_part(part: Path) -> None:
 
 def _sums(part: Path) -> Path:
     return part.with_name(f"{part.name}.sha256")
-
-
-def cipher() -> Cipher | None:
-    """The one of `SLIPWAY_LOG_KEY`, where it is set.
-
-    Raises:
-        InputError: it is no key.
-    """
-    try:
-        key = log_key({"SLIPWAY_LOG_KEY": secret("SLIPWAY_LOG_KEY")})
-    except ValueError as error:
-        raise InputError(str(error)) from None
-    return Cipher(key) if key else None
-
-
-def required_cipher() -> Cipher:
-    """The one of `SLIPWAY_LOG_KEY`; raises `SegmentError` where it is not set."""
-    found = cipher()
-    if found is None:
-        raise SegmentError("the prediction log is encrypted; set SLIPWAY_LOG_KEY")
-    return found
 
 
 def connect() -> tuple[duckdb.DuckDBPyConnection, Any]:

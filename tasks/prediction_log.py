@@ -14,7 +14,8 @@ from configs.errors import CheckFailed
 from configs.settings import prediction_log
 from serving.contract import Contract
 from serving.segment import SegmentError, groups
-from tasks.log_files import SEALED_SUFFIX, connect, is_sealed, parts, read_part, reading, required_cipher, segments
+from tasks.log_files import SEALED_SUFFIX, connect, is_sealed, parts, read_part, reading, segments
+from tasks.log_keys import required_cipher
 
 TEST_CALLER = "integration-test"  # these requests are no traffic: monitoring leaves them out
 LIVE = f"kind = 'prediction' and caller != '{TEST_CALLER}'"

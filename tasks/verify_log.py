@@ -6,7 +6,8 @@ import duckdb
 
 from configs.settings import prediction_log
 from serving.segment import SegmentError, groups
-from tasks.log_files import cipher, connect, is_finished, parts, read_part, reading, segments
+from tasks.log_files import connect, is_finished, parts, read_part, reading, segments
+from tasks.log_keys import cipher
 from tasks.values import Value
 
 

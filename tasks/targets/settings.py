@@ -24,9 +24,13 @@ def settings(use_case: UseCase) -> dict[str, str]:
 
 
 def secrets() -> dict[str, str]:
-    """The secrets of a server that somebody gave; handed to it in its environment, and written nowhere."""
+    """The secrets of a server that somebody gave; handed to it in its environment, and written nowhere.
+
+    A server that is started again has what it had: a file that a secret came from is not named to it.
+    """
     found = {name: secret(name) for name in SECRETS}
-    return {name: text for name, text in found.items() if text}
+    given = {name: text for name, text in found.items() if text}
+    return {**given, **{f"{name}_FILE": "" for name in given}}
 
 
 def secrets_digest() -> str:

@@ -12,7 +12,7 @@ from configs.settings import prediction_log, store
 from serving.log import Feedback, Prediction, PredictionLog, Refused, Sensitive
 from serving.segment import groups
 from tasks.compact import compact, rotate
-from tasks.erase import erase, matching, parse_condition
+from tasks.erase import Condition, erase, matching, parse_condition
 from tasks.history import read_history
 from tasks.log_files import parts, segments
 from tasks.prediction_log import open_log
@@ -200,7 +200,7 @@ def snapshot_of_ids(ids):
 def test_erasure_says_when_something_is_left(log, case):
     log.append([prediction(1, customer=7)])
     with pytest.raises(CheckFailed, match="1 matches are in segments still"):
-        erase("small", [("customer", "7")], "asked")
+        erase("small", [Condition("customer", "7")], "asked")
 
 
 @pytest.mark.parametrize(
