@@ -75,6 +75,8 @@ Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Size = Annotated[int, BeforeValidator(parse_bytes)]
 Moment = Annotated[datetime, BeforeValidator(parse_time)]
 
+USE_CASE_NAME = r"^[a-z][a-z0-9_-]{0,39}$"
+
 
 class Strict(BaseModel):
     """Unknown keys are errors: a misspelt key must never be a setting that silently does nothing."""
@@ -483,7 +485,7 @@ class Replay(Strict):
 class UseCase(Strict):
     """One model at work: its data, target, features, gates, deployment, monitoring and triggers."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")
+    name: str = Field(pattern=USE_CASE_NAME)
     description: str
     source: Source
     target: Target

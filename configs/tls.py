@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from configs.errors import InputError
+from configs.files import write_atomically
 from configs.settings import home, made
 
 DEFAULT_ADDRESS = "127.0.0.1:8443"
@@ -42,9 +43,10 @@ def running_tls() -> GatewayTls | None:
 
 def remember_tls(tls: GatewayTls | None) -> None:
     """Keep what the gateway is started with, for every later command."""
-    _record().unlink(missing_ok=True)
-    if tls is not None:
-        _record().write_text(json.dumps([tls.address, str(tls.certificate), str(tls.key)]))
+    if tls is None:
+        _record().unlink(missing_ok=True)
+    else:
+        write_atomically(_record(), json.dumps([tls.address, str(tls.certificate), str(tls.key)]).encode())
 
 
 def _record() -> Path:

@@ -20,10 +20,11 @@ import httpx
 import psutil
 
 from configs.errors import InputError
+from configs.files import write_atomically
 from configs.settings import PROJECT, TELEMETRY_OFF, home, made, read_services
 from configs.tls import gateway_tls, remember_tls
-from tasks.gateway import write_certificates
 from tasks.targets.ports import free_port, is_free
+from tasks.traffic import refresh, routes_file
 from tasks.workspace import workspace
 
 BIN = Path(sys.executable).parent
@@ -49,7 +50,6 @@ def services() -> list[Service]:
     """All services, in the order they are started."""
     state, python = home(), sys.executable
     mlflow = made(state / "mlflow")
-    routes = made(state / "gateway" / "routes")
     tls = gateway_tls()
     secure = [f"--entryPoints.websecure.address={tls.address}", "--entryPoints.websecure.http.tls=true"] if tls else []
     return [
@@ -83,12 +83,13 @@ def services() -> list[Service]:
                 f"{BIN}/traefik",
                 f"--entryPoints.web.address=127.0.0.1:{port}",
                 *secure,
-                f"--providers.file.directory={routes}",
+                f"--providers.file.filename={routes_file()}",
                 "--providers.file.watch=true",
                 "--providers.providersThrottleDuration=100ms",
                 "--ping=true",
                 "--ping.entryPoint=web",
                 "--log.level=WARN",
+                "--log.noColor=true",
                 "--global.checkNewVersion=false",
                 "--global.sendAnonymousUsage=false",
             ],
@@ -158,7 +159,8 @@ def up(say: Callable[[str], None]) -> None:
     ports = {service.name: _port(service) for service in missing}
     if "gateway" in ports:  # one that runs keeps what it was started with
         remember_tls(gateway_tls())
-        write_certificates(gateway_tls())
+        for told in refresh():
+            say(f"Left out: {told}")
     if missing:
         say(f"Starting {', '.join(service.title for service in missing)} in {home()}")
     started: list[str] = []
@@ -311,11 +313,8 @@ def _deploy(say: Callable[[str], None]) -> None:
         done = subprocess.run(words, cwd=PROJECT, env={**os.environ}, capture_output=True, text=True, check=False)
         if done.returncode:
             raise InputError(f"{' '.join(words[1:])} failed: {(done.stderr or done.stdout).strip()[-2000:]}")
-    mark.write_text(wanted)
+    write_atomically(mark, wanted.encode())
 
 
 def _write(known: dict[str, dict[str, float]]) -> None:
-    path = home() / "services.json"
-    temporary = path.with_suffix(f".{os.getpid()}")
-    temporary.write_text(json.dumps(known, indent=1))
-    os.replace(temporary, path)
+    write_atomically(home() / "services.json", json.dumps(known, indent=1).encode())

@@ -12,6 +12,7 @@ from console.releases import serving, with_releases
 from tasks.findings import findings, told
 from tasks.history import read_history
 from tasks.outbox import waiting
+from tasks.traffic import unreadable
 
 
 def show(screen: Console) -> None:
@@ -22,6 +23,8 @@ def show(screen: Console) -> None:
         table.add_column(column, overflow="fold")
     for use_case in with_releases():
         table.add_row(use_case, *_serving(use_case), _last_window(use_case))
+    for problem in unreadable():
+        screen.print(f"[red]Route left out:[/] {problem}")
     screen.print(table if table.row_count else "No use case was released yet: slipway release flights")
     screen.print(f"Home: {home()}")
 

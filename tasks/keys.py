@@ -85,8 +85,7 @@ def internal_key(use_case: str) -> str:
         if mine is not None:
             revoke_key(use_case, INTERNAL)
         text = create_key(use_case, INTERNAL, ("predict", "feedback", "admin"))
-        path.touch(mode=0o600)
-        path.write_text(text)
+        write_atomically(path, text.encode(), 0o600)
     return text
 
 

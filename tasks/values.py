@@ -7,17 +7,18 @@ interrupted run still means the same file, also after the home folder has moved.
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from configs.files import write_atomically as write_atomically
 from configs.schema import Recipe, Resources, UseCase
 from configs.settings import store
 from serving.refusals import CONTRACT
 
 UNKNOWN_SHARE = 0.05
+Address = Annotated[str, Field(pattern=r"^https?://[^/\s`]+$")]
 
 
 class Value(BaseModel):
@@ -190,6 +191,24 @@ class Release(Value):
     def addresses(self) -> list[str]:
         """Of the replicas that run, sorted."""
         return sorted(replica.address for replica in self.replicas if replica.alive)
+
+
+class Candidate(Value):
+    """A release without traffic, which the gateway leads to only for those who name it."""
+
+    release: str
+    addresses: tuple[Address, ...]
+
+
+class TrafficPlan(Value):
+    """Where a use case's requests go: to one of these servers each, and to the candidate if they name it."""
+
+    addresses: tuple[Address, ...] = ()
+    candidate: Candidate | None = None
+
+    def servers(self) -> tuple[str, ...]:
+        """Every server that it leads to."""
+        return (*self.addresses, *(self.candidate.addresses if self.candidate else ()))
 
 
 class Slice(Value):
@@ -438,13 +457,3 @@ def put_parquet(kind: str, table: Any) -> str:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     return put(kind, ".parquet", sink.getvalue().to_pybytes())
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file in one step: a reader sees the old content or the new, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())  # a power failure must not leave the new name on an empty file
-    os.replace(temporary, path)
