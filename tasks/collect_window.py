@@ -6,7 +6,8 @@ from prefect import get_run_logger, task
 
 from configs.schema import UseCase
 from serving.contract import Contract
-from tasks.values import Bounds, Window, put_parquet
+from tasks.collected import keep_window
+from tasks.values import Bounds, Window
 from tasks.window import read_window
 
 
@@ -26,6 +27,6 @@ def collect_window(use_case: UseCase, bounds: Bounds, contract: Contract) -> Win
         end=bounds.end,
         rows=asked,
         labelled=labelled,
-        data=put_parquet("windows", table),
+        data=keep_window(use_case.name, table),
         refused=refused,
     )

@@ -16,9 +16,10 @@ import numpy as np
 
 from configs.errors import CheckFailed, InputError, nearest
 from configs.schema import UseCase
-from configs.settings import prediction_log, store
+from configs.settings import prediction_log
 from serving.contract import FLOAT32_MAX
 from serving.log import hashed
+from tasks.collected import windows_of
 from tasks.history import record
 from tasks.log_files import PARQUET, connect, parts, read_part, remove_part, swapping, write_part
 from tasks.log_keys import hash_keys
@@ -124,7 +125,7 @@ def erase(use_case: str, conditions: list[Condition], reason: str) -> Erasure:
     for part in parts(folder) if ids else []:
         for kind, count in _rewrite(folder, part, ids, *_meets(use_case, conditions)).items():
             counts[kind] += count
-    windows = _drop_windows(ids) if ids else 0
+    windows = _drop_windows(use_case, ids) if ids else 0
     done = Erasure(predictions=counts["prediction"], labels=counts["feedback"], windows=windows)
     key = hash_keys(use_case)[0]
     where = {each.field: hashed(each.value, key) for each in conditions}  # the audit must not keep what was erased
@@ -161,12 +162,12 @@ def _rewrite(folder: Path, part: Path, ids: set[str], meets: str, values: list[A
     return counted
 
 
-def _drop_windows(ids: set[str]) -> int:
+def _drop_windows(use_case: str, ids: set[str]) -> int:
     """Collected windows are copies that monitoring makes again when it needs them."""
     import pyarrow.parquet as pq
 
     dropped = 0
-    for window in store("windows").glob("*.parquet"):
+    for window in windows_of(use_case):
         held = pq.read_table(window, columns=["prediction_id"])["prediction_id"].to_pylist()
         if not ids.isdisjoint(held):
             window.unlink()

@@ -6,7 +6,8 @@ import time
 from datetime import UTC, datetime
 
 from configs.schema import UseCase
-from configs.settings import prediction_log, store
+from configs.settings import prediction_log
+from tasks.collected import windows_of
 from tasks.history import record
 from tasks.log_files import part_day, parts, remove_part, swapping
 
@@ -26,7 +27,7 @@ def drop_old(use_case: UseCase, now: datetime | None = None) -> list[str]:
             remove_part(part)
             if not any(part.parent.iterdir()):
                 part.parent.rmdir()
-    for window in store("windows").glob("*.parquet"):
+    for window in windows_of(use_case.name):
         if window.stat().st_mtime < time.time() - keep.total_seconds():
             window.unlink()
     days = sorted({part_day(part).isoformat() for part in old})

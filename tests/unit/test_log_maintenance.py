@@ -11,6 +11,7 @@ from configs.errors import CheckFailed, InputError
 from configs.settings import prediction_log, store
 from serving.log import Feedback, Prediction, PredictionLog, Refused, Sensitive
 from serving.segment import groups
+from tasks.collected import keep_window
 from tasks.compact import compact, rotate
 from tasks.erase import Condition, erase, matching, parse_condition
 from tasks.history import read_history
@@ -236,6 +237,21 @@ def test_old_days_go(log, case):
     assert rows("select min(time)::date::varchar from log") == [("2026-01-03",)]
     assert drop_old(kept, datetime(2026, 1, 6, 12, tzinfo=UTC)) == []
     assert len(read_history("small", "log-retention")) == 1
+
+
+def test_windows_of_another_use_case_stay(log, case):
+    """However old they are, and even where a prediction of theirs has the same id."""
+    table = pq.ParquetFile(snapshot_of_ids(["p001"])).read()
+    windows = {name: store("windows") / f"{keep_window(name, table)}.parquet" for name in ("small", "other")}
+    for window in windows.values():
+        os.utime(window, (0, 0))
+    kept = case.model_copy(update={"log": case.log.model_copy(update={"keep": timedelta(days=3)})})
+    drop_old(kept)
+    assert {name: window.exists() for name, window in windows.items()} == {"small": False, "other": True}
+    log.append([prediction(1, features={"customer": 2})])
+    rotate_and_compact(log)
+    erase("small", [parse_condition("customer=2", case)], "asked")
+    assert windows["other"].exists()
 
 
 def test_every_group_is_json_lines(log):
