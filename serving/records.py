@@ -148,7 +148,7 @@ class Records:
             sums = outside.sum(axis=1).tolist()
             counts = {column.name: n for column, n in zip(self._numeric, sums, strict=True) if n}
         for column, seen, texts in zip(self._categorical, self._seen, inputs.texts.tolist(), strict=True):
-            strange = sum([text not in seen for text in texts])
+            strange = sum([text not in seen for text in texts]) if column.categories or not column.sensitive else 0
             if strange:
                 counts[column.name] = strange
         return counts

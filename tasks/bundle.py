@@ -1,4 +1,4 @@
-"""Bundle: the one artifact that moves. Model, contract, reference rows, card, and a manifest with the hash of each."""
+"""Bundle: the one artifact that moves. Model, contract, card, and a manifest with the hash of each; no row of data."""
 
 from __future__ import annotations
 
@@ -9,16 +9,12 @@ import shutil
 import tempfile
 from typing import Any
 
-import numpy as np
-
 from configs.schema import UseCase
 from configs.settings import store
 from serving.bundle import file_digest
-from tasks.frames import read_rows
+from tasks.reference import keep_reference
 from tasks.step import step
 from tasks.values import BundleRef, Evaluation, OnnxModel, Snapshot
-
-REFERENCE_ROWS = 50_000
 
 
 @step
@@ -36,12 +32,11 @@ def bundle(
     try:
         shutil.copyfile(onnx.path, f"{folder}/model.onnx")
         shutil.copyfile(store("contracts") / f"{contract}.json", f"{folder}/contract.json")
-        shutil.copyfile(evaluation.scores_path, f"{folder}/holdout.parquet")
-        _write_reference(use_case, snapshot, f"{folder}/reference.parquet")
         with open(f"{folder}/card.md", "w", encoding="utf-8") as card:
             card.write(model_card(use_case, snapshot, evaluation, lineage))
         files = {name: file_digest(bundles / folder / name) for name in sorted(os.listdir(folder))}
-        manifest = {"use_case": use_case.name, "files": files, "lineage": lineage}
+        data = {"reference": keep_reference(use_case, snapshot), "holdout": evaluation.scores}
+        manifest = {"use_case": use_case.name, "files": files, "data": data, "lineage": lineage}
         raw = json.dumps(manifest, indent=1, sort_keys=True).encode()
         with open(f"{folder}/manifest.json", "wb") as file:
             file.write(raw)
@@ -52,33 +47,6 @@ def bundle(
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return BundleRef(digest=digest)
-
-
-def _write_reference(use_case: UseCase, snapshot: Snapshot, path: str) -> None:
-    """Rows of the training snapshot, in its order: what monitoring compares a window with."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    time = use_case.source.time_column
-    frame = read_rows(
-        snapshot, 0, snapshot.rows, [*use_case.features.all, use_case.target.column, *([time] if time else [])]
-    )
-    kept = frame.iloc[reference_rows(frame[time].to_numpy() if time else None, len(frame))]
-    pq.write_table(pa.Table.from_pandas(kept, preserve_index=False), path, compression="zstd")
-
-
-def reference_rows(times: np.ndarray | None, rows: int) -> np.ndarray:
-    """Which rows to keep: all, or whole weeks at even distances, since windows without drift are made of neighbours.
-
-    Without times, a seeded random choice.
-    """
-    if rows <= REFERENCE_ROWS:
-        return np.arange(rows)
-    if times is None:
-        return np.sort(np.random.default_rng(0).permutation(rows)[:REFERENCE_ROWS])
-    weeks, week = np.unique((times - times[0]) // np.timedelta64(7, "D"), return_inverse=True)
-    kept = np.linspace(0, len(weeks) - 1, max(1, len(weeks) * REFERENCE_ROWS // rows)).round().astype(int)
-    return np.flatnonzero(np.isin(week, kept))
 
 
 def model_card(use_case: UseCase, snapshot: Snapshot, evaluation: Evaluation, lineage: dict[str, Any]) -> str:

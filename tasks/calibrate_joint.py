@@ -9,6 +9,7 @@ from tasks.monitoring.bins import make_layout
 from tasks.monitoring.joint import LEAST_ROWS, bound, null_of
 from tasks.monitoring.null import OTHER_SHARE
 from tasks.monitoring.season import same_season, seasons
+from tasks.reference import comparable, reference_of
 from tasks.step import step
 from tasks.values import BundleRef, Window
 
@@ -20,7 +21,8 @@ def calibrate_joint(use_case: UseCase, bundle: BundleRef, rows: int, in_seasons:
 
     if rows < LEAST_ROWS:
         return 1.0  # no AUC is over it
-    reference, time = pd.read_parquet(bundle.path / "reference.parquet"), use_case.source.time_column
+    use_case = comparable(use_case, bundle)
+    reference, time = pd.read_parquet(reference_of(bundle)), use_case.source.time_column
     times = reference[time].to_numpy() if time else None
     reference, times, _ = same_season(reference, times, use_case.monitoring.season, in_seasons)
     served = as_served(read_bundle(bundle.path).contract, reference, use_case.watched)

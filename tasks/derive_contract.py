@@ -25,7 +25,7 @@ def derive_contract(use_case: UseCase, snapshot: Snapshot) -> str:
     classes = _classes(use_case, frame[use_case.target.column])
     rules = use_case.features.rules
     columns = tuple(
-        _column(name, kind, rules.get(name, ColumnRule()), frame[name])
+        _column(name, kind, rules.get(name, ColumnRule()), frame[name], name in use_case.watched)
         for kind, names in (("categorical", use_case.features.categorical), ("numeric", use_case.features.numeric))
         for name in names
     )
@@ -52,7 +52,8 @@ def _few(values: list[Any]) -> str:
     return ", ".join(map(repr, sorted(values, key=str)[:8])) + (", ..." if len(values) > 8 else "")
 
 
-def _column(name: str, kind: Any, rule: ColumnRule, series: Any) -> Column:
+def _column(name: str, kind: Any, rule: ColumnRule, series: Any, shown: bool) -> Column:
+    """A column; what was observed of one that the log must not keep is not in the contract, which travels, either."""
     open_column = Column(name, kind, nullable=True)
     try:
         encoded = open_column.encode(plain(series)).ravel()
@@ -61,7 +62,9 @@ def _column(name: str, kind: Any, rule: ColumnRule, series: Any) -> Column:
     missing = (encoded == MISSING) if kind == "categorical" else np.isnan(encoded)
     nullable = bool(missing.any()) if rule.nullable is None else rule.nullable
     observed: dict[str, Any] = {}
-    if kind == "categorical":
+    if not shown:
+        pass
+    elif kind == "categorical":
         observed["categories"] = tuple(sorted(set(encoded[~missing].tolist())))
     elif not missing.all():
         observed |= {"low": float(encoded[~missing].min()), "high": float(encoded[~missing].max())}

@@ -22,6 +22,7 @@ from tasks.monitoring.faults import fault
 from tasks.monitoring.joint import LEAST_ROWS, domain_auc
 from tasks.monitoring.null import COLUMNS_SHARE, OTHER_SHARE, calibrate
 from tasks.monitoring.season import same_season, seasons
+from tasks.reference import comparable, holdout_of, reference_of
 from tasks.values import ColumnDrift, Drift, Version, Window
 
 
@@ -30,10 +31,11 @@ def detect_drift(use_case: UseCase, window: Window, version: Version, joint_boun
     """Which columns drifted, alone or jointly, what that is estimated to cost, and what looks broken upstream."""
     import pandas as pd
 
+    use_case = comparable(use_case, version.bundle)
     bundle, time = read_bundle(version.bundle.path), use_case.source.time_column
     logged = pd.read_parquet(window.path)
-    reference = pd.read_parquet(version.bundle.path / "reference.parquet")
-    holdout = pd.read_parquet(version.bundle.path / "holdout.parquet")
+    reference = pd.read_parquet(reference_of(version.bundle))
+    holdout = pd.read_parquet(holdout_of(version.bundle))
     numeric = [name for name in use_case.watched if name in use_case.features.numeric]
     times = reference[time].to_numpy() if time else None
     season = use_case.monitoring.season

@@ -12,6 +12,7 @@ from prefect.artifacts import create_link_artifact
 from configs.schema import UseCase
 from configs.settings import report_address
 from tasks.findings import drift_page
+from tasks.reference import comparable, reference_of
 from tasks.values import BundleRef, Drift, Window
 from tasks.workspace import keep_run
 
@@ -27,6 +28,7 @@ def drift_report(use_case: UseCase, window: Window, bundle: BundleRef, drift: Dr
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset
 
+    use_case = comparable(use_case, bundle)
     frames = _frames(use_case, window, bundle)
     shown = [
         name for name in use_case.watched if all(frame[name].notna().any() for frame in frames)
@@ -73,7 +75,7 @@ def _frames(use_case: UseCase, window: Window, bundle: BundleRef) -> list[Any]:
     import pandas as pd
 
     frames = []
-    for path in (window.path, bundle.path / "reference.parquet"):
+    for path in (window.path, reference_of(bundle)):
         frame = pd.read_parquet(path, columns=use_case.watched)
         frame = frame.iloc[np.sort(np.random.default_rng(0).permutation(len(frame))[:ROWS])].copy()
         for name in use_case.watched:

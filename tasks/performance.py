@@ -14,6 +14,7 @@ from tasks.metrics import LOWER_IS_BETTER, day_blocks, gain, resamples, score
 from tasks.monitoring.errors import errors_rose
 from tasks.monitoring.estimate import Estimator, expected_score, resampled_score
 from tasks.monitoring.null import OTHER_SHARE, widening
+from tasks.reference import holdout_of
 from tasks.slices import by_slice
 from tasks.values import Answers, BundleRef, Performance, Slice, Window
 
@@ -30,7 +31,7 @@ def measure_performance(use_case: UseCase, window: Window, bundle: BundleRef) ->
     rules = use_case.evaluation.slices or SliceGates(columns=[])
     rules = rules.model_copy(update={"columns": [name for name in rules.columns if name in use_case.watched]})
     current = pd.read_parquet(window.path, columns=["time", "target", "probability", *rules.columns])
-    holdout = pd.read_parquet(bundle.path / "holdout.parquet")
+    holdout = pd.read_parquet(holdout_of(bundle))
     timed = "time" in holdout
     target, probability = holdout["target"].to_numpy(), holdout["probability"].to_numpy()
     blocks = day_blocks(holdout["time"].to_numpy() if timed else None, len(holdout))

@@ -53,7 +53,6 @@ def _create(use_case: UseCase, bundle: BundleRef, onnx: OnnxModel, evaluation: E
         mlflow.log_metrics(evaluation.metrics)
         mlflow.log_dict(use_case.model_dump(mode="json"), "use_case.json")
         mlflow.log_artifacts(str(bundle.path), "bundle")
-        mlflow.log_artifact(str(onnx.golden_path), "golden")
         logged = mlflow.onnx.log_model(
             onnx_format.load(str(onnx.path)),
             name="model",

@@ -111,12 +111,19 @@ def built_bundle(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch, disable_run_logger():
         patch.setenv("SLIPWAY_HOME", str(folder / "home"))
         patch.setattr(tasks.evaluate, "create_table_artifact", lambda **_: None)
-        case = small_use_case(folder, **{"{numeric: [a, b], categorical: [c]}": RICH})
+        case = small_use_case(folder, **{"{numeric: [a, b], categorical: [c]}": RICH + "\nlog: {sensitive: keep}"})
         snapshot, contract, parts, fitted = chain(case)
         evaluation = tasks.evaluate.evaluate.fn(case, parts, contract, fitted)
         onnx = convert.fn(parts, contract, case.features, fitted)
         built = bundle.fn(case, snapshot, contract, onnx, evaluation, lineage(case, snapshot, None, contract, onnx))
         return built.path, snapshot.path, fitted.path
+
+
+@pytest.fixture
+def built_data(built_bundle, home):
+    """The reference and the holdout of that bundle, in the store of this test's home."""
+    for kind in ("references", "scores"):
+        shutil.copytree(built_bundle[0].parents[1] / kind, home / "store" / kind)
 
 
 @pytest.fixture

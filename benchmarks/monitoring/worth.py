@@ -165,6 +165,7 @@ def live(case: UseCase, rule: str) -> list[Lived]:
     from tasks.evaluate import GateFailed
     from tasks.findings import retraining_cause, told_drift, told_performance
     from tasks.may_retrain import held_back
+    from tasks.reference import holdout_of
 
     serving, built, verdicts, lived = build(case, case.replay.start, 1), 1, [], []
     for name, end, rows in windows(case):
@@ -172,7 +173,7 @@ def live(case: UseCase, rule: str) -> list[Lived]:
         found, drift, performance = look(case, window, serving.version) if rule != "always" else ({}, None, None)
         wanted = retraining_cause(case, found)
         go = rule == "always" or (rule == "triggers" and wanted and not held_back(case.retraining, verdicts, end))
-        promoted, holdout = False, serving.version.bundle.path / "holdout.parquet"
+        promoted, holdout = False, holdout_of(serving.version.bundle)
         metric = _metric(case, window)
         if go:
             built += 1

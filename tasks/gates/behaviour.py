@@ -1,4 +1,4 @@
-"""Behaviour: what the use case says its model must do, asked of the release with cases from its reference rows."""
+"""Behaviour: what the use case says its model must do, asked of the release with cases from the rows it was trained on."""
 
 from __future__ import annotations
 

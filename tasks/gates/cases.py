@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from configs.errors import InputError
+from serving.bundle import read_bundle
 from tasks.gates.checks import contract_of
-from tasks.values import BundleRef, Release
+from tasks.values import BundleRef, Release, Snapshot
 
 CASES = 200
 
@@ -15,10 +18,34 @@ Record = dict[str, Any]
 
 
 def reference_records(release: Release) -> list[Record]:
-    """Reference rows, evenly spaced over time, as a client would send them."""
-    import pyarrow.parquet as pq
+    """Rows of the training snapshot, evenly spaced over time, as a client would send them.
 
-    contract = contract_of(release)
-    table = pq.read_table(BundleRef(digest=release.bundle).path / "reference.parquet", columns=list(contract.names))
-    rows = table.take(np.linspace(0, table.num_rows - 1, min(CASES, table.num_rows)).astype(int)).to_pylist()
-    return [{name: value for name, value in row.items() if value is not None and value == value} for row in rows]
+    Raises:
+        InputError: this home has neither the snapshot nor a bundle from before rows stayed in the store.
+    """
+    import duckdb
+
+    contract, path = contract_of(release), _rows_of(BundleRef(digest=release.bundle))
+    with duckdb.connect() as connection:
+        rows = connection.read_parquet(str(path), file_row_number=True)  # a few of many rows, without reading them all
+        ((count,),) = rows.count("*").fetchall()
+        places = sorted({int(place) for place in np.linspace(0, count - 1, min(CASES, count))})
+        names = ", ".join('"' + name.replace('"', '""') + '"' for name in contract.names)
+        found = rows.filter(f"file_row_number in {(*places, -1)}").order("file_row_number").project(names).to_arrow_table()
+    return [
+        {name: value for name, value in row.items() if value is not None and value == value} for row in found.to_pylist()
+    ]
+
+
+def _rows_of(bundle: BundleRef) -> Path:
+    inside = bundle.path / "reference.parquet"
+    if inside.exists():
+        return inside
+    recorded = read_bundle(bundle.path).manifest.lineage
+    snapshot = Snapshot(digest=recorded["snapshot"], rows=recorded["rows"])
+    if not snapshot.path.exists():
+        raise InputError(
+            f"snapshot {snapshot.digest[:12]} of bundle {bundle.digest[:12]} is not in the store, so there are no cases to "
+            "ask with; 'slipway reproduce' reads it from the source again"
+        )
+    return snapshot.path

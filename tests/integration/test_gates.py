@@ -23,12 +23,12 @@ from tests.conftest import small_use_case
 
 
 @pytest.fixture
-def asked(serve, bundle_folder):
-    """The small bundle's server as the behaviour gate asks it, and records of its reference."""
+def asked(serve, bundle_folder, built_bundle):
+    """The small bundle's server as the behaviour gate asks it, and records that it was trained on."""
     import pyarrow.parquet as pq
 
     server, contract = serve(), read_bundle(bundle_folder).contract
-    rows = pq.read_table(bundle_folder / "reference.parquet", columns=list(contract.names)).to_pylist()[:50]
+    rows = pq.read_table(built_bundle[1], columns=list(contract.names)).to_pylist()[:50]
     records = [{name: value for name, value in row.items() if value is not None} for row in rows]
     model = Model(server.client, contract, "yes")
     return SimpleNamespace(model=model, contract=contract, records=records, before=model.probabilities(records))

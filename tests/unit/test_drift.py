@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.schema import Monitoring
-from tasks.bundle import REFERENCE_ROWS, reference_rows
 from tasks.detect_drift import compare
 from tasks.monitoring.bins import Layout, make_bins
 from tasks.monitoring.damage import costs, put_back_categories, put_back_numbers
 from tasks.monitoring.distance import distances
 from tasks.monitoring.faults import fault
 from tasks.monitoring.null import calibrate, order_of, windows_without_drift
+from tasks.reference import REFERENCE_ROWS, reference_rows
 
 DAY = np.timedelta64(1, "D")
 

@@ -35,7 +35,7 @@ def joint_bound():
 
 
 @pytest.fixture
-def look(built_bundle, joint_bound, home, tmp_path, quiet, monkeypatch):
+def look(built_bundle, built_data, joint_bound, home, tmp_path, quiet, monkeypatch):
     """Looks at a frame as at a window of the log."""
     monkeypatch.setattr(tasks.performance, "_report", lambda *_: None)
     case = small_use_case(tmp_path, **{"{numeric: [a, b], categorical: [c]}": RICH})
