@@ -103,7 +103,7 @@ class PredictionLog:
         if self._file is None:
             self._open()
         assert self._file is not None
-        data = close_group(self._encoder.encode_lines(records), len(records), self._name, self._cipher)
+        data = close_group(self._encoder.encode_lines(records), len(records), self._name, self._cipher, self._size)
         written = os.write(self._file, data)
         if written < len(data):
             self._complete(memoryview(data)[written:])

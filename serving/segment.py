@@ -8,11 +8,16 @@
 
 A group is what one `write` appended: the answers of one batch. Its commit line holds the CRC-32 of the group's bytes, so a
 group that a crash tore is told from one that was finished. With a key, a group is one line instead, sealed with AES-GCM
-(NIST SP 800-38D), which authenticates it too:
+(NIST SP 800-38D), which authenticates it too, with the segment's name, the byte where it begins, and its number of records:
 
 ```
-{"kind":"sealed","records":2,"data":"base64 of nonce and ciphertext"}
+{"kind":"sealed","at":0,"records":2,"data":"base64 of nonce and ciphertext"}
 ```
+
+Segments from before hold sealed groups without `at`, bound to the segment only; the same group twice is noticed.
+
+What a crash tore is the beginning of a group at the end of the file: whole records, and the beginning of a line. Everything
+else that is no finished group was changed, and is damage: it is told and left alone, since it may have been answered.
 """
 
 from __future__ import annotations
@@ -20,16 +25,21 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO, Literal
 
 import msgspec
 
 from serving.secret import given
 
+RECORDS = (b'{"kind":"prediction",', b'{"kind":"feedback",', b'{"kind":"refused",')
 COMMIT = b'{"kind":"commit",'
 SEALED = b'{"kind":"sealed",'
+DATA = b',"data":"'
+TORN_DATA = rb"[0-9]+(?:%s|%s[A-Za-z0-9+/]*={0,2}(?:\"\}?)?)" % (b"|".join(DATA[:n] for n in range(len(DATA))), DATA)
 NONCE_BYTES = 12
 KEY_BYTES = 32
 
@@ -38,38 +48,28 @@ class SegmentError(ValueError):
     """A segment whose content is not what was written; the message names the file and the place."""
 
 
-class _Close(msgspec.Struct):
-    kind: str
+class _Sealed(msgspec.Struct):
+    kind: Literal["sealed"]
     records: int
-    crc32: str = ""
-    data: str = ""
+    data: str
+    at: int | None = None
 
 
-_close = msgspec.json.Decoder(_Close)
+class _Record(msgspec.Struct):
+    kind: Literal["prediction", "feedback", "refused"]
+
+
+_sealed = msgspec.json.Decoder(_Sealed)
+_record = msgspec.json.Decoder(_Record)
 
 
 class Cipher:
-    """Seals and opens groups. A group belongs to its segment: moved to another one it does not open."""
+    """Seals and opens. What is sealed belongs to a name: under another one it does not open."""
 
     def __init__(self, key: bytes) -> None:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         self._aead = AESGCM(key)
-
-    def seal(self, group: bytes, segment: str) -> bytes:
-        """The group encrypted, as base64."""
-        return base64.b64encode(self.seal_bytes(group, segment))
-
-    def open(self, data: str, segment: str) -> bytes:
-        """The group in the clear.
-
-        Raises:
-            SegmentError: the key is another one, or the data was changed.
-        """
-        try:
-            return self.open_bytes(base64.b64decode(data, validate=True), segment)
-        except binascii.Error:
-            raise SegmentError(f"{segment}: a sealed group is not base64; it was changed") from None
 
     def seal_bytes(self, data: bytes, name: str) -> bytes:
         """Nonce, ciphertext and tag; `name` is authenticated with it."""
@@ -77,7 +77,11 @@ class Cipher:
         return nonce + self._aead.encrypt(nonce, data, name.encode())
 
     def open_bytes(self, data: bytes, name: str) -> bytes:
-        """What `seal_bytes` was given; raises as `open` does."""
+        """What `seal_bytes` was given.
+
+        Raises:
+            SegmentError: the key is another one, the name is, or the data was changed.
+        """
         from cryptography.exceptions import InvalidTag
 
         try:
@@ -107,48 +111,114 @@ def log_key(environment: Mapping[str, str] = os.environ) -> bytes | None:
     return key
 
 
-def close_group(lines: bytes, records: int, segment: str, cipher: Cipher | None) -> bytes:
-    """The bytes to append for a group of JSON lines."""
-    if cipher is not None:
-        return SEALED + b'"records":%d,"data":"%s"}\n' % (records, cipher.seal(lines, segment))
-    return lines + COMMIT + b'"records":%d,"crc32":"%08x"}\n' % (records, zlib.crc32(lines))
+def close_group(lines: bytes, records: int, segment: str, cipher: Cipher | None, at: int = 0) -> bytes:
+    """The bytes to append for a group of JSON lines that begins at byte `at` of the segment."""
+    if cipher is None:
+        return lines + _commit_line(lines)
+    return _sealed_line(at, records, base64.b64encode(cipher.seal_bytes(lines, _place(segment, at, records))))
 
 
-def groups(path: Path, cipher: Cipher | None = None) -> Iterator[tuple[int, bytes]]:
+def groups(path: Path, cipher: Cipher | None = None, plain: bool = True) -> Iterator[tuple[int, bytes]]:
     """The finished groups of a segment: where each ends in the file, and its JSON lines.
 
-    Ends before a torn tail: an unfinished last group. What stands between the last end and the end of the file was never
-    answered.
+    Ends before a torn tail, the beginning of a last group: what stands behind the last end was never answered.
+
+    Args:
+        path: The segment's file.
+        cipher: What opens sealed groups.
+        plain: Whether a segment may be in the clear; one of a log that is encrypted may not.
 
     Raises:
-        SegmentError: a finished group's checksum is wrong, a line in the middle is none of ours, or a key is needed.
+        SegmentError: something is not what was written, a key is needed, or a group that may not be is in the clear.
     """
-    end, lines = 0, bytearray()
     with path.open("rb") as file:
-        for line in file:
-            if not line.endswith(b"\n"):
-                return
-            if line.startswith(COMMIT):
-                close = _parsed(line, path, end)
-                if close.crc32 != f"{zlib.crc32(lines):08x}" or lines.count(b"\n") != close.records:
-                    raise SegmentError(f"{path.name}: the group at byte {end} is not what was written: wrong checksum")
-                end += len(lines) + len(line)
-                yield end, bytes(lines)
-                lines.clear()
-            elif line.startswith(SEALED):
-                if cipher is None:
-                    raise SegmentError(f"{path.name} is encrypted; set SLIPWAY_LOG_KEY")
-                if lines:
-                    raise SegmentError(f"{path.name}: the group at byte {end} is not what was written: it is not sealed")
-                opened = cipher.open(_parsed(line, path, end).data, path.name)
-                end += len(line)
-                yield end, opened
-            else:
-                lines += line
+        sealed = file.read(len(SEALED)) == SEALED
+        file.seek(0)
+        yield from _sealed_groups(file, path.name, cipher) if sealed else _plain_groups(file, path.name, plain)
 
 
-def _parsed(line: bytes, path: Path, end: int) -> _Close:
+def _plain_groups(file: BinaryIO, name: str, plain: bool) -> Iterator[tuple[int, bytes]]:
+    end, lines, torn = 0, bytearray(), b""
+    for line in file:
+        if not line.endswith(b"\n"):
+            torn = line
+        elif not line.startswith((COMMIT, SEALED)):
+            lines += line
+        elif line != _commit_line(lines):
+            raise _changed(name, end, "wrong checksum")
+        elif not plain:
+            raise _changed(name, end, "it is not sealed, and the log is encrypted")
+        else:
+            end += len(lines) + len(line)
+            yield end, bytes(lines)
+            lines.clear()
+    if not (all(map(_is_record, bytes(lines).splitlines())) and _begins_a_line(torn, lines)):
+        raise _changed(name, end, "neither finished nor torn by a crash")
+
+
+def _sealed_groups(file: BinaryIO, name: str, cipher: Cipher | None) -> Iterator[tuple[int, bytes]]:
+    if cipher is None:
+        raise SegmentError(f"{name} is encrypted; set SLIPWAY_LOG_KEY")
+    end, placed, seen = 0, None, set()
+    for line in file:
+        if not line.endswith(b"\n"):
+            if not _begins_a_seal(line, end):
+                raise _changed(name, end, "neither finished nor torn by a crash")
+            return
+        try:
+            close = _sealed.decode(line)
+            data = base64.b64decode(close.data, validate=True)
+        except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error):
+            raise _changed(name, end, "it is not sealed") from None
+        placed = close.at is not None if placed is None else placed
+        nonce = data[:NONCE_BYTES]
+        wrong = close.at != (end if placed else None) or nonce in seen
+        if wrong or line != _sealed_line(close.at, close.records, base64.b64encode(data)):
+            raise _changed(name, end, "it was moved, repeated or changed")
+        opened = cipher.open_bytes(data, name if close.at is None else _place(name, close.at, close.records))
+        if opened.count(b"\n") != close.records:
+            raise _changed(name, end, "another number of records")
+        seen.add(nonce)
+        end += len(line)
+        yield end, opened
+
+
+def _changed(name: str, at: int, why: str) -> SegmentError:
+    return SegmentError(f"{name}: the group at byte {at} is not what was written: {why}")
+
+
+def _commit_line(lines: bytes | bytearray) -> bytes:
+    return COMMIT + b'"records":%d,"crc32":"%08x"}\n' % (lines.count(b"\n"), zlib.crc32(lines))
+
+
+def _sealed_line(at: int | None, records: int, data: bytes) -> bytes:
+    place = b"" if at is None else b'"at":%d,' % at
+    return SEALED + place + b'"records":%d' % records + DATA + data + b'"}\n'
+
+
+def _place(segment: str, at: int, records: int) -> str:
+    """What is authenticated with a group."""
+    return f"{segment}\n{at}\n{records}"
+
+
+def _is_record(line: bytes) -> bool:
     try:
-        return _close.decode(line)
-    except msgspec.DecodeError as error:
-        raise SegmentError(f"{path.name}: the line that closes the group at byte {end} cannot be read ({error})") from None
+        _record.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def _begins_a_line(torn: bytes, lines: bytearray) -> bool:
+    """Whether these bytes can be the beginning of a record, or of the line that closes the group, or of a sealed one."""
+    if (bool(lines) and _commit_line(lines).startswith(torn)) or SEALED.startswith(torn):
+        return True
+    record = any(start.startswith(torn) or torn.startswith(start) for start in RECORDS)
+    return record and min(torn) >= ord(" ")  # JSON spells control characters; zeros are a disk that lost what was written
+
+
+def _begins_a_seal(torn: bytes, end: int) -> bool:
+    for start in (SEALED + b'"at":%d,"records":' % end, SEALED + b'"records":'):
+        if start.startswith(torn) or (torn.startswith(start) and re.fullmatch(TORN_DATA, torn[len(start) :])):
+            return True
+    return False

@@ -9,8 +9,9 @@ from configs.errors import CheckFailed
 from configs.settings import prediction_log
 from serving.log import ROTATE
 from serving.segment import Cipher, SegmentError, groups
+from tasks.encryption import adopt, check_key, encryption, may_be_plain
 from tasks.history import record
-from tasks.log_files import PARQUET, connect, is_finished, is_sealed, part_path, segments, swapping, write_part
+from tasks.log_files import PARQUET, connect, is_finished, part_path, segments, swapping, write_part
 from tasks.log_keys import cipher
 from tasks.prediction_log import BUCKET, json_lines
 from tasks.values import Value
@@ -30,8 +31,15 @@ class Compaction(Value):
 
 
 def compact(use_case: str) -> Compaction:
-    """Compact what is finished. A damaged segment stays as it is, and is named. Call it within `log_files.maintaining`."""
+    """Compact what is finished. A damaged segment stays as it is, and is named. Call it within `log_files.maintaining`.
+
+    Raises:
+        InputError: the log is encrypted, and the key is missing or is another one.
+    """
+    check_key(use_case)
+    adopt(use_case)
     folder, key = prediction_log(use_case), cipher()
+    may, encrypted = may_be_plain(folder), encryption(folder) is not None
     done = records = torn = still_open = 0
     damaged = []
     for segment in segments(folder):
@@ -39,7 +47,7 @@ def compact(use_case: str) -> Compaction:
             still_open += 1
             continue
         try:
-            found, cut = _compact_one(folder, segment, key)
+            found, cut = _compact_one(folder, segment, key, may(segment), encrypted)
         except SegmentError as error:
             damaged.append(str(error))
             continue
@@ -68,9 +76,9 @@ def rotate(use_case: str) -> None:
         time.sleep(0.1)
 
 
-def _compact_one(folder: Path, segment: Path, key: Cipher | None) -> tuple[int, int]:
+def _compact_one(folder: Path, segment: Path, key: Cipher | None, plain: bool, encrypted: bool) -> tuple[int, int]:
     """How many records it held, and how many bytes of a torn tail."""
-    read = list(groups(segment, key))
+    read = list(groups(segment, key, plain))
     cut = segment.stat().st_size - (read[-1][0] if read else 0)
     connection, memory = connect()
     with connection:
@@ -82,8 +90,7 @@ def _compact_one(folder: Path, segment: Path, key: Cipher | None) -> tuple[int, 
         for (day,) in connection.sql("select distinct time::date as day from records order by day").fetchall():
             chosen = f"select *, {BUCKET} as bucket from records where time::date = date '{day}' order by bucket, time"
             connection.execute(f"copy ({chosen}) to 'memory:///part' {PARQUET}")
-            sealed = key is not None or is_sealed(segment)
-            write_part(part_path(folder, day, segment.stem, sealed), memory.cat("/part"))
+            write_part(part_path(folder, day, segment.stem, encrypted), memory.cat("/part"))
     with swapping(folder):
         segment.unlink()
     return int(count), cut

@@ -15,6 +15,7 @@ from configs.errors import CheckFailed, InputError
 from serving.bundle import BundleError, read_bundle
 from serving.signature import check_signature
 from tasks import gateway
+from tasks.encryption import settle
 from tasks.history import read_history, record
 from tasks.keys import internal_key
 from tasks.reconcile import Change, difference, observe, releases, take_down
@@ -94,6 +95,7 @@ def switch(version: Version, release: Release, reason: str) -> None:
             take_down(other)
         except InputError as error:  # its target does not answer now; the next switch sees it again
             get_run_logger().warning("Release %s was not stopped: %s", other.name, error)
+    settle(release.use_case)
 
 
 def _record_deploy(version: Version, release: Release, reason: str) -> None:

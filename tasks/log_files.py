@@ -76,9 +76,9 @@ def is_finished(segment: Path) -> bool:
 
 
 def is_sealed(segment: Path) -> bool:
-    """Whether it is encrypted."""
+    """Whether it, or a part, is encrypted."""
     with segment.open("rb") as file:
-        return file.read(len(SEALED)) == SEALED
+        return segment.suffix == SEALED_SUFFIX or file.read(len(SEALED)) == SEALED
 
 
 def parts(folder: Path) -> list[Path]:
@@ -103,12 +103,17 @@ def read_part(part: Path) -> bytes:
     """The Parquet bytes.
 
     Raises:
-        SegmentError: the key is another one, or the file was changed.
+        SegmentError: the key is another one, or the file was changed, or put into the folder of another day.
     """
     data, sums = part.read_bytes(), _sums(part)
     if sums.exists() and hashlib.sha256(data).hexdigest() not in sums.read_text().split():
         raise SegmentError(f"{part.name}: its bytes are not those that were written (SHA-256)")
-    return required_cipher().open_bytes(data, part.name) if part.suffix == SEALED_SUFFIX else data
+    if part.suffix != SEALED_SUFFIX:
+        return data
+    try:
+        return required_cipher().open_bytes(data, f"{part.parent.name}/{part.name}")
+    except SegmentError:
+        return required_cipher().open_bytes(data, part.name)  # from before, when a part was not bound to its day
 
 
 def write_part(part: Path, data: bytes) -> None:
@@ -117,7 +122,7 @@ def write_part(part: Path, data: bytes) -> None:
     Killed anywhere, the part is one of those that its checksums stand for: the old one or the new.
     """
     if part.suffix == SEALED_SUFFIX:
-        write_atomically(part, required_cipher().seal_bytes(data, part.name))
+        write_atomically(part, required_cipher().seal_bytes(data, f"{part.parent.name}/{part.name}"))
         return
     digest, sums = hashlib.sha256(data).hexdigest(), _sums(part)
     before = hashlib.sha256(part.read_bytes()).hexdigest() if part.exists() else ""

@@ -14,7 +14,8 @@ from configs.errors import CheckFailed
 from configs.settings import prediction_log
 from serving.contract import Contract
 from serving.segment import SegmentError, groups
-from tasks.log_files import SEALED_SUFFIX, connect, is_sealed, parts, read_part, reading, segments
+from tasks.encryption import check_part, may_be_plain
+from tasks.log_files import connect, is_sealed, parts, read_part, reading, segments
 from tasks.log_keys import required_cipher
 
 TEST_CALLER = "integration-test"  # these requests are no traffic: monitoring leaves them out
@@ -90,17 +91,15 @@ def find_prediction(use_case: str, prediction_id: str, log: str = "predictions")
 
 def _source(folder: Path, memory: Any) -> str:
     """Every file of the log as one SQL query; what is encrypted is opened into memory."""
-    lines, tables = [], []
+    lines, tables, may = [], [], may_be_plain(folder)
     for segment in segments(folder):
-        if is_sealed(segment):
-            opened = b"".join(group for _, group in groups(segment, required_cipher()))
-            lines.append(_put(memory, segment.name, opened))
-        else:
+        if not is_sealed(segment) and may(segment):
             lines.append(str(segment))
+        elif opened := b"".join(group for _, group in groups(segment, required_cipher(), may(segment))):
+            lines.append(_put(memory, segment.name, opened))
     for part in parts(folder):
-        tables.append(
-            _put(memory, f"{part.parent.name}-{part.name}", read_part(part)) if part.suffix == SEALED_SUFFIX else str(part)
-        )
+        check_part(part, may)
+        tables.append(_put(memory, f"{part.parent.name}-{part.name}", read_part(part)) if is_sealed(part) else str(part))
     nothing = ", ".join(f"null::{kind} as {name}" for name, kind in COLUMNS.items())
     queries = [f"select {nothing}, null::uinteger as bucket where false"]
     if lines:

@@ -54,7 +54,7 @@ def describe(use_case: UseCase, version: Version, image: Image) -> Release:
 def named(release: Release) -> Release:
     """The release with its name: use case, version, and a digest of everything that decides how it behaves."""
     content = release.model_dump(mode="json", exclude={"name", "wanted", "replicas"})
-    canonical = json.dumps([content, secrets_digest()], sort_keys=True)
+    canonical = json.dumps([content, secrets_digest(release.use_case)], sort_keys=True)
     digest = hashlib.sha256(canonical.encode()).hexdigest()[:8]
     return release.model_copy(update={"name": f"{release.use_case}-v{release.version}-{digest}"})
 

@@ -6,6 +6,7 @@ import duckdb
 
 from configs.settings import prediction_log
 from serving.segment import SegmentError, groups
+from tasks.encryption import check_part, may_be_plain
 from tasks.log_files import connect, is_finished, parts, read_part, reading, segments
 from tasks.log_keys import cipher
 from tasks.values import Value
@@ -24,12 +25,13 @@ class FileState(Value):
 def verify(use_case: str) -> list[FileState]:
     """The state of each segment and part, oldest first."""
     folder, key = prediction_log(use_case), cipher()
+    may = may_be_plain(folder)
     found = []
     with reading(folder):
         for segment in segments(folder):
             size, end, records, note = segment.stat().st_size, 0, 0, ""
             try:
-                for stop, group in groups(segment, key):
+                for stop, group in groups(segment, key, may(segment)):
                     end, records = stop, records + group.count(b"\n")
                 torn = size - end
                 if not is_finished(segment):
@@ -44,6 +46,7 @@ def verify(use_case: str) -> list[FileState]:
             connection, memory = connect()
             with connection:
                 try:
+                    check_part(part, may)
                     memory.pipe("/part", read_part(part))
                     query = "select count(*), max(hash(columns(*))) from read_parquet('memory:///part')"  # reads every page
                     records = int(connection.sql(query).fetchall()[0][0])

@@ -15,7 +15,7 @@ from tasks.keys import keys_folder
 from tasks.signing_keys import public_key
 from tasks.targets.engine import engine
 from tasks.targets.ports import free_port
-from tasks.targets.settings import secrets
+from tasks.targets.settings import handed_over
 from tasks.values import Release, Replica
 
 IMAGE_USER = 10001
@@ -102,7 +102,7 @@ def _run(client: Any, name: str, release: Release) -> Any:
             "SLIPWAY_KEYS": "/keys/keys.json",
             "SLIPWAY_PUBLIC_KEY": "/signing/public.pem",
             **release.settings,
-            **secrets(),
+            **handed_over(release),
         },
         "labels": {
             "slipway.home": str(home()),

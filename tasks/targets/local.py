@@ -25,7 +25,7 @@ from tasks.keys import keys_folder
 from tasks.signing_keys import public_key
 from tasks.targets import supervisor
 from tasks.targets.ports import free_port, is_free
-from tasks.targets.settings import secrets
+from tasks.targets.settings import handed_over
 from tasks.values import BundleRef, Release, Replica, write_atomically
 
 START_SECONDS = 20
@@ -125,7 +125,7 @@ def _start_supervisor(release: Release, folder: Path) -> None:
         process = subprocess.Popen(
             [sys.executable, "-m", "tasks.targets.supervisor", str(folder)],
             cwd=PROJECT,
-            env={**os.environ, **release.settings, **secrets()},
+            env={**os.environ, **release.settings, **handed_over(release)},
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,

@@ -7,7 +7,11 @@ import hashlib
 from configs.schema import UseCase
 from configs.secrets import secret
 from configs.tls import gateway_tls, running_tls
+from tasks.encryption import begin, check_key
 from tasks.keys import INTERNAL
+from tasks.values import Release
+
+LOG = "predictions"  # not that of a rehearsal, which is gone after it
 
 SECRETS = ("SLIPWAY_LOG_KEY", "SLIPWAY_LOG_PEPPER")
 
@@ -23,19 +27,31 @@ def settings(use_case: UseCase) -> dict[str, str]:
     }
 
 
-def secrets() -> dict[str, str]:
+def secrets(use_case: str) -> dict[str, str]:
     """The secrets of a server that somebody gave; handed to it in its environment, and written nowhere.
 
     A server that is started again has what it had: a file that a secret came from is not named to it.
+
+    Raises:
+        InputError: the prediction log is encrypted, and its key is missing or is another one.
     """
+    check_key(use_case)
     found = {name: secret(name) for name in SECRETS}
     given = {name: text for name, text in found.items() if text}
     return {**given, **{f"{name}_FILE": "" for name in given}}
 
 
-def secrets_digest() -> str:
+def secrets_digest(use_case: str) -> str:
     """Tells one set of secrets from another without telling them."""
-    return hashlib.sha256(repr(sorted(secrets().items())).encode()).hexdigest()
+    return hashlib.sha256(repr(sorted(secrets(use_case).items())).encode()).hexdigest()
+
+
+def handed_over(release: Release) -> dict[str, str]:
+    """The secrets of a release whose servers are about to start; that its log is encrypted from now on is remembered."""
+    found = secrets(release.use_case)
+    if release.log == LOG:
+        begin(release.use_case)
+    return found
 
 
 def needs_keys(use_case: UseCase) -> bool:
