@@ -11,6 +11,7 @@ from pathlib import Path
 
 from serving.bundle import BundleError, read_bundle
 from serving.keys import KeysError, read_keys
+from serving.log import sensitive_of
 from serving.options import Options
 from serving.segment import log_key
 from serving.signature import check_signature
@@ -64,12 +65,13 @@ def _options(args: argparse.Namespace) -> Options:
     keys = _keys(args)
     _check_numbers(args)
     _check_log(args.log)
-    log_key()  # refuses a key that is none
+    key = log_key()  # refuses one that is none
     if bool(args.tls_certificate) != bool(args.tls_key):
         raise ValueError("give --tls-certificate and --tls-key together")
     for path in (args.tls_certificate, args.tls_key):
         if path and not Path(path).is_file():
             raise ValueError(f"{path}: no such file")
+    sensitive_of(bundle.contract, args.sensitive, key)  # refuses hashes without a secret
     return Options(
         bundle=str(args.bundle),
         log=str(args.log),
@@ -143,7 +145,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m serving",
         description="Serve one bundle over HTTP (native, Open Inference v2, MLflow scoring) and, if asked, gRPC.",
         epilog="Most options can be set by the environment: SLIPWAY_ and the option's name, such as SLIPWAY_WORKERS. "
-        "SLIPWAY_LOG_KEY (base64 of 32 bytes) encrypts the prediction log. Vertex AI's AIP_ variables are honoured.",
+        "SLIPWAY_LOG_KEY (base64 of 32 bytes) encrypts the prediction log, SLIPWAY_LOG_PEPPER is the key of its hashes; "
+        "either may be in a file that the variable with _FILE names. Vertex AI's AIP_ variables are honoured.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("command", nargs="?", choices=["serve"], help="ignored; SageMaker starts containers with it")

@@ -22,6 +22,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
+from serving.contract import Contract
 from serving.secret import given
 from serving.segment import Cipher, close_group
 
@@ -178,9 +179,20 @@ class Sensitive:
         return features
 
 
-def pepper(use_case: str, log_key: bytes | None) -> bytes:
-    """The key of the hashes: `SLIPWAY_LOG_PEPPER`, else the log's own key, else only the use case's name."""
-    return (given("SLIPWAY_LOG_PEPPER") or "").encode() or log_key or use_case.encode()
+def sensitive_of(contract: Contract, policy: Literal["keep", "hash", "omit"], log_key: bytes | None) -> Sensitive:
+    """What the log keeps of a contract's sensitive columns; the key of hashes is `SLIPWAY_LOG_PEPPER`, else the log's own.
+
+    Raises:
+        ValueError: there is neither, and hashes that anybody can make hide nothing.
+    """
+    fields = [column.name for column in contract.columns if column.sensitive]
+    key = (given("SLIPWAY_LOG_PEPPER") or "").encode() or log_key or b""
+    if fields and policy == "hash" and not key:
+        raise ValueError(
+            f"--sensitive hash of {', '.join(fields)} needs a secret, or values could be guessed: set SLIPWAY_LOG_PEPPER "
+            "('openssl rand -base64 32' makes one), or take --sensitive omit or keep"
+        )
+    return Sensitive(fields, policy, key)
 
 
 def hashed(value: Any, key: bytes) -> str:

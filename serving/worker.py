@@ -9,7 +9,7 @@ from serving.app import App
 from serving.bundle import read_bundle
 from serving.json_log import configure
 from serving.keys import Guard
-from serving.log import PredictionLog, Sensitive, pepper
+from serving.log import PredictionLog, sensitive_of
 from serving.model import Identity, ServedModel
 from serving.options import Options, handed_over
 from serving.segment import log_key
@@ -33,12 +33,11 @@ def served_model(options: Options) -> ServedModel:
     bundle = read_bundle(Path(options.bundle))
     key = log_key()
     log = PredictionLog(Path(options.log), key, options.segment_bytes, options.segment_seconds)
-    marked = [column.name for column in bundle.contract.columns if column.sensitive]
     return ServedModel(
         bundle,
         Identity(options.version, options.release, options.variant),
         log,
-        Sensitive(marked, options.sensitive, pepper(bundle.contract.use_case, key)),
+        sensitive_of(bundle.contract, options.sensitive, key),
         answer_unlogged=options.log_failure == "answer",
         cache_size=options.cache,
     )

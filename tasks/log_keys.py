@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
 from configs.errors import InputError
 from configs.secrets import secret
+from configs.settings import use_case_home
 from serving.segment import Cipher, SegmentError, log_key
 
 
@@ -33,7 +40,38 @@ def required_cipher() -> Cipher:
     return found
 
 
+def pepper(use_case: str) -> str:
+    """The key of the hashes: the secret `SLIPWAY_LOG_PEPPER`, else a random one of the use case, made when first needed.
+
+    Raises:
+        InputError: others may read it.
+    """
+    return secret("SLIPWAY_LOG_PEPPER") or _own_pepper(use_case)
+
+
 def hash_keys(use_case: str) -> list[bytes]:
-    """Every key that a hash in the log may have been made with, that of now first."""
-    given = (secret("SLIPWAY_LOG_PEPPER") or "").encode()
-    return [found for found in (given, key(), use_case.encode()) if found]
+    """Every key that a hash in the log may have been made with, that of now first.
+
+    Before a use case had a random one, the log's own key was it, or only the use case's name.
+    """
+    made = _own_pepper(use_case).encode() if _path(use_case).exists() else b""
+    return [found for found in dict.fromkeys([pepper(use_case).encode(), made, key(), use_case.encode()]) if found]
+
+
+def _own_pepper(use_case: str) -> str:
+    """The one of `log.pepper`, which is in place whole, with mode 0600, or not at all."""
+    path = _path(use_case)
+    if not path.exists():
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".log-pepper-") as file:  # mode 0600
+            file.write(secrets.token_urlsafe(32))
+            file.flush()
+            with contextlib.suppress(FileExistsError):  # another run was faster
+                os.link(file.name, path)
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        raise InputError(f"the key of the log's hashes {path} can be read by others (mode {mode:o}); chmod 600 it")
+    return path.read_text(encoding="utf-8")
+
+
+def _path(use_case: str) -> Path:
+    return use_case_home(use_case) / "log.pepper"

@@ -9,11 +9,10 @@ from configs.secrets import secret
 from configs.tls import gateway_tls, running_tls
 from tasks.encryption import begin, check_key
 from tasks.keys import INTERNAL
+from tasks.log_keys import pepper
 from tasks.values import Release
 
 LOG = "predictions"  # not that of a rehearsal, which is gone after it
-
-SECRETS = ("SLIPWAY_LOG_KEY", "SLIPWAY_LOG_PEPPER")
 
 
 def settings(use_case: UseCase) -> dict[str, str]:
@@ -28,7 +27,7 @@ def settings(use_case: UseCase) -> dict[str, str]:
 
 
 def secrets(use_case: str) -> dict[str, str]:
-    """The secrets of a server that somebody gave; handed to it in its environment, and written nowhere.
+    """The secrets of a server; handed to it in its environment, and in no argument, image or log.
 
     A server that is started again has what it had: a file that a secret came from is not named to it.
 
@@ -36,8 +35,9 @@ def secrets(use_case: str) -> dict[str, str]:
         InputError: the prediction log is encrypted, and its key is missing or is another one.
     """
     check_key(use_case)
-    found = {name: secret(name) for name in SECRETS}
-    given = {name: text for name, text in found.items() if text}
+    given = {"SLIPWAY_LOG_PEPPER": pepper(use_case)}
+    if key := secret("SLIPWAY_LOG_KEY"):
+        given["SLIPWAY_LOG_KEY"] = key
     return {**given, **{f"{name}_FILE": "" for name in given}}
 
 

@@ -32,7 +32,7 @@ class Server:
             self.process = subprocess.Popen(
                 command,
                 cwd=PROJECT,
-                env={**os.environ, **(environment or {})},
+                env={"SLIPWAY_LOG_PEPPER": "the tests' own", **os.environ, **(environment or {})},
                 stdout=file,
                 stderr=file,
                 start_new_session=True,

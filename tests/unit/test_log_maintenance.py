@@ -157,10 +157,10 @@ def test_a_damaged_part_is_named(log):
 def test_one_subject_is_erased_everywhere_and_nobody_else(case, home, monkeypatch, encrypted, policy):
     if encrypted:
         monkeypatch.setenv("SLIPWAY_LOG_KEY", KEY)
-    from serving.log import pepper
     from serving.segment import log_key
+    from tasks.log_keys import pepper
 
-    guard = Sensitive(["c"], policy, pepper("small", log_key()))
+    guard = Sensitive(["c"], policy, pepper("small").encode())
     log = PredictionLog(prediction_log("small"), log_key())
     for number in range(20):
         features = {"a": 1.0, "c": f"c{number % 4}", "customer": number % 5}

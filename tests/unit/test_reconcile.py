@@ -74,6 +74,18 @@ def test_a_name_tells_releases_apart_that_behave_differently(home, monkeypatch):
     assert "a secret" not in release().model_dump_json()
 
 
+def test_a_server_gets_a_pepper_that_nobody_can_guess(home, monkeypatch):
+    from tasks.targets.settings import secrets
+
+    assert "SLIPWAY_LOG_PEPPER" not in release().settings
+    made = secrets("loans")["SLIPWAY_LOG_PEPPER"]
+    assert secrets("loans")["SLIPWAY_LOG_PEPPER"] == made
+    assert secrets("flights")["SLIPWAY_LOG_PEPPER"] != made
+    assert len(made) >= 40
+    monkeypatch.setenv("SLIPWAY_LOG_PEPPER", "mine")
+    assert secrets("loans")["SLIPWAY_LOG_PEPPER"] == "mine"
+
+
 def test_a_release_that_is_as_it_should_be_needs_nothing(home):
     replica = Replica(address="http://127.0.0.1:1", handle="1")
     there = release(0, [replica])
