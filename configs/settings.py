@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import secrets
 from pathlib import Path
 from typing import Any
 
 from configs.errors import InputError
+from configs.files import locked, write_atomically
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -69,6 +72,29 @@ def service_address(name: str) -> str:
 
 
 def read_services() -> dict[str, Any]:
-    """What `slipway up` started: port, process id and start time of each service."""
+    """The port of each service that `slipway up` started in this home.
+
+    Raises:
+        InputError: the file is damaged.
+    """
     path = home() / "services.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    try:
+        found = json.loads(path.read_bytes()) if path.exists() else {}
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise InputError(f"{path} is damaged; remove it, and start the services again with 'slipway up' (on any free ports)")
+    return found
+
+
+def pool() -> str:
+    """The Prefect work pool of this home and of no other, also where a home was removed and made again, or copied.
+
+    A worker that outlives its server must not take the runs of whatever home comes next on that port.
+    """
+    path = made(home()) / "identity"
+    if not path.exists():
+        with locked(home() / "identity.lock"):
+            if not path.exists():
+                write_atomically(path, secrets.token_hex(16).encode())
+    return f"slipway-{hashlib.sha256(f'{home()} {path.read_text()}'.encode()).hexdigest()[:8]}"

@@ -35,9 +35,9 @@ Until = Annotated[str | None, typer.Option(help="Learn only from rows whose labe
 
 def main() -> None:
     """Run a command. Bad input: one line, status 2. A check that said no: one line, status 1."""
-    os.environ.update(services.environment())
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        os.environ.update(services.environment())
         app()
     except InputError as error:
         _die(f"error: {error}", 2)
@@ -61,7 +61,7 @@ def _die(message: str, status: int) -> None:
 @app.command()
 def run(
     use_case: UseCaseName = "flights",
-    once: Annotated[bool, typer.Option("--once", help="End when the replay has ended, and stop everything.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="End when the replay has ended, and stop what was started.")] = False,
     until: Annotated[
         str | None, typer.Option(help="Stop before the first window that begins on this day or later, e.g. 2013-06-01.")
     ] = None,
@@ -69,16 +69,24 @@ def run(
 ) -> None:
     """The main job: start everything, release, replay history as live traffic, monitor, retrain. Run again to go on."""
     case, moment, began = load_use_case(use_case), _moment(until), time.monotonic()
+    started = services.up(screen.print)  # before Prefect is imported, which reads its address once
     try:
-        services.up(screen.print)  # before Prefect is imported, which reads its address once
-        _print_addresses()
-        from console.run import main_job
+        from console import releases
 
-        main_job(case, moment, rate, began, screen)
-        if not once:
-            _until_interrupted()
+        before = releases.running(case.name)
+        try:
+            _print_addresses()
+            from console.run import main_job
+
+            main_job(case, moment, rate, began, screen)
+            if not once:
+                _until_interrupted()
+        finally:
+            if not before:
+                releases.stop(screen.print, case.name)
     finally:
-        _stop_everything()
+        if started:
+            services.down(screen.print, started)
 
 
 @app.command()
@@ -95,6 +103,25 @@ def up() -> None:
 def down() -> None:
     """Stop every service and every release of this home. State stays; 'slipway up' goes on with it."""
     _stop_everything()
+
+
+@app.command()
+def service(
+    show: Annotated[bool, typer.Option("--print", help="Only show what would be written.")] = False,
+) -> None:
+    """Have this home come back after a reboot: a unit of systemd's for this user, or an @reboot line of cron's."""
+    from console import boot
+
+    wanted = boot.entry()
+    print(wanted.content)
+    if not show:
+        boot.install(wanted)
+        print(f"Written to {wanted.where}")
+    print(f"To undo it: {wanted.undo}", file=sys.stderr)
+    for name in boot.secrets_left_out():
+        print(
+            f"{name} is not written down; give {name}_FILE, or a Prefect block, so that it is there at boot", file=sys.stderr
+        )
 
 
 @app.command()
@@ -225,7 +252,7 @@ def reproduce(use_case: UseCaseName, version: Annotated[str, typer.Argument(help
 
 
 def _until_interrupted() -> None:
-    screen.print("Everything stays up. Ctrl-C stops it.")
+    screen.print("Everything stays up. Ctrl-C stops what this command started.")
     with contextlib.suppress(KeyboardInterrupt):
         signal.pause()
 
@@ -243,7 +270,8 @@ def _ready(use_case: str) -> Any:
     """The use case, checked before anything is started; then the services, if they are not up."""
     case = load_use_case(use_case)
     services.require_disk()
-    if not all(services.is_up(name) for name in ("prefect", "mlflow", "gateway", "reports", "worker")):
+    names = ("prefect", "mlflow", "gateway", "reports", "worker")
+    if not (services.supervised() and all(services.is_up(name) for name in names)):
         services.up(screen.print)
         screen.print("Services stay up; 'slipway down' stops them")
     return case

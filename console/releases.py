@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
+from configs.errors import CheckFailed
 from configs.settings import home
 from tasks import gateway, reconcile
 from tasks.history import read_history
 from tasks.values import Release
+
+logger = logging.getLogger(__name__)
 
 
 def with_releases() -> list[str]:
@@ -22,18 +26,38 @@ def serving(use_case: str) -> Release | None:
 
 
 def bring_back(say: Callable[[str], None]) -> None:
-    """Deploy again the champions that were taken down, or did not survive a reboot."""
-    down = [name for name in with_releases() if read_history(name, "deploy") and serving(name) is None]
-    if down:
-        from flows.deploy import deploy as flow
+    """Deploy again the champions that were taken down, or did not survive a reboot; each for itself.
 
-        for use_case in down:
-            say(f"{use_case} version {flow(use_case)} serves again")
+    Raises:
+        CheckFailed: some do not come back; each is told in a line, and the others serve.
+    """
+    failures = []
+    for use_case in with_releases():
+        try:
+            if read_history(use_case, "deploy") and serving(use_case) is None:
+                from flows.deploy import deploy as flow
+
+                say(f"{use_case} version {flow(use_case)} serves again")
+        except Exception as error:  # whatever it is, it is told below, and the next one is not to blame
+            logger.exception("%s does not come back", use_case)
+            failures.append(f"{use_case}: {' '.join(str(error).split()) or type(error).__name__}")
+    if failures:
+        raise CheckFailed("not every use case came back\n" + "\n".join(failures))
 
 
 def stop_all(say: Callable[[str], None]) -> None:
     """Stop every release; what was accepted is finished first."""
     for use_case in with_releases():
-        for release in reconcile.releases(use_case):
-            say(f"Stopping release {release.name}")
-            reconcile.take_down(release)
+        stop(say, use_case)
+
+
+def running(use_case: str) -> bool:
+    """Whether a release of the use case runs, with traffic or without."""
+    return any(release.addresses for release in reconcile.releases(use_case))
+
+
+def stop(say: Callable[[str], None], use_case: str) -> None:
+    """Stop the use case's releases."""
+    for release in reconcile.releases(use_case):
+        say(f"Stopping release {release.name}")
+        reconcile.take_down(release)

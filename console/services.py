@@ -1,7 +1,7 @@
 """What `slipway up` starts: Prefect server and worker, MLflow, Traefik, and the files of the reports.
 
-Each service is a process of its own that outlives the command; `services.json` in the home keeps its port, process id and
-start time, so that a stale id is never believed. Everything listens on the loopback interface.
+Each service is a process of its own that outlives the command, kept running by the supervisor that also keeps local releases
+(`tasks/targets/supervisor.py`); `services.json` in the home keeps its port. Everything listens on the loopback interface.
 """
 
 from __future__ import annotations
@@ -12,31 +12,36 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 
 from configs.errors import InputError
-from configs.files import write_atomically
-from configs.settings import PROJECT, TELEMETRY_OFF, home, made, read_services
+from configs.files import locked, write_atomically
+from configs.settings import PROJECT, TELEMETRY_OFF, home, made, pool, read_services
 from configs.tls import gateway_tls, remember_tls
 from tasks.targets.ports import free_port, is_free
+from tasks.targets.supervision import end, listed, supervise, supervisor_of
+from tasks.targets.supervisor import STOP_SECONDS, Known, process_of, read_status, stop
 from tasks.traffic import refresh, routes_file
 from tasks.workspace import workspace
 
 BIN = Path(sys.executable).parent
-POOL = "slipway"
 START_SECONDS = 120
-STOP_SECONDS = 20
+START_TRIES = 4
 MIN_FREE_BYTES = 500 * 2**20
 
 
 @dataclass(frozen=True)
 class Service:
-    """One process: how to start it on a port, and the path that answers 200 when it is ready (none: no port)."""
+    """One process: how to start it on a port, and the path that answers 200 when it is ready (none: no port).
+
+    `outlived`: what it started goes on without it.
+    """
 
     name: str
     title: str
@@ -44,6 +49,7 @@ class Service:
     ready: str = ""
     preferred: int = 0
     environment: dict[str, str] = field(default_factory=dict)
+    outlived: bool = False
 
 
 def services() -> list[Service]:
@@ -110,16 +116,17 @@ def services() -> list[Service]:
 
 
 def worker() -> Service:
-    """The Prefect worker; it is started once the server answers."""
+    """The Prefect worker; it waits for the server itself (`console/worker.py`)."""
     return Service(
         "worker",
         "Prefect worker",
-        lambda _: [f"{BIN}/prefect", "worker", "start", "--pool", POOL, "--type", "process", "--name", POOL],
+        lambda _: [sys.executable, "-m", "console.worker", pool()],
         environment={
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "PREFECT_WORKER_PREFETCH_SECONDS": "1",
             "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "0.5",
         },
+        outlived=True,  # flow runs end by themselves, and tell Prefect so
     )
 
 
@@ -140,54 +147,40 @@ def evidently() -> Service:
 def environment() -> dict[str, str]:
     """What every process of this home needs to know; also set in the command line's own process."""
     found = {**TELEMETRY_OFF, "SLIPWAY_HOME": str(home()), "PREFECT_HOME": str(made(home() / "prefect"))}
+    found["SLIPWAY_POOL"] = pool()
     running = read_services()
     if "prefect" in running:
         found["PREFECT_API_URL"] = f"http://127.0.0.1:{running['prefect']['port']}/api"
     return found
 
 
-def up(say: Callable[[str], None]) -> None:
+def up(say: Callable[[str], None]) -> list[str]:
     """Start what is not running, and register the deployments of `prefect.yaml`. Twice changes nothing.
+
+    Returns:
+        The names of the services that were started.
 
     Raises:
         InputError: a port that was asked for is taken, the disk is full, or a service does not start; then what this call
             started is stopped again.
     """
     require_disk()
-    made(home() / "logs")
-    missing = [service for service in services() if not is_up(service.name)]
-    ports = {service.name: _port(service) for service in missing}
-    if "gateway" in ports:  # one that runs keeps what it was started with
-        remember_tls(gateway_tls())
-        for told in refresh():
-            say(f"Left out: {told}")
-    if missing:
-        say(f"Starting {', '.join(service.title for service in missing)} in {home()}")
-    started: list[str] = []
-    try:
-        for service in missing:
-            _start(service, ports[service.name])
-            started.append(service.name)
-        for service in missing:
-            _wait(service)
+    with locked(home() / "services.lock"):
+        _end_unsupervised(say)
+        started = _start([*services(), worker()], say)
         os.environ.update(environment())
-        if not is_up("worker"):
-            _end_orphans(say)
-            _start(worker(), 0)
-            started.append("worker")
-        _deploy(say)
-    except BaseException:
-        _stop(started)
-        raise
+        try:
+            _deploy(say)
+        except BaseException:
+            _stop(started)
+            raise
+    return started
 
 
 def up_evidently(say: Callable[[str], None]) -> None:
     """Start Evidently's UI beside the others, where it does not run yet."""
-    service = evidently()
-    if not is_up(service.name):
-        say(f"Starting {service.title}")
-        _start(service, _port(service))
-        _wait(service)
+    with locked(home() / "services.lock"):
+        _start([evidently()], say)
 
 
 def require_disk() -> None:
@@ -198,45 +191,107 @@ def require_disk() -> None:
         raise InputError(f"only {left} MiB are free on the disk of {home()}; at least {need} MiB are needed")
 
 
-def down(say: Callable[[str], None]) -> None:
-    """Stop every service of this home: the worker first, which tells Prefect of its runs, then the others at once."""
-    for names in (["worker"], ["evidently", "gateway", "reports", "mlflow", "prefect"]):
-        if running := [name for name in names if is_up(name)]:
-            say(f"Stopping {', '.join(running)}")
-            _stop(running)
-    known = read_services()
-    _write({name: {"port": entry["port"]} for name, entry in known.items() if name != "worker"})
+def down(say: Callable[[str], None], names: Collection[str] | None = None) -> None:
+    """Stop services of this home, all if none is named: the worker first, which tells Prefect of its runs."""
+    with locked(made(home()) / "services.lock"):
+        _end_unsupervised(say)
+        there = [entry["name"] for entry in listed(_folder())]
+        gone = [name for name in there if names is None or name in names]
+        if gone:
+            say(f"Stopping {', '.join(gone)}")
+        _stop(gone)
+        if names is None:  # also what two supervisors that were killed left behind
+            end(_folder())
+
+
+def supervised() -> bool:
+    """Whether somebody watches the services of this home."""
+    return supervisor_of(_folder()) is not None
 
 
 def is_up(name: str) -> bool:
     """Whether the very process that was started runs."""
-    return _process(name) is not None
+    return known(name).process is not None
 
 
-def _process(name: str) -> psutil.Process | None:
-    entry = read_services().get(name, {})
-    if "pid" not in entry:
-        return None
+def known(name: str) -> Known:
+    """What the supervisor said last of a service."""
+    return next((each for each in read_status(_folder()) if each.name == name), Known(None, 0, "", name))
+
+
+def _start(wanted: list[Service], say: Callable[[str], None]) -> list[str]:
+    """Hand the services that do not run to the supervisor, and wait until they answer; all or none of them."""
+    missing = [service for service in wanted if not is_up(service.name)]
+    if not missing and supervised():
+        return []
+    ports = read_services() | {service.name: {"port": _port(service)} for service in missing if service.ready}
+    if any(service.name == "gateway" for service in missing):  # one that runs keeps what it was started with
+        remember_tls(gateway_tls())
+        for told in refresh():
+            say(f"Left out: {told}")
+    if missing:
+        say(f"Starting {', '.join(service.title for service in missing)} in {home()}")
+    _write(ports)
+    names = [service.name for service in missing]
+    kept = [entry for entry in listed(_folder()) if entry["name"] not in names]
+    before = {name: known(name).restarts for name in names}
     try:
-        process = psutil.Process(entry["pid"])
-        same = process.create_time() == entry["started"] and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return None
-    return process if same else None
+        _supervise([*kept, *(_entry(service, ports.get(service.name, {}).get("port", 0)) for service in missing)])
+        for service in missing:
+            _wait(service, before[service.name])
+    except BaseException:
+        _stop(names)
+        raise
+    return names
 
 
-def _start(service: Service, port: int) -> None:
-    own = {**os.environ, **environment(), **service.environment}
-    if service.name == "prefect":
-        own["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
-    with open(home() / "logs" / f"{service.name}.log", "ab") as log:
-        process = subprocess.Popen(
-            service.command(port), cwd=PROJECT, env=own, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            start_new_session=True,
-        )  # fmt: skip
-    known = read_services()
-    known[service.name] = {"port": port, "pid": process.pid, "started": psutil.Process(process.pid).create_time()}
-    _write(known)
+def _entry(service: Service, port: int) -> dict[str, Any]:
+    """What the supervisor is told of a service."""
+    log = made(home() / "logs") / f"{service.name}.log"
+    return {
+        "name": service.name,
+        "command": service.command(port),
+        "output": str(log),
+        "environment": {**environment(), **service.environment},
+        "outlived": service.outlived,
+    }
+
+
+def _supervise(entries: list[dict[str, Any]]) -> None:
+    supervise(_folder(), entries, made(home() / "logs") / "services.log", {**os.environ, **environment()})
+
+
+def _stop(names: Collection[str]) -> None:
+    """The worker before the others; the supervisor itself when nothing is left."""
+    for gone in ([name for name in names if name == "worker"], names):
+        left = [entry for entry in listed(_folder()) if entry["name"] not in gone]
+        if len(left) == len(listed(_folder())):
+            continue
+        stopping = [process for name in gone if (process := known(name).process)]
+        if left:
+            _supervise(left)
+            psutil.wait_procs(stopping, timeout=STOP_SECONDS + 5)
+        else:
+            end(_folder())
+
+
+def _end_unsupervised(say: Callable[[str], None]) -> None:
+    """Stop what an earlier version of Slipway started, which watched over nothing; ports are kept."""
+    entries = read_services()
+    old = [process for entry in entries.values() if (process := process_of(_identity(entry)))]
+    if old:
+        say("Stopping the services that an earlier version started")
+        stop(old)
+    if any("pid" in entry for entry in entries.values()):
+        _write({name: {"port": entry["port"]} for name, entry in entries.items()})
+
+
+def _identity(entry: dict[str, Any]) -> list[float] | None:
+    return [entry["pid"], entry["started"]] if "pid" in entry else None
+
+
+def _folder() -> Path:
+    return made(home() / "services")
 
 
 def _port(service: Service) -> int:
@@ -250,69 +305,44 @@ def _port(service: Service) -> int:
     return next((port for port in (last, service.preferred) if port and is_free(port)), None) or free_port()
 
 
-def _wait(service: Service) -> None:
-    entry = read_services()[service.name]
+def _wait(service: Service, restarts: int) -> None:
+    """Until it answers; one that ends again and again at its start will not."""
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and is_up(service.name):
-        try:
-            if httpx.get(f"http://127.0.0.1:{entry['port']}{service.ready}", timeout=2).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
+    while time.monotonic() < deadline:
+        found = known(service.name)
+        if found.process and (not service.ready or _answers(service)):
+            return
+        if found.restarts - restarts >= START_TRIES:
+            break
         time.sleep(0.1)
-    raise InputError(f"{service.title} did not start; see {home() / 'logs' / f'{service.name}.log'}")
+    why = known(service.name).why
+    log = home() / "logs" / f"{service.name}.log"
+    raise InputError(f"{service.title} did not start{f' ({why})' if why else ''}; see {log}")
 
 
-def _stop(names: list[str]) -> None:
-    """SIGTERM to the processes, then SIGKILL to them and whatever they started that is still there."""
-    processes = [process for name in names if (process := _process(name))]
-    family = [each for process in processes for each in [*process.children(recursive=True), process]]
-    for process in processes:
-        process.terminate()
-    _, left = psutil.wait_procs(family, timeout=STOP_SECONDS)
-    for survivor in left:
-        survivor.kill()
-
-
-def _end_orphans(say: Callable[[str], None]) -> None:
-    """Tell Prefect that the runs of a worker that is gone are gone too, or they would hold their deployment's only slot."""
-    from prefect.client.orchestration import get_client
-    from prefect.client.schemas.filters import (
-        FlowRunFilter,
-        FlowRunFilterState,
-        FlowRunFilterStateType,
-        WorkPoolFilter,
-        WorkPoolFilterName,
-    )
-    from prefect.client.schemas.objects import StateType
-    from prefect.states import Crashed
-
-    unfinished = FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING, StateType.CANCELLING])
-    with get_client(sync_client=True) as client:
-        orphans = client.read_flow_runs(
-            flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=unfinished)),
-            work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL])),
-        )
-        for run in orphans:
-            client.set_flow_run_state(run.id, Crashed(message="Its worker was stopped; run it again to go on from here"))
-            say(f"Flow run {run.name} was stopped with its worker")
+def _answers(service: Service) -> bool:
+    port = read_services()[service.name]["port"]
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}{service.ready}", timeout=2).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def _deploy(say: Callable[[str], None]) -> None:
     """Register the deployments, unless this server has just these already."""
+    from console.pool import make_pool
     from tasks.step import code_version
 
     text = (PROJECT / "prefect.yaml").read_text()
-    mark, wanted = home() / "prefect" / "deployed", f"{code_version()}\n{PROJECT}\n{text}"
+    mark, wanted = home() / "prefect" / "deployed", f"{pool()}\n{code_version()}\n{PROJECT}\n{text}"
     if mark.exists() and mark.read_text() == wanted:
         return
     say("Registering the deployments of prefect.yaml")
+    make_pool()
     command = [f"{BIN}/prefect", "--no-prompt", "deploy", "--all"]
-    pool = [f"{BIN}/prefect", "--no-prompt", "work-pool", "create", POOL, "--type", "process", "--overwrite"]
-    for words in (pool, command):
-        done = subprocess.run(words, cwd=PROJECT, env={**os.environ}, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise InputError(f"{' '.join(words[1:])} failed: {(done.stderr or done.stdout).strip()[-2000:]}")
+    done = subprocess.run(command, cwd=PROJECT, env={**os.environ}, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise InputError(f"{' '.join(command[1:])} failed: {(done.stderr or done.stdout).strip()[-2000:]}")
     write_atomically(mark, wanted.encode())
 
 

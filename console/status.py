@@ -32,16 +32,20 @@ def show(screen: Console) -> None:
 def addresses() -> Table:
     """Every service of this home and where it is."""
     table = Table(title="Services", title_justify="left")
-    for column in ("service", "address", "state"):
-        table.add_column(column)
+    for column in ("service", "address", "state", "began anew"):
+        table.add_column(column, overflow="fold")
     known = read_services()
     for service in [*services.services(), services.evidently(), services.worker()]:
         address = service_address(service.name) if service.ready and service.name in known else ""
         down = "[dim]started by 'slipway ui'" if service.name == "evidently" else "[red]down"
-        table.add_row(service.title, address, "[green]up" if services.is_up(service.name) else down)
+        found = services.known(service.name)
+        anew = f"{found.restarts} times, last after {found.why}" if found.restarts else ""
+        table.add_row(service.title, address, "[green]up" if found.process else down, anew)
     if tls := running_tls():
         state = "[green]up" if services.is_up("gateway") else "[red]down"
         table.add_row("API (TLS)", f"https://{tls.address}", state)
+    if not services.supervised() and any(services.is_up(each.name) for each in services.services()):
+        table.caption = "Nobody watches the services: 'slipway up' changes that"
     return table
 
 

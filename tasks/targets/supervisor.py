@@ -1,11 +1,12 @@
-"""Keeps the processes of one release running: `python -m tasks.targets.supervisor FOLDER`.
+"""Keeps processes running: `python -m tasks.targets.supervisor FOLDER`. Those of one release, or the services of a home.
 
-`processes.json` in the folder says which ones: `{"processes": [{"command": [...], "output": "FILE"}, ...]}`. A process that
-ends is started again, after a delay that doubles with each failure in a row. SIGHUP reads the file again, SIGTERM ends all.
+`processes.json` in the folder says which, each with its name, command, output file and what is added to its environment.
+A process that ends is started again, after a delay that doubles with each failure in a row; `status.json` says how often,
+and why it ended. SIGHUP reads the file again, SIGTERM ends all and removes it.
 
 The kernel's lock on `lock` makes it the only supervisor of the folder, however many are started, and lets go when it ends,
-however it ends: so no process id on disk has to be believed. One that finds processes of a supervisor that was killed
-takes them over as they run.
+however it ends: so no process id on disk has to be believed. A second one, started by the first, waits for that lock: when
+the first is killed it goes on at once, takes over the processes as they run, and starts a second one itself.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import psutil
 
@@ -29,16 +31,35 @@ FIRST_DELAY, LONGEST_DELAY = 0.1, 30.0
 STEADY_SECONDS = 10.0  # a process that ran this long failed for a new reason: the delays begin anew
 STOP_SECONDS = 15.0
 LOCK_TRIES = 10
+STAND_BY = "--stand-by"
+
+
+class Known(NamedTuple):
+    """What a supervisor said last of a process: the very process where it still runs, how often it began anew, and why."""
+
+    process: psutil.Process | None
+    restarts: int
+    why: str
+    name: str
+    pid: int = 0
 
 
 @dataclass
 class Supervised:
-    """One process: what to start, what runs, and how often it failed."""
+    """One process: what to start, what runs, how often it failed and why.
 
+    What it started itself ends with it, or would hold its port, unless it is `outlived`.
+    """
+
+    name: str
     command: list[str]
     output: str
+    environment: dict[str, str] = field(default_factory=dict)
+    outlived: bool = False
     process: psutil.Process | None = None
+    child: subprocess.Popen[bytes] | None = None
     restarts: int = 0
+    why: str = ""
     failures: int = 0
     not_before: float = 0.0
     began: float = 0.0
@@ -47,32 +68,67 @@ class Supervised:
         """Start it where it does not run; returns whether anything changed."""
         now = time.monotonic()
         if self.process is not None:
-            if runs(self.process):
+            fate = self._fate()
+            if fate is None:
                 return False
-            self.failures = 1 if now - self.began > STEADY_SECONDS else self.failures + 1
-            self.not_before = now + min(LONGEST_DELAY, FIRST_DELAY * 2 ** (self.failures - 1))
-            self.restarts += 1
-            self.process = None
+            self._failed(fate, now)
             return True
         if now < self.not_before:
             return False
-        with open(self.output, "ab") as output:
-            started = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-            )
-        self.process, self.began = psutil.Process(started.pid), now
+        try:
+            self._start(now)
+        except (OSError, psutil.NoSuchProcess) as error:  # its program is being installed anew, the disk is full: later
+            self._failed(f"could not be started: {error}", now)
         return True
+
+    def _start(self, now: float) -> None:
+        with open(self.output, "ab") as output:
+            self.child = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+                env={**os.environ, **self.environment},
+            )  # fmt: skip
+        self.process, self.began = psutil.Process(self.child.pid), now
+
+    def _fate(self) -> str | None:
+        """How it ended, if it did. Of one that was taken over the kernel tells nobody but its parent."""
+        if self.child is None:
+            return None if self.process and runs(self.process) else "ended; it was taken over, so how is not known"
+        code = self.child.poll()
+        return None if code is None else fate(code)
+
+    def _failed(self, why: str, now: float) -> None:
+        self.failures = 1 if now - self.began > STEADY_SECONDS else self.failures + 1
+        self.not_before = now + min(LONGEST_DELAY, FIRST_DELAY * 2 ** (self.failures - 1))
+        self.restarts += 1
+        if self.process and not self.outlived:
+            end_session(self.process.pid)
+        self.why = f"{why}, {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
+        self.process = self.child = None
 
     def status(self) -> dict[str, Any]:
         """What `status.json` says of it."""
-        identity = [self.process.pid, self.process.create_time()] if self.process else None
-        return {"process": identity, "restarts": self.restarts}
+        known = identity(self.process) if self.process else None
+        return {"name": self.name, "process": known, "restarts": self.restarts, "why": self.why}
 
 
-def main(folder: Path) -> int:
+def fate(code: int) -> str:
+    """An exit status in words.
+
+    >>> fate(-9), fate(1)
+    ('signal 9 (SIGKILL)', 'status 1')
+    """
+    if code >= 0:
+        return f"status {code}"
+    names = {number.value: number.name for number in signal.Signals}
+    return f"signal {-code} ({names.get(-code, 'unknown')})"
+
+
+def main(folder: Path, stands_by: bool = False) -> int:
     """Supervise until SIGTERM. Status 3: another supervisor has this folder."""
     lock = open(folder / "lock", "a+", encoding="utf-8")  # noqa: SIM115 - held until the process ends
-    if not _taken(lock):
+    if stands_by:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    elif not _taken(lock):
         return 3
     asked: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -80,17 +136,21 @@ def main(folder: Path) -> int:
     lock.truncate(0)
     lock.write(json.dumps(identity(psutil.Process())))
     lock.flush()
-    supervised = take_over(folder, read(folder))
+    if not (folder / "processes.json").exists():  # what it would go on with was ended
+        return 0
+    command = [sys.executable, "-m", "tasks.targets.supervisor", str(folder), STAND_BY]
+    second = Supervised("stand-by", command, str(folder / "stand-by.log"))
+    supervised, told = take_over(folder, read(folder)), False
     while not asked or asked[-1] == signal.SIGHUP:
         if asked:
             asked.clear()
-            supervised = adjusted(supervised, read(folder))
-            write_status(folder, supervised)
+            supervised, told = adjusted(supervised, read(folder)), False
         changed = [each.look() for each in supervised]
-        if any(changed):
-            write_status(folder, supervised)
+        told = (told and not any(changed)) or write_status(folder, supervised)
+        second.look()
         time.sleep(POLL_SECONDS)
-    stop([each.process for each in supervised if each.process])
+    (folder / "processes.json").unlink(missing_ok=True)
+    stop([each.process for each in (second, *supervised) if each.process])
     return 0
 
 
@@ -107,37 +167,73 @@ def _taken(lock: TextIO) -> bool:
 def read(folder: Path) -> list[Supervised]:
     """The processes that should run."""
     listed = json.loads((folder / "processes.json").read_text())["processes"]
-    return [Supervised(each["command"], each["output"]) for each in listed]
+    return [
+        Supervised(each["name"], each["command"], each["output"], each.get("environment", {}), each.get("outlived", False))
+        for each in listed
+    ]
 
 
 def adjusted(before: list[Supervised], wanted: list[Supervised]) -> list[Supervised]:
-    """What runs already stays; what is no longer wanted is stopped."""
-    kept = {tuple(each.command): each for each in before}
-    after = [kept.pop(tuple(each.command), each) for each in wanted]
+    """What runs already stays; what is no longer wanted is stopped; what waits for its next start need not wait longer."""
+
+    def content(each: Supervised) -> str:
+        return json.dumps([each.name, each.command, each.environment])
+
+    kept = {content(each): each for each in before}
+    after = [kept.pop(content(each), each) for each in wanted]
     stop([each.process for each in kept.values() if each.process])
+    for each in after:
+        each.not_before, each.failures = 0.0, 0
     return after
 
 
 def take_over(folder: Path, wanted: list[Supervised]) -> list[Supervised]:
     """Processes that a killed supervisor left running are adopted; a process id that was used again is not."""
-    for each, (found, restarts) in zip(wanted, read_status(folder), strict=False):
-        if found is not None and runs(found) and found.cmdline() == each.command:
-            each.process, each.restarts, each.began = found, restarts, time.monotonic()
+    known = {each.name: each for each in read_status(folder)}
+    for each in wanted:
+        if (found := known.get(each.name)) is None:
+            continue
+        each.restarts, each.why = found.restarts, found.why
+        if found.process is not None and _is_command(found.process, each.command):
+            each.process, each.began = found.process, time.monotonic()
+        elif found.pid and not each.outlived:
+            end_session(found.pid)
     return wanted
 
 
-def read_status(folder: Path) -> list[tuple[psutil.Process | None, int]]:
+def _is_command(process: psutil.Process, command: list[str]) -> bool:
+    """Whether it runs this; a script's process has its interpreter in front."""
+    try:
+        return process.cmdline()[-len(command) :] == command
+    except psutil.NoSuchProcess:
+        return False
+
+
+def read_status(folder: Path) -> list[Known]:
     """What a supervisor wrote last: each process, where that very one still runs, and its restarts."""
     path = folder / "status.json"
     listed = json.loads(path.read_text()) if path.exists() else []
-    return [(process_of(each["process"]), each["restarts"]) for each in listed]
+    return [
+        Known(
+            process_of(each["process"]), each["restarts"], each.get("why", ""), each.get("name", ""), _pid(each["process"])
+        )
+        for each in listed
+    ]
 
 
-def write_status(folder: Path, supervised: list[Supervised]) -> None:
-    """Replace `status.json` in one step."""
+def _pid(known: list[float] | None) -> int:
+    return int(known[0]) if known else 0
+
+
+def write_status(folder: Path, supervised: list[Supervised]) -> bool:
+    """Replace `status.json` in one step; False where it cannot be written now: a full disk must not end the supervision."""
     temporary = folder / ".status.json"
-    temporary.write_text(json.dumps([each.status() for each in supervised]))
-    os.replace(temporary, folder / "status.json")
+    try:
+        temporary.write_text(json.dumps([each.status() for each in supervised]))
+        os.replace(temporary, folder / "status.json")
+    except OSError:
+        return False
+    return True
 
 
 def identity(process: psutil.Process) -> list[float]:
@@ -183,6 +279,20 @@ def stop(processes: list[psutil.Process]) -> None:
                     each.kill()
 
 
+def end_session(leader: int) -> None:
+    """SIGKILL to what a process that is gone left behind: every process here leads a session of its own.
+
+    The kernel gives its number to no other process while the session has members, so one that has it now has none of them.
+    """
+    with contextlib.suppress(psutil.NoSuchProcess):
+        if runs(psutil.Process(leader)):
+            return
+    for process in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if os.getsid(process.pid) == leader:
+                process.kill()
+
+
 def _children(process: psutil.Process) -> list[psutil.Process]:
     try:
         return process.children(recursive=True)
@@ -191,4 +301,4 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), STAND_BY in sys.argv))
