@@ -13,7 +13,7 @@ from tasks.collect_window import collect_window
 from tasks.conclude import conclude
 from tasks.detect_drift import detect_drift
 from tasks.drift_report import drift_report
-from tasks.findings import finding_path
+from tasks.findings import finding_path, performances_before
 from tasks.keep_finding import keep_finding
 from tasks.lock import one_at_a_time
 from tasks.measure_service import measure_service
@@ -51,7 +51,8 @@ def monitor(use_case: str = "flights", window: str | None = None) -> list[str]:
                 continue
             joint = calibrate_joint(case, version.bundle, size_class(data.rows), seasons_of(case, data))
             drift = detect_drift(case, data, version, joint)
-            performance = measure_performance(case, data, version.bundle)
+            earlier = performances_before(case.name, data, version.version)
+            performance = measure_performance(case, data, version.bundle, earlier)
             service = measure_service(case, data)
             finding = conclude(case, data, version, drift, performance, service)
             drift_report(case, data, version.bundle, drift)

@@ -38,16 +38,17 @@ def detect_drift(use_case: UseCase, window: Window, version: Version, joint_boun
     holdout = pd.read_parquet(holdout_of(version.bundle))
     numeric = [name for name in use_case.watched if name in use_case.features.numeric]
     times = reference[time].to_numpy() if time else None
+    length = np.ptp(logged["time"].to_numpy())
     season = use_case.monitoring.season
     reference, times, compared = same_season(reference, times, season, seasons(logged["time"].to_numpy(), season))
     current, reference = (as_served(bundle.contract, frame, use_case.watched) for frame in (logged, reference))
     columns = compare(use_case.monitoring, current, reference, times, numeric, COLUMNS_SHARE)
+    drifted = [name for name, column in columns[0].items() if column.score > 1]
+    faults = {name: fault(current[name], reference[name], name in numeric, times, length) for name in drifted}
     times = holdout["time"].to_numpy() if time else None
     score = ["probability"]
     scores = compare(use_case.monitoring, logged[score], holdout[score], times, score, OTHER_SHARE)
     found = columns[0]
-    drifted = [name for name in found if found[name].score > 1]
-    faults = {name: fault(current[name], reference[name], name in numeric) for name in drifted}
     joint = _joint(numeric, current, reference, joint_bound)
     metric, cost = use_case.promotion.metric, {}
     if len(use_case.watched) == len(use_case.features.all):  # else the log does not keep every column of the model

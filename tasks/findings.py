@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -11,7 +12,7 @@ from configs.errors import InputError
 from configs.schema import UseCase
 from configs.settings import made, reports, use_case_home
 from tasks.slices import slices_table
-from tasks.values import ColumnDrift, Drift, Finding, Performance, Service
+from tasks.values import ColumnDrift, Drift, Finding, Performance, Service, Window
 
 REASONS = 10  # why requests were refused, on a page
 
@@ -170,6 +171,18 @@ def findings(use_case: str) -> list[Finding]:
     folder = made(use_case_home(use_case) / "monitoring")
     found = [_read(path) for path in folder.glob("*.json")]
     return sorted(found, key=lambda finding: (finding.until, len(finding.window), finding.window))
+
+
+def performances_before(use_case: str, window: Window, version: str) -> list[Performance]:
+    """What windows before this one showed of a version's performance, oldest first."""
+    return [f.performance for f in findings(use_case) if f.version == version and is_before(f, window)]
+
+
+def is_before(finding: Finding, window: Window) -> bool:
+    """Whether its window lies before this one."""
+    if window.start.isdigit():
+        return finding.window.startswith("rows-") and int(finding.window.rpartition("-")[2]) < int(window.start)
+    return datetime.fromisoformat(finding.until) <= datetime.fromisoformat(window.start)
 
 
 def _read(path: Path) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from configs.settings import report_address, reports
 from tasks.metrics import LOWER_IS_BETTER, day_blocks, gain, resamples, score
 from tasks.monitoring.errors import errors_rose
 from tasks.monitoring.estimate import Estimator, expected_score, resampled_score
+from tasks.monitoring.floor import Interval, higher, raised
 from tasks.monitoring.null import OTHER_SHARE, widening
 from tasks.reference import holdout_of
 from tasks.slices import by_slice
@@ -23,8 +25,13 @@ STRATA = 10
 
 
 @task
-def measure_performance(use_case: UseCase, window: Window, bundle: BundleRef) -> Performance:
-    """Score the labelled rows, and estimate all. With fewer labels than `monitoring.min_labels` only the estimate counts."""
+def measure_performance(
+    use_case: UseCase, window: Window, bundle: BundleRef, earlier: Sequence[Performance] = ()
+) -> Performance:
+    """Score the labelled rows, and estimate all. With fewer labels than `monitoring.min_labels` only the estimate counts.
+
+    `earlier` is what the same version did in windows before; it raises the floor where that was better than the holdout.
+    """
     import pandas as pd
 
     metric, rate = use_case.promotion.metric, use_case.monitoring.false_alarm_rate * OTHER_SHARE
@@ -42,9 +49,13 @@ def measure_performance(use_case: UseCase, window: Window, bundle: BundleRef) ->
     weight = label_weights(current["probability"].to_numpy(), labelled)
     measured = measure(metric, current, labelled, weight, now_blocks)
     enough = labelled.sum() >= use_case.monitoring.min_labels and not np.isnan(measured[0])
+    days, usual = len(np.unique(blocks)), score(metric, target, probability)
+    shown = _shown(earlier)
     resampled = resampled_score(metric, target.astype(np.float64), probability)
     realised = [resampled(rows) for rows in resamples(blocks, RESAMPLES, draws, seed=1)]
-    floor = bound(metric, realised, rate, len(np.unique(blocks)))
+    floor = bound(metric, realised, rate / 2 if shown else rate, days)
+    if enough and shown:
+        floor, usual = higher(metric, (floor, usual), raised(metric, measured, shown, draws, rate / 2))
     estimator = Estimator(metric, target, probability, blocks, draws, LEVEL)
     estimate = estimator.estimate(current["probability"].to_numpy())
     estimate_floor = bound(metric, estimator.values, rate, len(np.unique(blocks)))
@@ -58,7 +69,7 @@ def measure_performance(use_case: UseCase, window: Window, bundle: BundleRef) ->
         lower=lower,
         upper=upper,
         floor=_known(floor),
-        expected=score(metric, target, probability),
+        expected=usual,
         labelled=int(labelled.sum()),
         rows=len(current),
         weighted=bool(weight[labelled].max(initial=1.0) > 1.5 * weight[labelled].min(initial=1.0)),
@@ -73,6 +84,12 @@ def measure_performance(use_case: UseCase, window: Window, bundle: BundleRef) ->
         answers=_answers(current["probability"].to_numpy()),
         answers_expected=_answers(probability),
     )
+
+
+def _shown(earlier: Sequence[Performance]) -> list[Interval]:
+    """The metric of those windows that were measured and held their floor."""
+    held = [p for p in earlier if not p.fell]
+    return [(p.value, p.lower, p.upper) for p in held if p.value is not None and p.lower is not None and p.upper is not None]
 
 
 def _slices(metric: str, known: Any, weight: np.ndarray, blocks: np.ndarray, rules: SliceGates) -> list[Slice]:

@@ -27,7 +27,7 @@ from serving.bundle import read_bundle
 from serving.scoring import Scorer
 from tasks.frames import encode, model_input
 from tasks.metrics import gain, score
-from tasks.values import ChosenRecipe, Evaluation, Service, Split, Version, Window
+from tasks.values import ChosenRecipe, Evaluation, Performance, Service, Split, Version, Window
 
 BOUNDS: dict[tuple[str, int], float] = {}
 HISTORIES = ["all", "90 days", "half-life 60 days"]
@@ -144,8 +144,8 @@ def logged(case: UseCase, name: str, end: datetime, rows: Any, version: Version)
     )  # fmt: skip
 
 
-def look(case: UseCase, window: Window, version: Version) -> tuple[dict[str, str], Any, Any]:
-    """What the monitoring says of a window."""
+def look(case: UseCase, window: Window, version: Version, earlier: list[Performance]) -> tuple[dict[str, str], Any, Any]:
+    """What the monitoring says of a window; `earlier` is what the version did before."""
     from tasks.calibrate_joint import calibrate_joint, size_class
     from tasks.conclude import causes
     from tasks.detect_drift import detect_drift
@@ -155,7 +155,7 @@ def look(case: UseCase, window: Window, version: Version) -> tuple[dict[str, str
     if kind not in BOUNDS:  # Prefect keeps it for the flow
         BOUNDS[kind] = calibrate_joint.fn(case, version.bundle, kind[1], [])
     drift = detect_drift.fn(case, window, version, BOUNDS[kind])
-    performance = measure_performance.fn(case, window, version.bundle)
+    performance = measure_performance.fn(case, window, version.bundle, earlier)
     return causes(drift, performance, Service(kpis={})), drift, performance
 
 
@@ -168,9 +168,10 @@ def live(case: UseCase, rule: str) -> list[Lived]:
     from tasks.reference import holdout_of
 
     serving, built, verdicts, lived = build(case, case.replay.start, 1), 1, [], []
+    earlier: list[Performance] = []
     for name, end, rows in windows(case):
         window = logged(case, name, end, rows, serving.version)
-        found, drift, performance = look(case, window, serving.version) if rule != "always" else ({}, None, None)
+        found, drift, performance = look(case, window, serving.version, earlier) if rule != "always" else ({}, None, None)
         wanted = retraining_cause(case, found)
         go = rule == "always" or (rule == "triggers" and wanted and not held_back(case.retraining, verdicts, end))
         promoted, holdout = False, holdout_of(serving.version.bundle)
@@ -185,6 +186,7 @@ def live(case: UseCase, rule: str) -> list[Lived]:
                 pass
             verdicts.append({"until": end.isoformat(), "cause": wanted or "schedule", "better": promoted})
             serving = challenger if promoted else serving
+        earlier = [*earlier, *([performance] if performance else [])] if not promoted else []
         told = f"{told_drift(drift, case.promotion.metric)}; {told_performance(performance)}" if drift else ""
         estimate = performance.estimate if performance else float("nan")
         lived.append(Lived(name, window.rows, metric, estimate, told, bool(go), promoted, window.path, holdout))

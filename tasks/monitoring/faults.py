@@ -1,13 +1,16 @@
 """A broken pipeline upstream is no drift: what a column looks like when something before the model is at fault.
 
-Each likely cause is told with its numbers, so that a person can check it in a minute. Nothing is trained on such rows.
+Each likely cause is told with its numbers, so that a person can check it in a minute. Nothing is trained on such rows. What
+a stretch of the reference shows as well, held against the rest of it, is how this column behaves, and no fault.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from tasks.monitoring.usual import apart
 
 CONSTANT_SHARE = 0.99
 MISSING_SHARE = 0.3
@@ -40,31 +43,71 @@ CONVERSIONS = {
 }
 
 
-def fault(window: Any, reference: Any, numeric: bool) -> str | None:
-    """The likely cause of a drifted column, where it is a fault upstream; both are pandas series.
+class Sign(NamedTuple):
+    """What a fault looks like: its kind, how it is told, and how much of it there is, where it comes in all sizes."""
+
+    kind: str
+    told: str
+    size: float = 0.0
+
+
+def fault(
+    window: Any,
+    reference: Any,
+    numeric: bool,
+    times: np.ndarray | None = None,
+    length: np.timedelta64 | None = None,
+) -> str | None:
+    """The likely cause of a drifted column, where it is a fault upstream.
+
+    Args:
+        window: A pandas series.
+        reference: A pandas series, in the order of `times` where its rows have one.
+        numeric: Whether it holds numbers.
+        times: Of the reference's rows, as datetime64.
+        length: Of the window, in time; the reference is looked at in stretches of it.
 
     >>> import pandas as pd
     >>> fault(pd.Series([0.0] * 500), pd.Series(np.arange(500.0)), numeric=True)
     'every value is 0; the reference has 500 distinct ones'
     """
+    for look in (_missing, _constant, _unit if numeric else _renamed):
+        sign = look(window, reference)
+        known = sign and times is not None and length is not None and _usual(sign, look, reference, times, length)
+        if sign and not known:
+            return sign.told
+    return None
+
+
+def _usual(sign: Sign, look: Any, reference: Any, times: np.ndarray, length: np.timedelta64) -> bool:
+    """Whether a stretch of the reference shows the same, and nearly as much of it."""
+    found = (look(stretch, rest) for stretch, rest in apart(reference, times, length))
+    return any(one and one.kind == sign.kind and one.size > sign.size - MISSING_SHARE for one in found)
+
+
+def _missing(window: Any, reference: Any) -> Sign | None:
     missing, before = float(window.isna().mean()), float(reference.isna().mean())
-    if missing - before >= MISSING_SHARE:
-        return f"{missing:.0%} of the values are missing; in the reference {before:.0%} are"
-    present, old = window.dropna(), reference.dropna()
-    if present.empty or old.empty:
+    if missing - before < MISSING_SHARE:
         return None
-    return _constant(present, old) or (_unit(present, old) if numeric else _renamed(present, old))
+    return Sign("missing", f"{missing:.0%} of the values are missing; in the reference {before:.0%} are", missing)
 
 
-def _constant(window: Any, reference: Any) -> str | None:
+def _constant(window: Any, reference: Any) -> Sign | None:
+    window, reference = window.dropna(), reference.dropna()
+    if window.empty or reference.empty:
+        return None
     value, share = _commonest(window)
-    if isinstance(value, str) and value.casefold() not in PLACEHOLDERS:
+    text = value if isinstance(value, str) else f"{value:g}"
+    placeholder = text.casefold() in PLACEHOLDERS
+    if isinstance(value, str) and not placeholder:
         return None  # a month is one value for a month
     _, usual = _commonest(reference)
     if share < CONSTANT_SHARE or usual >= CONSTANT_SHARE or (reference == value).mean() > 0.9:
         return None
-    text = repr(value) if isinstance(value, str) else f"{value:g}"
-    return f"every value is {text}; the reference has {reference.nunique():,} distinct ones"
+    shown = repr(value) if isinstance(value, str) else text
+    told = f"every value is {shown}; the reference has {reference.nunique():,} distinct ones"
+    # A calendar goes on to values that it never had, but not to a placeholder.
+    return Sign("placeholder" if placeholder and not (reference == value).any() else "constant", told)
 
 
 def _commonest(values: Any) -> tuple[Any, float]:
@@ -72,13 +115,15 @@ def _commonest(values: Any) -> tuple[Any, float]:
     return counts.index[0], float(counts.iloc[0])
 
 
-def _unit(window: Any, reference: Any) -> str | None:
+def _unit(window: Any, reference: Any) -> Sign | None:
     """The conversion that, undone, lays the window on the reference.
 
     A summer may lie where a winter times two would, so quantiles alone say little: where the reference's values repeat (an
     hour's temperature, a table of distances), the undone ones must be values that the reference has.
     """
-    now, before = (values.to_numpy(dtype=np.float64) for values in (window, reference))
+    now, before = (values.dropna().to_numpy(dtype=np.float64) for values in (window, reference))
+    if not len(now) or not len(before):
+        return None
     known = np.unique(before)
     target = np.quantile(before, QUANTILES)
     spread = target[-1] - target[0]
@@ -94,7 +139,7 @@ def _unit(window: Any, reference: Any) -> str | None:
     if best is None or left[best] > FIT:
         return None
     low, high = np.quantile(now, [0.25, 0.75])
-    return f"{best}: half of the values lie in {low:.4g} to {high:.4g}, in the reference in {_middle(before)}"
+    return Sign(best, f"{best}: half of the values lie in {low:.4g} to {high:.4g}, in the reference in {_middle(before)}")
 
 
 def _among(values: np.ndarray, known: np.ndarray) -> float:
@@ -109,7 +154,7 @@ def _middle(values: np.ndarray) -> str:
     return f"{low:.4g} to {high:.4g}"
 
 
-def _renamed(window: Any, reference: Any) -> str | None:
+def _renamed(window: Any, reference: Any) -> Sign | None:
     """New categories that came as old ones went: by spelling, or every one of several with just the share of an old one.
 
     One category that takes the place of another may as well be news: a card in place of cash, August after July.
@@ -132,7 +177,7 @@ def _renamed(window: Any, reference: Any) -> str | None:
     if moved < max(RENAMED_SHARE, 0.5 * float(now[new].sum())):
         return None
     told = ", ".join(f"{old!r} is now {value!r}" for old, value in pairs[:3])
-    return f"categories renamed: {told} ({moved:.0%} of the rows)"
+    return Sign("renamed", f"categories renamed: {told} ({moved:.0%} of the rows)")
 
 
 def _plain(value: str) -> str:
