@@ -353,7 +353,8 @@ class Registry(Strict):
 class Deploy(Strict):
     """Where releases run and how many replicas of what size, and whether clients need a key.
 
-    Target `auto` takes Docker where an engine answers and `local` processes otherwise. Authentication `auto` asks for keys
+    Target `auto` takes Docker where an engine answers and `local` processes otherwise, but never where `resources` or a
+    `registry` ask for what only Docker has. Authentication `auto` asks for keys
     as soon as the gateway can be reached from beyond the loopback interface (`SLIPWAY_GATEWAY_TLS_ADDRESS`).
     """
 
@@ -368,6 +369,10 @@ class Deploy(Strict):
     def _limits(self) -> Deploy:
         if self.target == "local" and self.resources != Resources():
             raise ValueError("'resources' are limits that target 'local' cannot keep; use 'docker', or leave them out")
+        if self.target == "local" and self.registry:
+            raise ValueError(
+                "'registry' is where images are pushed, and target 'local' has none; use 'docker', or leave it out"
+            )
         return self
 
 

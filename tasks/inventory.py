@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,14 +15,12 @@ from prefect.artifacts import create_link_artifact, create_table_artifact
 
 from configs.errors import CheckFailed
 from configs.schema import UseCase
-from configs.settings import PROJECT, home, report_address, reports
+from configs.settings import report_address, reports
 from tasks.images import SOURCE_DATE_EPOCH
 from tasks.registry import tag_version
 from tasks.targets.engine import engine
 from tasks.values import Image, Version, write_atomically
-
-AUDIT_SECONDS = 120
-UNREACHABLE_SECONDS = 3600
+from tasks.vulnerabilities import audited
 
 # Runs inside the image, so it needs nothing but Python.
 LISTING = """
@@ -44,11 +41,18 @@ class KnownVulnerability(CheckFailed):
     """A package in the image has a known vulnerability, and the use case refuses that."""
 
 
+class NotAudited(CheckFailed):
+    """Whether there is a known vulnerability cannot be said, and the use case refuses one."""
+
+
 @task
 def inventory(use_case: UseCase, version: Version, image: Image) -> None:
     """Write the image's SBOM beside the reports, and ask pip-audit about its Python packages. An image is looked at once.
 
+    Processes of this machine have the same packages of the same lock; they are asked about where that decides.
+
     Raises:
+        NotAudited: `gates.vulnerabilities` is `refuse`, and pip-audit cannot say.
         KnownVulnerability: pip-audit names one, and `gates.vulnerabilities` is `refuse`.
     """
     folder = reports(use_case.name, "sbom")
@@ -56,7 +60,7 @@ def inventory(use_case: UseCase, version: Version, image: Image) -> None:
     if not path.exists():
         write_atomically(path, sbom(version, image, _listing(image)).encode())
         create_link_artifact(key=f"sbom-{use_case.name}", link=report_address(path), link_text=f"SBOM of {image.reference}")
-    if image.target != "local":
+    if image.target != "local" or use_case.gates.vulnerabilities == "refuse":
         _audit(use_case, version, path.with_suffix(".audit.json"))
 
 
@@ -115,24 +119,16 @@ def _listing(image: Image) -> dict[str, Any]:
 
 
 def _audit(use_case: UseCase, version: Version, path: Path) -> None:
-    logger, unreachable = get_run_logger(), home() / "audit-unreachable"
-    if not path.exists():
-        if unreachable.exists() and time.time() - unreachable.stat().st_mtime < UNREACHABLE_SECONDS:
-            logger.warning("Not audited: pip-audit reached no list of vulnerabilities within the last hour")
-            return
-        command = [str(Path(sys.executable).parent / "pip-audit"), "-r", str(PROJECT / "infra" / "serving.lock")]
-        command += ["--require-hashes", "--disable-pip", "--format", "json", "--progress-spinner", "off", "--timeout", "5"]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=AUDIT_SECONDS, check=False)
-            found = json.loads(done.stdout)["dependencies"]
-        except (subprocess.TimeoutExpired, json.JSONDecodeError):
-            found = []
-        if not any("vulns" in package for package in found):
-            unreachable.touch()
-            logger.warning("Not audited: pip-audit reached no list of vulnerabilities; it is asked again after an hour")
-            return
-        write_atomically(path, json.dumps(found, indent=1).encode())
-    packages = json.loads(path.read_text())
+    logger, refuse = get_run_logger(), use_case.gates.vulnerabilities == "refuse"
+    packages, unknown = audited(path, must=refuse)
+    if unknown and refuse:
+        raise NotAudited(
+            f"gates.vulnerabilities is 'refuse', and {unknown}; let this machine reach https://pypi.org (or a proxy, by "
+            "HTTPS_PROXY) and run this again, or set it to 'tell'"
+        )
+    if unknown:
+        logger.warning("Not audited: %s; asked again after an hour", unknown)
+        return
     bad = [(package, known) for package in packages for known in package.get("vulns", [])]
     rows = [
         {"package": p["name"], "version": p["version"], "id": k["id"], "fixed in": ", ".join(k["fix_versions"])}
@@ -141,7 +137,7 @@ def _audit(use_case: UseCase, version: Version, path: Path) -> None:
     create_table_artifact(key=f"audit-{use_case.name}", table=rows or [{"package": "all", "id": "nothing known"}])
     told = f"{len(bad)} known vulnerabilities in {len(packages)} packages"
     tag_version(use_case.name, version.version, "gate.audit", told)
-    if bad and use_case.gates.vulnerabilities == "refuse":
+    if bad and refuse:
         raise KnownVulnerability(f"{told}: " + "; ".join(f"{row['package']} {row['version']}: {row['id']}" for row in rows))
     logger.log(30 if bad else 20, "Audit: %s", told)
 
