@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from configs.errors import CheckFailed
+from configs.errors import CheckFailed, InputError
 from configs.settings import home
 from tasks import gateway, reconcile
 from tasks.history import read_history
@@ -39,7 +39,8 @@ def bring_back(say: Callable[[str], None]) -> None:
 
                 say(f"{use_case} version {flow(use_case)} serves again")
         except Exception as error:  # whatever it is, it is told below, and the next one is not to blame
-            logger.exception("%s does not come back", use_case)
+            if not isinstance(error, InputError | CheckFailed):
+                logger.exception("%s does not come back", use_case)
             failures.append(f"{use_case}: {' '.join(str(error).split()) or type(error).__name__}")
     if failures:
         raise CheckFailed("not every use case came back\n" + "\n".join(failures))

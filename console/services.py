@@ -34,6 +34,11 @@ BIN = Path(sys.executable).parent
 START_SECONDS = 120
 START_TRIES = 4
 MIN_FREE_BYTES = 500 * 2**20
+LISTEN = psutil.CONN_LISTEN
+
+
+class _PortLost(Exception):
+    """Somebody else listens on a port that was free a moment ago."""
 
 
 @dataclass(frozen=True)
@@ -224,25 +229,37 @@ def _start(wanted: list[Service], say: Callable[[str], None]) -> list[str]:
     missing = [service for service in wanted if not is_up(service.name)]
     if not missing and supervised():
         return []
-    ports = read_services() | {service.name: {"port": _port(service)} for service in missing if service.ready}
-    if any(service.name == "gateway" for service in missing):  # one that runs keeps what it was started with
+    names = [service.name for service in missing]
+    ports = _ports(missing)
+    if "gateway" in names:  # one that runs keeps what it was started with
         remember_tls(gateway_tls())
         for told in refresh():
             say(f"Left out: {told}")
     if missing:
         say(f"Starting {', '.join(service.title for service in missing)} in {home()}")
-    _write(ports)
-    names = [service.name for service in missing]
-    kept = [entry for entry in listed(_folder()) if entry["name"] not in names]
-    before = {name: known(name).restarts for name in names}
     try:
-        _supervise([*kept, *(_entry(service, ports.get(service.name, {}).get("port", 0)) for service in missing)])
-        for service in missing:
-            _wait(service, before[service.name])
+        try:
+            _begin(missing, ports)
+        except (
+            _PortLost
+        ) as lost:  # to a home that started at the same moment: all once more, each on a port that is free now
+            say(str(lost))
+            _stop(names)
+            _begin(missing, _ports(missing))
     except BaseException:
         _stop(names)
         raise
     return names
+
+
+def _begin(missing: list[Service], ports: dict[str, dict[str, int]]) -> None:
+    _write(read_services() | ports)
+    names = [service.name for service in missing]
+    kept = [entry for entry in listed(_folder()) if entry["name"] not in names]
+    before = {name: known(name).restarts for name in names}
+    _supervise([*kept, *(_entry(service, ports.get(service.name, {}).get("port", 0)) for service in missing)])
+    for service in missing:
+        _wait(service, before[service.name])
 
 
 def _entry(service: Service, port: int) -> dict[str, Any]:
@@ -294,6 +311,10 @@ def _folder() -> Path:
     return made(home() / "services")
 
 
+def _ports(wanted: list[Service]) -> dict[str, dict[str, int]]:
+    return {service.name: {"port": _port(service)} for service in wanted if service.ready}
+
+
 def _port(service: Service) -> int:
     """The port asked for, else the one of last time, else the usual one, else any free one."""
     variable = f"SLIPWAY_{service.name.upper()}_PORT"
@@ -310,8 +331,10 @@ def _wait(service: Service, restarts: int) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         found = known(service.name)
-        if found.process and (not service.ready or _answers(service)):
+        if found.process and (not service.ready or _answers(service, found.process)):
             return
+        if found.restarts > restarts and service.ready and not found.process and not is_free(port := _port_of(service)):
+            raise _PortLost(f"{service.title}: port {port} is taken by now")
         if found.restarts - restarts >= START_TRIES:
             break
         time.sleep(0.1)
@@ -320,12 +343,19 @@ def _wait(service: Service, restarts: int) -> None:
     raise InputError(f"{service.title} did not start{f' ({why})' if why else ''}; see {log}")
 
 
-def _answers(service: Service) -> bool:
-    port = read_services()[service.name]["port"]
+def _answers(service: Service, process: psutil.Process) -> bool:
+    """Whether it answers, and not somebody else's service on its port."""
     try:
-        return httpx.get(f"http://127.0.0.1:{port}{service.ready}", timeout=2).status_code == 200
-    except httpx.TransportError:
+        answer = httpx.get(f"http://127.0.0.1:{_port_of(service)}{service.ready}", timeout=2)
+        family = [process, *process.children(recursive=True)]
+        ports = {each.laddr.port for member in family for each in member.net_connections() if each.status == LISTEN}
+    except (httpx.TransportError, psutil.NoSuchProcess):
         return False
+    return answer.status_code == 200 and _port_of(service) in ports
+
+
+def _port_of(service: Service) -> int:
+    return int(read_services()[service.name]["port"])
 
 
 def _deploy(say: Callable[[str], None]) -> None:

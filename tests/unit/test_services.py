@@ -1,0 +1,53 @@
+"""What starts services: with the real supervisor and the real gateway, which starts within a second."""
+
+import socket
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from configs.errors import InputError
+from console import services
+
+
+@pytest.fixture
+def gateway(home):
+    (found,) = [each for each in services.services() if each.name == "gateway"]
+    yield found
+    services.down(lambda _: None)
+
+
+def test_of_two_homes_that_choose_one_port_the_loser_takes_another(gateway, monkeypatch):
+    """The port was free when it was chosen, and is not when the gateway begins to listen."""
+    with socket.socket() as winner:
+        winner.bind(("127.0.0.1", 0))
+        winner.listen()
+        taken, asked = winner.getsockname()[1], []
+
+        def free(port):
+            asked.append(port)
+            return len(asked) == 1 or real(port)
+
+        real = services.is_free
+        monkeypatch.setattr(services, "is_free", free)
+        told = []
+        assert services._start([replace(gateway, preferred=taken)], told.append) == ["gateway"]
+    assert f"API: port {taken} is taken by now" in told
+    port = services.read_services()["gateway"]["port"]
+    assert port != taken
+    assert httpx.get(f"http://127.0.0.1:{port}/ping", timeout=5).status_code == 200
+    assert services._start([gateway], told.append) == []
+
+
+def test_a_service_that_does_not_start_is_told_with_why_and_nothing_is_left(gateway):
+    broken = replace(gateway, command=lambda port: [*gateway.command(port), "--no-such-option"])
+    with pytest.raises(InputError, match=r"API did not start \(status 1, .*gateway\.log"):
+        services._start([broken], lambda _: None)
+    assert not services.supervised()
+
+
+def test_damaged_records_are_one_clear_error(home):
+    home.mkdir()
+    (home / "services.json").write_text('{"gateway": {"po')
+    with pytest.raises(InputError, match=r"services\.json is damaged; remove it"):
+        services.read_services()
