@@ -221,11 +221,10 @@ def rollback(
     version: Annotated[str | None, typer.Option(help="The version to go back to; default the one before.")] = None,
     reason: str = "rolled back by a person",
 ) -> None:
-    """Put an earlier version back behind the gateway, tested like any release."""
-    case = _ready(use_case)
-    from flows.rollback import rollback as flow
+    """Put an earlier version back behind the gateway, at once: needs only the gateway, and fences whatever deploys now."""
+    from tasks.rollback import roll_back
 
-    _told(case.name, flow(case.name, version, reason))
+    _told(use_case, roll_back(use_case, version, reason, screen.print))
 
 
 @app.command()

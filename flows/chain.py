@@ -13,6 +13,7 @@ from tasks.convert import convert
 from tasks.deploy import bring_up, plan, switch
 from tasks.derive_contract import derive_contract
 from tasks.evaluate import evaluate
+from tasks.fence import epoch, unless_fenced
 from tasks.gates.behaviour import behaviour_gate
 from tasks.gates.contract import contract_gate
 from tasks.gates.integration import integration_gate
@@ -64,17 +65,22 @@ def build(use_case: UseCase, until: datetime | None) -> Challenger:
     return Challenger(version, parts, contract, evaluation)
 
 
-def roll_out(use_case: UseCase, version: Version, reason: str) -> Release:
-    """Containerize, publish, rehearse, bring up beside the champion, test, switch, take the old one down."""
-    image = containerize(use_case, version)
-    image = publish(use_case, image)
-    wanted = describe(use_case, version, image)
-    plan(wanted)
-    if not passed_before(use_case, wanted):
-        rehearse(use_case, version, image, wanted)
-    release = bring_up(wanted)
-    contract_gate(release, version)
-    switch(version, release, reason)
+def roll_out(use_case: UseCase, version: Version, reason: str, began: int | None = None) -> Release:
+    """Containerize, publish, rehearse, bring up beside the champion, test, switch, take the old one down.
+
+    `began` is the epoch in which the run began: a rollback since then keeps it from switching.
+    """
+    began = epoch(use_case.name) if began is None else began
+    with unless_fenced(use_case.name, began):
+        image = containerize(use_case, version)
+        image = publish(use_case, image)
+        wanted = describe(use_case, version, image)
+        plan(wanted)
+        if not passed_before(use_case, wanted):
+            rehearse(use_case, version, image, wanted)
+        release = bring_up(wanted)
+        contract_gate(release, version)
+        switch(version, release, reason, began)
     return release
 
 

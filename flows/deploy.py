@@ -23,7 +23,7 @@ def deploy(use_case: str = "flights", version: str | None = None, reason: str = 
         The version that serves.
     """
     case = load_use_case(use_case)
-    with one_at_a_time(case.name):
+    with one_at_a_time(case.name) as began:
         target = get_version(case.name, version) if version else the_champion(case.name)
-        roll_out(case, target, reason)
+        roll_out(case, target, reason, began)
     return target.version

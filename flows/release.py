@@ -25,7 +25,7 @@ def release(use_case: str = "flights", until: datetime | None = None, reason: st
         The version that serves.
     """
     case = load_use_case(use_case)
-    with one_at_a_time(case.name):
+    with one_at_a_time(case.name) as began:
         challenger = build(case, until or current_time(case))
-        roll_out(case, challenger.version, reason)
+        roll_out(case, challenger.version, reason, began)
     return challenger.version.version

@@ -31,7 +31,7 @@ def retrain(use_case: str = "flights", until: datetime | None = None, cause: str
         The verdict in one line.
     """
     case = load_use_case(use_case)
-    with one_at_a_time(case.name):
+    with one_at_a_time(case.name) as began:
         serving = champion(case.name)
         until = until or current_time(case)
         if reason := may_retrain(case, until, cause):
@@ -42,5 +42,5 @@ def retrain(use_case: str = "flights", until: datetime | None = None, cause: str
             return keep_champion(case, serving, until, cause, str(failure))
         verdict = compare(case, serving, challenger.version, challenger.evaluation, challenger.split, cause)
         if verdict.better:
-            roll_out(case, challenger.version, f"{cause}: {verdict.reason}")
+            roll_out(case, challenger.version, f"{cause}: {verdict.reason}", began)
     return verdict.reason

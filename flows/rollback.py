@@ -4,27 +4,21 @@ from __future__ import annotations
 
 from prefect import flow
 
-from configs.load import load_use_case
-from flows.chain import roll_out
-from tasks.lock import one_at_a_time
-from tasks.previous import previous_version
-from tasks.registry import get_version
+from tasks.rollback import rolled_back
 
 
 @flow(name="rollback", flow_run_name="rollback-{use_case}")
 def rollback(use_case: str = "flights", version: str | None = None, reason: str = "rolled back by a person") -> str:
-    """Put an earlier version back behind the gateway, tested like any release.
+    """Put an earlier version back behind the gateway, at once: it waits for no run, and fences those that go on.
+
+    `slipway rollback` does the same without Prefect.
 
     Args:
-        use_case: A name in `configs/`.
-        version: The version to go back to. Empty: the one that served before the champion was first deployed.
+        use_case: The use case to roll back.
+        version: The version to go back to. Empty: the one that what serves took over from when it was first switched to.
         reason: Why, for the history.
 
     Returns:
         The version that serves.
     """
-    case = load_use_case(use_case)
-    with one_at_a_time(case.name):
-        target = get_version(case.name, version or previous_version(case.name))
-        roll_out(case, target, reason)
-    return target.version
+    return rolled_back(use_case, version, reason)

@@ -11,11 +11,16 @@ from prefect import get_run_logger
 from prefect.runtime import flow_run
 
 from configs.settings import use_case_home
+from tasks.fence import epoch
 
 
 @contextmanager
-def one_at_a_time(use_case: str) -> Iterator[None]:
-    """Hold the use case's lock. The kernel lets go of it when the process ends, however it ends."""
+def one_at_a_time(use_case: str) -> Iterator[int]:
+    """Hold the use case's lock, and know since which epoch it was wanted (`tasks/fence.py`).
+
+    The kernel lets go of the lock when the process ends, however it ends. A rollback does not wait for it.
+    """
+    began = epoch(use_case)
     with open(use_case_home(use_case) / "lock", "a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -26,4 +31,4 @@ def one_at_a_time(use_case: str) -> Iterator[None]:
         file.truncate(0)
         file.write(f"flow run {flow_run.get_name() or 'unknown'}, process {os.getpid()}")
         file.flush()
-        yield
+        yield began

@@ -9,6 +9,7 @@ from typing import Any
 from configs.errors import InputError
 from configs.schema import UseCase
 from configs.settings import service_address
+from tasks.served import serving
 from tasks.values import BundleRef, Version
 
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -24,11 +25,17 @@ def registry() -> Any:
 
 
 def champion(use_case: str) -> Version | None:
-    """The version that serves, or None before the first release."""
+    """The version that serves, or None before the first release.
+
+    MLflow's alias is a mirror of it that a rollback without MLflow, or a person, may have left behind: here it follows.
+    """
     from mlflow.exceptions import MlflowException
 
+    client, served = registry(), serving(use_case)
     try:
-        return as_version(registry().get_model_version_by_alias(use_case, CHAMPION))
+        if served is not None:
+            _settle(client, use_case, served.version.version)
+        return as_version(client.get_model_version_by_alias(use_case, CHAMPION))
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
@@ -69,9 +76,17 @@ def versions(use_case: str) -> list[Version]:
     return sorted(found, key=lambda version: int(version.version))
 
 
-def crown(version: Version) -> None:
-    """Make a version the champion."""
-    registry().set_registered_model_alias(version.use_case, CHAMPION, version.version)
+def _settle(client: Any, use_case: str, version: str) -> None:
+    aliases = client.get_registered_model(use_case).aliases
+    if aliases.get(CHAMPION) != version:
+        client.set_registered_model_alias(use_case, CHAMPION, version)
+
+
+def uncrown(use_case: str) -> None:
+    """Nothing of the use case serves any more."""
+    client = registry()
+    if CHAMPION in client.get_registered_model(use_case).aliases:
+        client.delete_registered_model_alias(use_case, CHAMPION)
 
 
 def tag_version(use_case: str, version: str, key: str, value: str) -> None:

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
-import httpx
-import numpy as np
 from prefect import task
 
-from configs.settings import store
-from serving.contract import Contract
-from tasks.gates.checks import client, conclude, contract_of, expect, run
+from tasks.gates.checks import conclude
+from tasks.gates.contract_checks import contract_checks
 from tasks.values import Release, Version
-
-TOLERANCE = 1e-6
 
 
 @task
@@ -24,72 +16,4 @@ def contract_gate(release: Release, version: Version) -> None:
     Raises:
         GateClosed: naming each check that failed, and what came back.
     """
-    contract = contract_of(release)
-    golden = json.loads((store("golden") / f"{version.golden}.json").read_text())
-    checks = []
-    for number, address in enumerate(release.addresses):
-        with client(release, address) as http:
-            replica = f"replica {number}: " if release.wanted > 1 else ""
-            checks += [
-                run(f"{replica}ready", lambda http=http: _ready(http, release)),  # type: ignore[misc]
-                run(f"{replica}metadata", lambda http=http: _metadata(http, release, contract)),  # type: ignore[misc]
-                run(f"{replica}OpenAPI", lambda http=http: _openapi(http, contract)),  # type: ignore[misc]
-                run(f"{replica}golden rows", lambda http=http: _golden(http, golden)),  # type: ignore[misc]
-                run(f"{replica}golden tensors", lambda http=http: _tensors(http, release, contract, golden)),  # type: ignore[misc]
-            ]
-    conclude("contract", release, checks)
-
-
-def _ready(http: httpx.Client, release: Release) -> str:
-    answer = http.get("/readyz").raise_for_status().json()
-    expect(answer["bundle"] == release.bundle, f"bundle {answer['bundle']}")
-    expect(answer["version"] == release.version, f"version {answer['version']}")
-    return f"version {answer['version']}"
-
-
-def _metadata(http: httpx.Client, release: Release, contract: Contract) -> str:
-    """The Open Inference metadata names the contract's columns."""
-    answer = http.get(f"/v2/models/{release.use_case}").raise_for_status().json()
-    names = [tensor["name"] for tensor in answer["inputs"]]
-    expect(names == list(contract.names), f"inputs {names}")
-    return f"{len(names)} inputs"
-
-
-def _openapi(http: httpx.Client, contract: Contract) -> str:
-    """The document that clients are made from lists the same columns, and which of them are required."""
-    document = http.get("/openapi.json").raise_for_status().json()
-    record = document["components"]["schemas"]["Record"]
-    required = {column.name for column in contract.columns if not column.nullable}
-    missing = set(contract.names) - set(record["properties"])
-    expect(not missing, f"columns {sorted(missing)} are missing")
-    expect(set(record.get("required", [])) == required, f"required {record.get('required')}")
-    return f"{len(contract.names)} columns, {len(required)} required"
-
-
-def _golden(http: httpx.Client, golden: dict[str, Any]) -> str:
-    """What scikit-learn answers comes back over HTTP."""
-    answer = http.post("/predict", json={"records": golden["records"]}).raise_for_status().json()
-    return _same([list(row["probabilities"].values()) for row in answer["predictions"]], golden)
-
-
-def _tensors(http: httpx.Client, release: Release, contract: Contract, golden: dict[str, Any]) -> str:
-    """The same rows as tensors give the same probabilities."""
-    records = golden["records"]
-    inputs = [
-        {
-            "name": column.name,
-            "shape": [len(records), 1],
-            "datatype": "FP32" if column.dtype == "float32" else "BYTES",
-            "data": [record.get(column.name) for record in records],
-        }
-        for column in contract.columns
-    ]
-    answer = http.post(f"/v2/models/{release.use_case}/infer", json={"inputs": inputs}).raise_for_status().json()
-    output = next(output for output in answer["outputs"] if output["name"] == "probabilities")
-    return _same(np.array(output["data"]).reshape(output["shape"]), golden)
-
-
-def _same(found: Any, golden: dict[str, Any]) -> str:
-    difference = float(np.abs(np.array(found) - np.array(golden["probabilities"])).max())
-    expect(difference <= TOLERANCE, f"probabilities differ by {difference:.1e} from scikit-learn's")
-    return f"{len(found)} rows, at most {difference:.1e} from scikit-learn"
+    conclude("contract", release, contract_checks(release, version))

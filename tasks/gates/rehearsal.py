@@ -12,6 +12,7 @@ from pathlib import Path
 from configs.schema import UseCase
 from configs.settings import made, use_case_home
 from tasks import gateway
+from tasks.fence import switching
 from tasks.reconcile import named, take_down
 from tasks.values import Release, write_atomically
 
@@ -27,14 +28,19 @@ def stand_in(wanted: Release) -> Release:
 @contextmanager
 def reachable(release: Release) -> Iterator[Release]:
     """The gateway leads to the stand-in, for those who name it; afterwards it is gone, whatever happened."""
-    serving = gateway.routed(release.use_case)
     try:
-        gateway.route(release.use_case, serving, release)
+        _show(release.use_case, release)
         yield release
     finally:
-        gateway.route(release.use_case, serving)
+        _show(release.use_case, None)
         take_down(release)
         shutil.rmtree(use_case_home(release.use_case) / LOG, ignore_errors=True)
+
+
+def _show(use_case: str, candidate: Release | None) -> None:
+    """What serves stays as it is at this moment: a rollback may have come in between."""
+    with switching(use_case):
+        gateway.route(use_case, gateway.routed(use_case), candidate)
 
 
 def passed_before(use_case: UseCase, wanted: Release) -> bool:
