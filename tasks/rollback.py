@@ -63,7 +63,7 @@ def rolled_back(use_case: str, version: str | None, reason: str) -> str:
 
 def _wanted(now: Served, before: Served) -> Release:
     """The release of the record, behind a door and with a log that are as strict as those of what serves now."""
-    if missing := sorted(set(before.secrets) - set(secrets())):
+    if missing := sorted(set(before.secrets) - set(secrets(before.release.use_case))):
         raise SecretMissing(
             f"version {before.version.version} was served with the secret {missing[0]}, which nobody gives now; put it into "
             "the environment (a Prefect block needs Prefect's server) and run this again"

@@ -37,7 +37,7 @@ def keep_served(version: Version, release: Release) -> Served:
         version=version,
         release=release,
         previous=before.previous if before else now.version.version if now else "",
-        secrets=sorted(secrets()),
+        secrets=sorted(name for name, text in secrets(release.use_case).items() if text),
     )
     restore_served(served)
     return served
