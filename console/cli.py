@@ -170,8 +170,8 @@ def monitor(
 
     names = flow(case.name, window)
     for finding in findings(case.name):
-        if finding.window in names:
-            screen.print(f"{finding.window}: {told(finding)}\n  {finding.report}")
+        if finding.title in names:
+            screen.print(f"{finding.title}: {told(finding)}\n  {finding.report}")
     if not names:
         screen.print("No closed window that was not looked at yet")
 

@@ -99,7 +99,7 @@ def _looked_at(case: UseCase) -> set[str]:
 
 def _react(case: UseCase, name: str, screen: Console) -> None:
     """Wait for the retraining that Prefect starts from the window's event, if the use case wants one."""
-    finding = next((f for f in findings(case.name) if f.window == name), None)
+    finding = next((f for f in findings(case.name) if f.window == name and f.look == "first"), None)
     if finding is None or not retraining_cause(case, finding.causes, finding.new_labels) or _answered(case, finding):
         return
     screen.print(f"{told(finding)}: waiting for Prefect to start the retraining")

@@ -11,14 +11,13 @@ from rich.table import Table
 from configs.schema import UseCase
 from configs.settings import report_address, reports
 from serving.bundle import read_bundle
-from serving.contract import Contract
 from serving.scoring import Scorer
-from tasks.frames import encode, model_input
+from tasks.frames import encode, logged_features, model_input
 from tasks.history import read_history
 from tasks.metrics import score
 from tasks.registry import champion, get_version
 from tasks.values import Version
-from tasks.window import closed_windows, read_window
+from tasks.window import closed_windows, decoded, read_window
 
 
 class Line(NamedTuple):
@@ -51,19 +50,19 @@ def summarize(case: UseCase, screen: Console) -> None:
 
 def measure(case: UseCase) -> list[Line]:
     """Both models on every closed window, on the labels that have arrived by now."""
-    serving, deployed = champion(case.name), read_history(case.name, "deploy")
-    if serving is None or not deployed:
+    deployed = read_history(case.name, "deploy")
+    if champion(case.name) is None or not deployed:
         return []
-    contract = read_bundle(serving.bundle.path).contract
     first = get_version(case.name, deployed[0]["version"])
-    return [_line(case, contract, first, bounds) for bounds in closed_windows(case)]
+    return [_line(case, first, bounds) for bounds in closed_windows(case)]
 
 
-def _line(case: UseCase, contract: Contract, first: Version, bounds: Any) -> Line:
-    frame = read_window(case, bounds, contract).table.to_pandas()
-    frame = frame[frame["target"].notna()].reset_index(drop=True)
+def _line(case: UseCase, first: Version, bounds: Any) -> Line:
     bundle = read_bundle(first.bundle.path)
-    inputs = model_input(encode(bundle.contract, frame))
+    contract = bundle.contract
+    frame = decoded(read_window(case, bounds).table, contract).to_pandas()
+    frame = frame[frame["target"].notna()].reset_index(drop=True)
+    inputs = model_input(encode(contract, logged_features(frame, list(contract.names))))
     frozen = Scorer(bundle.model).probabilities(inputs)[:, 1] if len(frame) else np.array([])
     target, metric = frame["target"].to_numpy(dtype=int), case.promotion.metric
     versions = ", ".join(f"v{version}" for version in sorted(frame["version"].unique(), key=int))

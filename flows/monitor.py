@@ -1,27 +1,29 @@
-"""Monitor: every closed window of the prediction log, looked at once."""
+"""Monitor: every closed window of the prediction log, looked at when it closed and again when its labels have come."""
 
 from __future__ import annotations
 
 from prefect import flow
 
-from configs.errors import InputError
 from configs.load import load_use_case
-from serving.bundle import read_bundle
-from tasks.all_refused import tell_all_refused
+from configs.schema import UseCase
 from tasks.calibrate_joint import calibrate_joint, seasons_of, size_class
 from tasks.collect_window import collect_window
 from tasks.conclude import conclude
 from tasks.detect_drift import detect_drift
 from tasks.drift_report import drift_report
-from tasks.findings import finding_path, performances_before
+from tasks.findings import performances_before
+from tasks.groups import drift_before, group_of
 from tasks.keep_finding import keep_finding
 from tasks.lock import one_at_a_time
+from tasks.looks import first_looks, label_looks
 from tasks.measure_service import measure_service
 from tasks.monitored import ended, monitored
 from tasks.notify import notify
 from tasks.outbox import WAITS
 from tasks.performance import measure_performance
-from tasks.registry import the_champion
+from tasks.registry import the_champion, versions_by_number
+from tasks.terms import in_terms_of
+from tasks.values import Group, Version, Window
 from tasks.window import closed_windows
 
 
@@ -34,30 +36,45 @@ def monitor(use_case: str = "flights", window: str | None = None) -> list[str]:
         window: The name of one closed window to look at again, for example `2013-06`. Empty: all new ones.
 
     Returns:
-        The names of the windows; the run's message says who could not be told.
+        The windows, with which look it was; the run's message says who could not be told.
     """
     case = load_use_case(use_case)
     with one_at_a_time(case.name):
-        version = the_champion(case.name)
-        contract = read_bundle(version.bundle.path).contract
-        closed = closed_windows(case)
-        if window is not None and window not in [bounds.name for bounds in closed]:
-            raise InputError(f"window {window!r} is not closed; closed: {', '.join(b.name for b in closed) or 'none'}")
-        new = [b for b in closed if b.name == window or not (window or finding_path(case.name, b.name).exists())]
-        for bounds in new:
-            data = collect_window(case, bounds, contract)
-            if not data.rows:
-                tell_all_refused(case, data)
-                continue
-            joint = calibrate_joint(case, version.bundle, size_class(data.rows), seasons_of(case, data))
-            drift = detect_drift(case, data, version, joint)
-            earlier = performances_before(case.name, data, version.version)
-            performance = measure_performance(case, data, version.bundle, earlier)
-            service = measure_service(case, data)
-            finding = conclude(case, data, version, drift, performance, service)
-            drift_report(case, data, version.bundle, drift)
-            keep_finding(case, finding)
-            notify(case)
-        names, untold = [bounds.name for bounds in new], notify(case, WAITS)
-        monitored(case, names, untold)
-    return ended(names, untold)
+        serving, versions, closed = the_champion(case.name), versions_by_number(case.name), closed_windows(case)
+        looks = []
+        for bounds in first_looks(case, closed, window):
+            data = collect_window(case, bounds, versions)
+            groups = [first_look(case, part, versions[part.version], len(data.judged)) for part in data.judged]
+            looks.append(concluded(case, data, serving, groups))
+        for bounds in label_looks(case, closed, window):
+            data = collect_window(case, bounds, versions, look="labels")
+            groups = [label_look(case, part, versions[part.version], len(data.judged)) for part in data.judged]
+            looks.append(concluded(case, data, serving, groups))
+        untold = notify(case, WAITS)
+        monitored(case, looks, untold)
+    return ended(looks, untold)
+
+
+def first_look(case: UseCase, part: Window, version: Version, judged: int) -> Group:
+    """The rows of one version when the window has closed: drift, and performance as far as labels have come."""
+    terms = in_terms_of(case, version, judged)
+    joint = calibrate_joint(terms, version.bundle, size_class(part.rows), seasons_of(terms, part))
+    drift = detect_drift(terms, part, version, joint)
+    performance = measure_performance(terms, part, version.bundle, performances_before(part))
+    drift_report(terms, part, version.bundle, drift)
+    return group_of(part, drift, performance)
+
+
+def label_look(case: UseCase, part: Window, version: Version, judged: int) -> Group:
+    """The rows of one version when the labels have come: performance, beside the drift that the first look found."""
+    terms = in_terms_of(case, version, judged)
+    performance = measure_performance(terms, part, version.bundle, performances_before(part))
+    return group_of(part, drift_before(part), performance)
+
+
+def concluded(case: UseCase, data: Window, serving: Version, groups: list[Group]) -> str:
+    """What the look found is kept, then told; returns the window, with which look it was."""
+    finding = conclude(case, data, serving, groups, measure_service(case, data))
+    keep_finding(case, finding)
+    notify(case)
+    return finding.title

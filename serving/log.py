@@ -31,11 +31,12 @@ SEGMENT_SECONDS = 3600.0
 ROTATE = "rotate"  # touched by maintenance: start a new segment, so that the one before can be worked on
 
 
-class Prediction(msgspec.Struct, frozen=True, tag_field="kind", tag="prediction", gc=False):
+class Prediction(msgspec.Struct, frozen=True, tag_field="kind", tag="prediction", gc=False, omit_defaults=True):
     """One answered row.
 
     Times are UTC in ISO 8601; `latency_us` is the request's time in the server until it was logged; `request_digest` is the
-    SHA-256 of the request's body, the same for every row of it; `features` are the record as it came.
+    SHA-256 of the request's body, the same for every row of it; `features` are the record as it came; `place` is the row's
+    in its request, left out for the first, so that requests can be counted.
     """
 
     prediction_id: str
@@ -50,6 +51,7 @@ class Prediction(msgspec.Struct, frozen=True, tag_field="kind", tag="prediction"
     probabilities: list[float]
     latency_us: int
     request_digest: str
+    place: int = 0
 
 
 class Feedback(msgspec.Struct, frozen=True, tag_field="kind", tag="feedback"):

@@ -162,7 +162,8 @@ class ServedModel:
             ids = job.ids = job.ids or self._new_ids(len(job.rows))
             job.best, job.probabilities = best[at:end], listed[at:end]
             happened, latency = job.event_time or now, int((clock - job.received) * 1e6)
-            for prediction_id, row, chosen, values in zip(ids, job.rows, job.best, job.probabilities, strict=True):
+            answers = zip(ids, job.rows, job.best, job.probabilities, strict=True)
+            for place, (prediction_id, row, chosen, values) in enumerate(answers, job.start):
                 entries.append(
                     Prediction(
                         prediction_id,
@@ -177,6 +178,7 @@ class ServedModel:
                         values,
                         latency,
                         job.digest,
+                        place,
                     )
                 )
             at = end

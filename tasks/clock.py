@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import json
+from datetime import UTC, datetime
 
 from configs.schema import UseCase, parse_time
 from configs.settings import use_case_home
@@ -21,4 +22,14 @@ def set_clock(use_case: UseCase, moment: datetime) -> None:
     """Move the replay's clock; it never goes back."""
     before = current_time(use_case)
     if before is None or moment > before:
+        moves = [*clock_moves(use_case), (datetime.now(UTC), moment)]
+        text = json.dumps([[real.isoformat(), shown.isoformat()] for real, shown in moves])
+        write_atomically(use_case_home(use_case.name) / "clock-moves.json", text.encode())
         write_atomically(use_case_home(use_case.name) / "clock", moment.isoformat().encode())
+
+
+def clock_moves(use_case: UseCase) -> list[tuple[datetime, datetime]]:
+    """When the replay's clock was moved, and to which moment, oldest first: so it is known where it stood at any time."""
+    path = use_case_home(use_case.name) / "clock-moves.json"
+    moves = json.loads(path.read_text()) if path.exists() else []
+    return [(datetime.fromisoformat(real), datetime.fromisoformat(shown)) for real, shown in moves]

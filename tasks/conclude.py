@@ -1,76 +1,118 @@
-"""Conclude: what a monitoring run found, as alarms, a record and an artifact."""
+"""Conclude: what a look at a window found, as alarms, a record and an artifact."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 
 from configs.schema import UseCase
-from configs.settings import report_address
+from configs.settings import report_address, service_address
 from tasks.findings import describe, drift_page, findings, told, told_drift, told_performance
 from tasks.history import record
+from tasks.looks import due
 from tasks.metrics import gain
 from tasks.monitoring.alarms import CLEARLY_OVER, alarms
-from tasks.values import Drift, Finding, Performance, Service, Version, Window
+from tasks.monitoring.null import OTHER_SHARE
+from tasks.values import Drift, Finding, Group, Performance, Service, Version, Window
+
+ALL = frozenset({"fault", "drift", "performance", "estimate", "target"})
+NEXT = timedelta(microseconds=1)  # two looks never have the same moment
 
 
 @task
-def conclude(
-    use_case: UseCase, window: Window, version: Version, drift: Drift, performance: Performance, service: Service
-) -> Finding:
-    """Decide which alarms are open."""
-    until, found = window_end(window), causes(drift, performance, service)
-    earlier = [f for f in findings(use_case.name) if f.window != window.name and f.until <= until]
+def conclude(use_case: UseCase, window: Window, serving: Version, judged: list[Group], service: Service) -> Finding:
+    """Decide which alarms are open after this look. They come from the group of the version that leads."""
+    others = [Group(version=p.version, rows=p.rows, not_judged=p.not_judged) for p in window.parts if p.not_judged]
+    groups = sorted([*judged, *others], key=lambda group: (len(group.version), group.version))
+    known = findings(use_case.name)
+    until, moment = _times(use_case, window, known)
+    before = max((f for f in known if f.moment_of_look < moment), key=lambda f: f.moment_of_look, default=None)
+    lead = leading(judged, serving.version)
+    version = lead.version if lead else serving.version
+    found = causes_of(window, lead, service)
     finding = Finding(
         use_case=use_case.name,
         window=window.name,
+        look=window.look,
         until=until,
-        version=version.version,
+        moment=moment,
+        due=due(use_case, until).isoformat(),
+        version=version,
         rows=window.rows,
-        drift=drift,
-        performance=performance,
+        labelled=window.labelled,
+        strays=window.strays,
+        groups=groups,
         service=service,
         causes=list(found),
         alarms=alarms(
-            earlier[-1].alarms if earlier else {},
+            before.alarms if before else {},
             found,
-            _lingering(drift, performance),
-            datetime.fromisoformat(until),
+            _lingering(lead) | (ALL - _judged(window, lead, service)),
+            datetime.fromisoformat(moment),
             use_case.monitoring.cooldown,
             window.name,
         ),
-        report=report_address(drift_page(use_case.name, window.name)),
-        false_alarm_rate=use_case.monitoring.false_alarm_rate,
-        new_labels=_labels(window, performance) + sum(f.new_labels for f in earlier[-1:] if f.version == version.version),
+        report=_report(use_case, window, version, lead),
+        false_alarm_rate=use_case.monitoring.false_alarm_rate * (1 if window.look == "first" else OTHER_SHARE),
+        new_labels=_new_labels(window, known) + (before.new_labels if before and before.version == version else 0),
     )
-    create_markdown_artifact(key=f"finding-{use_case.name}", markdown=describe(finding), description=window.name)
-    record(use_case.name, "finding", told(finding), window=window.name, version=version.version, causes=finding.causes)
-    get_run_logger().info("Window %s: %s", window.name, told(finding))
+    create_markdown_artifact(key=f"finding-{use_case.name}", markdown=describe(finding), description=finding.title)
+    record(use_case.name, "finding", told(finding), window=finding.title, version=version, causes=finding.causes)
+    get_run_logger().info("Window %s: %s", finding.title, told(finding))
     return finding
 
 
-def causes(drift: Drift, performance: Performance, service: Service) -> dict[str, str]:
+def leading(judged: list[Group], serving: str) -> Group | None:
+    """The group of the version that serves, else of the latest."""
+    return next((group for group in judged if group.version == serving), judged[-1] if judged else None)
+
+
+def causes_of(window: Window, lead: Group | None, service: Service) -> dict[str, str]:
+    """What is wrong, and why; a look with labels has nothing to say about drift and the service, the first one did."""
+    drift, performance = (lead.drift, lead.performance) if lead else (None, None)
+    found = causes(drift, performance, service)
+    if window.look == "labels":
+        found = {cause: reason for cause, reason in found.items() if cause in ("performance", "target")}
+    if lead and len(window.parts) > 1:
+        own = ("drift", "performance", "estimate")
+        found = {cause: f"{reason} (version {lead.version})" if cause in own else reason for cause, reason in found.items()}
+    return found
+
+
+def causes(drift: Drift | None, performance: Performance | None, service: Service) -> dict[str, str]:
     """What is wrong, the gravest first, and why."""
     found = {}
-    broken = [f"{name}: {told}" for name, told in drift.faults.items()] if drift.persists else []
+    broken = [f"{name}: {told}" for name, told in drift.faults.items()] if drift and drift.persists else []
     if service.fault:
         broken.append(service.fault)
     if broken:
         found["fault"] = "; ".join(broken)
-    if performance.fell or performance.estimate_fell:
+    if performance and (performance.fell or performance.estimate_fell):
         found["performance" if performance.fell else "estimate"] = told_performance(performance)
-    if drift.persists and (set(drift.matters) - set(drift.faults) or drift.matters_jointly):
+    if drift and performance and drift.persists and (set(drift.matters) - set(drift.faults) or drift.matters_jointly):
         found["drift"] = told_drift(drift, performance.metric)
     if service.missed:
         found["target"] = "; ".join(service.missed.values())
     return found
 
 
-def _lingering(drift: Drift, performance: Performance) -> set[str]:
+def _judged(window: Window, lead: Group | None, service: Service) -> set[str]:
+    """Causes that this look can say something about; alarms of the others stay as they are."""
+    measured = {"performance"} if lead and lead.performance and lead.performance.value is not None else set()
+    if window.look == "labels":
+        return measured
+    answered = {"drift", "estimate", "fault"} if lead else set()
+    return measured | answered | {"target"} | ({"fault"} if service.fault else set())
+
+
+def _lingering(lead: Group | None) -> set[str]:
     """Causes that are under their bound by less than a fifth of it, or of the way from what is expected to the floor."""
-    near = {"drift", "fault"} if drift.highest > CLEARLY_OVER else set()
+    if lead is None or lead.performance is None:
+        return set()
+    near = {"drift", "fault"} if lead.drift and lead.drift.highest > CLEARLY_OVER else set()
+    performance = lead.performance
     value, floor = performance.value, performance.floor
     if value is not None and floor is not None:
         edge = performance.expected + CLEARLY_OVER * (floor - performance.expected)
@@ -79,11 +121,31 @@ def _lingering(drift: Drift, performance: Performance) -> set[str]:
     return near
 
 
-def _labels(window: Window, performance: Performance) -> int:
-    """How many labels the window has; of a sampled one, about."""
-    return round(window.rows * performance.labelled / max(performance.rows, 1))
+def _times(use_case: UseCase, window: Window, known: list[Finding]) -> tuple[str, str]:
+    """When the window ended, and the moment of this look; both stay what they were where the look is done again.
+
+    Windows that are counted in rows end now.
+    """
+    same = next((f for f in known if f.window == window.name and f.look == window.look), None)
+    if same:
+        return same.until, same.moment_of_look
+    first = next((f for f in known if f.window == window.name), None)
+    ended = datetime.now(UTC).isoformat() if window.end.isdigit() else window.end
+    until = first.until if first else ended
+    usual = datetime.fromisoformat(until) if window.look == "first" else due(use_case, until)
+    latest = max((datetime.fromisoformat(f.moment_of_look) + NEXT for f in known), default=usual)
+    return until, max(usual, latest).isoformat(timespec="microseconds")
 
 
-def window_end(window: Window) -> str:
-    """When the window ended: its bound, or now where windows are counted in rows."""
-    return datetime.now(UTC).isoformat() if window.end.isdigit() else window.end
+def _new_labels(window: Window, known: list[Finding]) -> int:
+    """How many labels no look has seen."""
+    if window.look == "first":
+        return window.labelled
+    return window.labelled - sum(f.labelled for f in known if f.window == window.name and f.look == "first")
+
+
+def _report(use_case: UseCase, window: Window, version: str, lead: Group | None) -> str:
+    """Where the page of the version that leads lies; without one, where the run is."""
+    if lead is None:
+        return service_address("prefect")
+    return report_address(drift_page(use_case.name, window.model_copy(update={"version": version, "look": "first"}).page))

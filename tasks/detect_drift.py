@@ -11,8 +11,8 @@ from prefect import get_run_logger, task
 from configs.schema import Monitoring, UseCase
 from serving.bundle import Bundle, read_bundle
 from serving.scoring import Scorer
-from tasks.findings import findings, told_column
-from tasks.frames import as_served, encode, model_input
+from tasks.findings import drifts_before, told_column
+from tasks.frames import as_served, encode, logged_features, model_input
 from tasks.metrics import LOWER_IS_BETTER, gain
 from tasks.monitoring.bins import make_layout
 from tasks.monitoring.damage import costs
@@ -41,7 +41,8 @@ def detect_drift(use_case: UseCase, window: Window, version: Version, joint_boun
     length = np.ptp(logged["time"].to_numpy())
     season = use_case.monitoring.season
     reference, times, compared = same_season(reference, times, season, seasons(logged["time"].to_numpy(), season))
-    current, reference = (as_served(bundle.contract, frame, use_case.watched) for frame in (logged, reference))
+    features = logged_features(logged, use_case.watched)
+    current, reference = (as_served(bundle.contract, frame, use_case.watched) for frame in (features, reference))
     columns = compare(use_case.monitoring, current, reference, times, numeric, COLUMNS_SHARE)
     drifted = [name for name, column in columns[0].items() if column.score > 1]
     faults = {name: fault(current[name], reference[name], name in numeric, times, length) for name in drifted}
@@ -102,9 +103,8 @@ def compare(
 def _persists(use_case: UseCase, window: Window, version: Version, over: bool) -> bool:
     """Whether enough windows of this version in a row, this one the last, were over the bound."""
     needed, among = use_case.monitoring.needed
-    earlier = [f for f in findings(use_case.name) if f.version == version.version and f.window != window.name]
-    recent = [finding.drift.highest > 1 for finding in earlier[-(among - 1) :]] if among > 1 else []
-    return sum(recent) + over >= needed
+    earlier = [drift.highest > 1 for drift in drifts_before(use_case.name, window, version.version)]
+    return sum(earlier[-(among - 1) :] if among > 1 else []) + over >= needed
 
 
 def _joint(numeric: list[str], current: Any, reference: Any, bound: float) -> ColumnDrift:

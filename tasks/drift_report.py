@@ -12,6 +12,7 @@ from prefect.artifacts import create_link_artifact
 from configs.schema import UseCase
 from configs.settings import report_address
 from tasks.findings import drift_page
+from tasks.frames import logged_features
 from tasks.reference import comparable, reference_of
 from tasks.values import BundleRef, Drift, Window
 from tasks.workspace import keep_run
@@ -41,12 +42,12 @@ def drift_report(use_case: UseCase, window: Window, bundle: BundleRef, drift: Dr
     method = _calibrated(drift)
     preset = DataDriftPreset(columns=shown, num_method=method, cat_method=method, threshold=1.0)
     ended = None if window.end.isdigit() else datetime.fromisoformat(window.end).replace(tzinfo=None)
-    run = Report([preset]).run(current, reference, timestamp=ended, metadata={"window": window.name}, name=window.name)
-    path = drift_page(use_case.name, window.name)
+    run = Report([preset]).run(current, reference, timestamp=ended, metadata={"window": window.page}, name=window.page)
+    path = drift_page(use_case.name, window.page)
     run.save_html(str(path))
-    keep_run(use_case.name, use_case.description, window.name, run)
+    keep_run(use_case.name, use_case.description, window.page, run)
     address = report_address(path)
-    create_link_artifact(key=f"drift-{use_case.name}", link=address, link_text=window.name, description="Evidently report")
+    create_link_artifact(key=f"drift-{use_case.name}", link=address, link_text=window.page, description="Evidently report")
     return address
 
 
@@ -75,9 +76,9 @@ def _frames(use_case: UseCase, window: Window, bundle: BundleRef) -> list[Any]:
     import pandas as pd
 
     frames = []
-    for path in (window.path, reference_of(bundle)):
-        frame = pd.read_parquet(path, columns=use_case.watched)
-        frame = frame.iloc[np.sort(np.random.default_rng(0).permutation(len(frame))[:ROWS])].copy()
+    rows = logged_features(pd.read_parquet(window.path), use_case.watched)
+    for whole in (rows, pd.read_parquet(reference_of(bundle), columns=use_case.watched)):
+        frame = whole.iloc[np.sort(np.random.default_rng(0).permutation(len(whole))[:ROWS])].copy()
         for name in use_case.watched:
             if name in use_case.features.numeric:
                 frame[name] = frame[name].astype("float64")

@@ -8,20 +8,29 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from configs.errors import InputError
 from configs.schema import UseCase
 from configs.settings import made, reports, use_case_home
 from tasks.slices import slices_table
-from tasks.values import ColumnDrift, Drift, Finding, Performance, Service, Window
+from tasks.values import ColumnDrift, Drift, Finding, Group, Look, Performance, Service, Window
 
 REASONS = 10  # why requests were refused, on a page
 
 
 def told(finding: Finding) -> str:
-    """The finding in one line."""
-    missed = "".join(f"; target missed: {how}" for how in finding.service.missed.values())
-    fault = f"; {finding.service.fault}" if finding.service.fault else ""
-    return f"{told_drift(finding.drift, finding.performance.metric)}; {told_performance(finding.performance)}{fault}{missed}"
+    """The finding in one line: of a look with labels only what these say."""
+    parts, group = [], finding.group
+    if group and group.performance:
+        if group.drift and finding.look == "first":
+            parts.append(told_drift(group.drift, group.performance.metric))
+        parts.append(told_performance(group.performance) + f" (version {group.version})" * (len(finding.groups) > 1))
+    if not finding.rows:
+        parts.append("no request was answered" if finding.service.refused else "no request came")
+    if finding.look == "first" and finding.service.fault:
+        parts.append(finding.service.fault)
+    parts += [f"target missed: {how}" for how in finding.service.missed.values()]
+    if finding.strays:
+        parts.append(f"{finding.strays:,} rows say an event time that cannot be")
+    return "; ".join(parts)
 
 
 def told_drift(drift: Drift, metric: str) -> str:
@@ -86,27 +95,43 @@ def retraining_cause(use_case: UseCase, causes: Iterable[str], new_labels: int =
 
 def describe(finding: Finding) -> str:
     """The finding as a page."""
-    drift, performance = finding.drift, finding.performance
-    columns = sorted(drift.columns.items(), key=lambda item: -item[1].score)
-    metric = performance.metric
-    rows = "\n".join(_row(n, column, told_column(n, drift, metric) if column.score > 1 else "") for n, column in columns)
     open_alarms = "\n".join(
         f"- **{alarm.severity}**, {cause}, since window {alarm.since}: {alarm.reason}"
         for cause, alarm in finding.alarms.items()
     )
+    return f"""# {finding.use_case}, window {finding.window}: {_look(finding)}
+
+{told(finding)}. {finding.rows:,} rows. [Evidently report]({finding.report})
+
+{open_alarms or "No alarm is open."}
+
+{"".join(_group(finding, group) for group in finding.groups)}
+{_kpis(finding.service)}
+Bounds let {finding.false_alarm_rate:.2%} of windows without drift alarm in this look.
+"""
+
+
+def _look(finding: Finding) -> str:
+    """Which look it is."""
+    if finding.look == "labels":
+        return "look with labels"
+    measured = finding.performance is not None and finding.performance.value is not None
+    return f"first look, {'with' if measured else 'without'} labels; all are due {finding.due[:16] or finding.until[:16]}"
+
+
+def _group(finding: Finding, group: Group) -> str:
+    """What the rows that one version answered show; of drift also in the look with labels, as the first look found it."""
+    head = f"## Version {group.version}, {group.rows:,} rows{' (leads)' if finding.group == group else ''}\n\n"
+    if group.performance is None:
+        return f"{head}Not judged: {group.not_judged}.\n\n"
+    performance, metric = group.performance, group.performance.metric
     part = "" if performance.labelled == performance.rows else f" ({performance.labelled:,} of {performance.rows:,} rows)"
     part += ", weighted by score" * performance.weighted
     measured = _interval(performance.lower, performance.upper)
     estimated = _interval(performance.estimate_lower, performance.estimate_upper)
     now, before = performance.answers, performance.answers_expected
-    compared = f" Compared with {drift.compared_with}." if drift.compared_with else ""
-    return f"""# {finding.use_case}, window {finding.window}
-
-{told(finding)}. {finding.rows:,} requests to version {finding.version}. [Evidently report]({finding.report})
-
-{open_alarms or "No alarm is open."}
-
-| {performance.metric} | value | 95 % | floor |
+    drift = _drift(group.drift, metric, " (as the first look found it)" * (finding.look == "labels")) if group.drift else ""
+    return f"""{head}| {performance.metric} | value | 95 % | floor |
 |---|---|---|---|
 | measured{part} | {_number(performance.value)} | {measured} | {_number(performance.floor)} |
 | estimated without labels | {_number(performance.estimate)} | {estimated} | {_number(performance.estimate_floor)} |
@@ -114,8 +139,14 @@ def describe(finding: Finding) -> str:
 {slices_table(metric, performance.slices)}Positive answers {now.positives:.1%} (in the holdout {before.positives:.1%}),
 confidence {now.confidence:.3f} ({before.confidence:.3f}).
 
-{_kpis(finding.service)}
-Bounds let {finding.false_alarm_rate:.1%} of windows without drift alarm; those of the columns rest on {drift.blocks:,}
+{drift}"""
+
+
+def _drift(drift: Drift, metric: str, when: str) -> str:
+    columns = sorted(drift.columns.items(), key=lambda item: -item[1].score)
+    rows = "\n".join(_row(n, column, told_column(n, drift, metric) if column.score > 1 else "") for n, column in columns)
+    compared = f" Compared with {drift.compared_with}." if drift.compared_with else ""
+    return f"""{told_drift(drift, metric)}{when}. The bounds of the columns rest on {drift.blocks:,}
 independent blocks of the reference. A score over 1 is drift.{compared}
 
 | column | score | distance | outside the reference | cost | |
@@ -123,6 +154,7 @@ independent blocks of the reference. A score over 1 is drift.{compared}
 {rows}
 {_row("(all jointly; the AUC of a domain classifier)", drift.joint)}
 {_row("(prediction score)", drift.prediction)}
+
 """
 
 
@@ -152,30 +184,47 @@ def _interval(lower: float | None, upper: float | None) -> str:
     return "" if lower is None or upper is None else f"{lower:.4f} to {upper:.4f}"
 
 
-def drift_page(use_case: str, window: str) -> Path:
+def drift_page(use_case: str, page: str) -> Path:
     """Where Evidently's page of a window lies, or will."""
-    return reports(use_case, "monitoring") / f"{window}-drift.html"
+    return reports(use_case, "monitoring") / f"{page}-drift.html"
 
 
-def finding_path(use_case: str, window: str) -> Path:
-    """Where a window's finding is kept."""
-    return made(use_case_home(use_case) / "monitoring") / f"{window}.json"
+def finding_path(use_case: str, window: str, look: Look = "first") -> Path:
+    """Where what a look found is kept."""
+    return _folder(use_case) / f"{window}{'.labels' if look == 'labels' else ''}.json"
 
 
 def findings(use_case: str) -> list[Finding]:
-    """All findings, oldest window first.
-
-    Raises:
-        InputError: a file is not a finding as this version writes them.
-    """
-    folder = made(use_case_home(use_case) / "monitoring")
-    found = [_read(path) for path in folder.glob("*.json")]
-    return sorted(found, key=lambda finding: (finding.until, len(finding.window), finding.window))
+    """What was found, oldest window first, the first look at it before the other. What cannot be read is left out."""
+    found = [finding for finding in map(_read, _folder(use_case).glob("*.json")) if finding]
+    return sorted(found, key=lambda finding: (finding.until, len(finding.window), finding.window, finding.look))
 
 
-def performances_before(use_case: str, window: Window, version: str) -> list[Performance]:
-    """What windows before this one showed of a version's performance, oldest first."""
-    return [f.performance for f in findings(use_case) if f.version == version and is_before(f, window)]
+def performances_before(window: Window) -> list[Performance]:
+    """What windows before this one showed of the performance of its version, oldest first; of two looks the later."""
+    shown: dict[str, Performance] = {}
+    for finding in findings(window.use_case):
+        for group in finding.groups if is_before(finding, window) else []:
+            if group.version == window.version and group.performance:
+                shown[finding.window] = group.performance
+    return list(shown.values())
+
+
+def unreadable(use_case: str) -> list[Path]:
+    """Files that are no findings of this version of Slipway. Their windows count as looked at."""
+    return [path for path in sorted(_folder(use_case).glob("*.json")) if _read(path) is None]
+
+
+def drifts_before(use_case: str, window: Window, version: str) -> list[Drift]:
+    """What windows before this one showed of drift in the rows of a version, oldest first."""
+    groups = [
+        group
+        for finding in findings(use_case)
+        if finding.look == "first" and is_before(finding, window)
+        for group in finding.groups
+        if group.version == version
+    ]
+    return [group.drift for group in groups if group.drift]
 
 
 def is_before(finding: Finding, window: Window) -> bool:
@@ -185,9 +234,12 @@ def is_before(finding: Finding, window: Window) -> bool:
     return datetime.fromisoformat(finding.until) <= datetime.fromisoformat(window.start)
 
 
-def _read(path: Path) -> Finding:
+def _folder(use_case: str) -> Path:
+    return made(use_case_home(use_case) / "monitoring")
+
+
+def _read(path: Path) -> Finding | None:
     try:
         return Finding.model_validate_json(path.read_bytes())
     except ValidationError:
-        told = "an earlier version of Slipway wrote it; remove it, and 'slipway monitor' looks at the window again"
-        raise InputError(f"{path}: is no finding of this version: {told}") from None
+        return None

@@ -9,7 +9,7 @@ import numpy as np
 from configs.schema import Target
 from configs.settings import store
 from serving.contract import Contract, read_contract
-from tasks.values import Snapshot
+from tasks.values import FEATURE, Snapshot
 
 
 def read_rows(snapshot: Snapshot, start: int, stop: int, columns: list[str] | None = None) -> Any:
@@ -38,6 +38,11 @@ def as_served(contract: Contract, frame: Any, names: list[str]) -> Any:
     encoded = {name: columns[name].encode(plain(frame[name])).ravel() for name in names}
     found = pd.DataFrame(encoded, index=frame.index)
     return found.replace({name: {"": None} for name in names if columns[name].kind == "categorical"})
+
+
+def logged_features(frame: Any, names: list[str]) -> Any:
+    """The features of a collected window's rows, by their own names."""
+    return frame[[f"{FEATURE}{name}" for name in names]].set_axis(names, axis=1)
 
 
 def model_input(encoded: Any) -> dict[str, np.ndarray]:

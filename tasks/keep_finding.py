@@ -16,6 +16,6 @@ def keep_finding(use_case: UseCase, finding: Finding) -> None:
     """Put what is to be told into the outbox, then write the finding; killed in between, the same is done again."""
     for cause, alarm in finding.alarms.items():
         get_run_logger().info("Open alarm (%s): %s: %s", alarm.severity, cause, alarm.reason)
-    put(finding.use_case, finding.window, Entry(events=events(use_case, finding), messages=messages(use_case, finding)))
-    path = finding_path(finding.use_case, finding.window)
+    path = finding_path(finding.use_case, finding.window, finding.look)
+    put(use_case.name, path.stem, Entry(events=events(use_case, finding), messages=messages(use_case, finding)))
     write_atomically(path, finding.model_dump_json(indent=1).encode())

@@ -8,11 +8,11 @@ import numpy as np
 from prefect import get_run_logger, task
 
 from configs.schema import KpiTarget, UseCase
+from serving.model import SERVICE_KPIS
 from serving.refusals import CONTRACT
 from tasks.metrics import day_blocks, resamples
 from tasks.monitoring.null import OTHER_SHARE, quantile
-from tasks.values import Kpi, Service, Window
-from tasks.window import KPI
+from tasks.values import KPI, Kpi, Service, Window
 
 RESAMPLES, LEVEL = 200, 0.95
 HOUR = np.timedelta64(1, "h")
@@ -31,26 +31,30 @@ def measure_service(use_case: UseCase, window: Window) -> Service:
     }
     kpis |= {name: (Kpi(value=value, rows=len(rows)), 0.0, 1) for name, value in counted(window, rows).items()}
     rate = use_case.monitoring.false_alarm_rate * OTHER_SHARE / max(len(targets), 1)
-    wanted = {target.kpi: target for target in targets}
+    # What the service counts itself was judged by the first look; only feedback has brought more since.
+    wanted = {target.kpi: target for target in targets if window.look == "first" or target.kpi not in SERVICE_KPIS}
     for name in set(wanted) - set(kpis):
-        get_run_logger().warning("Target of %s not judged: no feedback of window %s carries it", name, window.name)
+        get_run_logger().warning("Target of %s not judged: nothing in window %s says it", name, window.name)
     judged = {name: _judged(kpi, error, days, wanted.get(name), rate) for name, (kpi, error, days) in kpis.items()}
     return Service(kpis=judged, refused=window.refused)
 
 
 def counted(window: Window, rows: Any) -> dict[str, float]:
-    """The KPIs of the service itself. `rows` is a pandas frame of `time` and `latency_us`; a row is a request here."""
+    """The KPIs of the service itself. `rows` is a pandas frame of `time` and `latency_us`.
+
+    Requests are counted against requests, however many rows each has. What needs an answer is left out where none was given.
+    """
+    requests = window.rows if window.requests is None else window.requests
     refused = sum(each.requests for each in window.refused if each.status == CONTRACT)
     unanswered = sum(each.requests for each in window.refused) - refused
-    everything = window.rows + refused + unanswered
-    latency = np.quantile(rows["latency_us"], [0.5, 0.99]) / 1000
-    return {
-        "latency_p50": float(latency[0]),
-        "latency_p99": float(latency[1]),
-        "requests_per_hour": window.rows / max(_length(window, rows) / HOUR, 1e-9),
-        "refused": refused / everything,
-        "unanswered": unanswered / everything,
-    }
+    found: dict[str, float] = {}
+    if len(rows):
+        latency = np.quantile(rows["latency_us"], [0.5, 0.99]) / 1000
+        found |= {"latency_p50": float(latency[0]), "latency_p99": float(latency[1])}
+    found["requests_per_hour"] = requests / max(_length(window, rows) / HOUR, 1e-9)
+    if everything := requests + refused + unanswered:
+        found |= {"refused": refused / everything, "unanswered": unanswered / everything}
+    return found
 
 
 def _length(window: Window, rows: Any) -> np.timedelta64:

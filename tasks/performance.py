@@ -11,6 +11,7 @@ from prefect.artifacts import create_link_artifact
 
 from configs.schema import SliceGates, UseCase
 from configs.settings import report_address, reports
+from tasks.frames import logged_features
 from tasks.metrics import LOWER_IS_BETTER, day_blocks, gain, resamples, score
 from tasks.monitoring.errors import errors_rose
 from tasks.monitoring.estimate import Estimator, expected_score, resampled_score
@@ -18,7 +19,7 @@ from tasks.monitoring.floor import Interval, higher, raised
 from tasks.monitoring.null import OTHER_SHARE, widening
 from tasks.reference import holdout_of
 from tasks.slices import by_slice
-from tasks.values import Answers, BundleRef, Performance, Slice, Window
+from tasks.values import FEATURE, Answers, BundleRef, Performance, Slice, Window
 
 RESAMPLES, LEVEL = 400, 0.95
 STRATA = 10
@@ -37,7 +38,8 @@ def measure_performance(
     metric, rate = use_case.promotion.metric, use_case.monitoring.false_alarm_rate * OTHER_SHARE
     rules = use_case.evaluation.slices or SliceGates(columns=[])
     rules = rules.model_copy(update={"columns": [name for name in rules.columns if name in use_case.watched]})
-    current = pd.read_parquet(window.path, columns=["time", "target", "probability", *rules.columns])
+    features = [f"{FEATURE}{name}" for name in rules.columns]
+    current = pd.read_parquet(window.path, columns=["time", "target", "probability", *features])
     holdout = pd.read_parquet(holdout_of(bundle))
     timed = "time" in holdout
     target, probability = holdout["target"].to_numpy(), holdout["probability"].to_numpy()
@@ -94,7 +96,8 @@ def _shown(earlier: Sequence[Performance]) -> list[Interval]:
 
 def _slices(metric: str, known: Any, weight: np.ndarray, blocks: np.ndarray, rules: SliceGates) -> list[Slice]:
     target, probability = known["target"].to_numpy(dtype=np.float64), known["probability"].to_numpy()
-    return by_slice(known, rules, target, blocks, resampled_score(metric, target, probability, weight))
+    columns = logged_features(known, rules.columns)
+    return by_slice(columns, rules, target, blocks, resampled_score(metric, target, probability, weight))
 
 
 def _answers(probability: np.ndarray) -> Answers:
@@ -169,11 +172,11 @@ def _report(use_case: UseCase, window: Window, labelled: Any, holdout: Any) -> N
         Dataset.from_pandas(frame[["target", "probability"]].astype({"target": int}), data_definition=definition)
         for frame in (labelled, holdout)
     )
-    path = reports(use_case.name, "monitoring") / f"{window.name}-performance.html"
-    Report([ClassificationPreset()]).run(current, reference, name=f"{use_case.name} {window.name}").save_html(str(path))
+    path = reports(use_case.name, "monitoring") / f"{window.page}-performance.html"
+    Report([ClassificationPreset()]).run(current, reference, name=f"{use_case.name} {window.page}").save_html(str(path))
     create_link_artifact(
         key=f"performance-{use_case.name}",
         link=report_address(path),
-        link_text=window.name,
+        link_text=window.page,
         description="Evidently report",
     )

@@ -45,6 +45,7 @@ COLUMNS = {
     "probabilities": "DOUBLE[]",
     "latency_us": "BIGINT",
     "request_digest": "VARCHAR",
+    "place": "INTEGER",
 }
 
 

@@ -76,6 +76,11 @@ def versions(use_case: str) -> list[Version]:
     return sorted(found, key=lambda version: int(version.version))
 
 
+def versions_by_number(use_case: str) -> dict[str, Version]:
+    """All versions by their number."""
+    return {version.version: version for version in versions(use_case)}
+
+
 def _settle(client: Any, use_case: str, version: str) -> None:
     aliases = client.get_registered_model(use_case).aliases
     if aliases.get(CHAMPION) != version:

@@ -8,7 +8,7 @@ from typing import Any
 from configs.schema import UseCase
 from configs.settings import home
 from tasks.finding_plot import draw, plot_page
-from tasks.findings import describe, findings, retraining_cause, told
+from tasks.findings import describe, finding_path, findings, retraining_cause, told
 from tasks.monitoring.alarms import to_tell
 from tasks.outbox import Telling, audience
 from tasks.values import Finding, write_atomically
@@ -22,6 +22,7 @@ def events(use_case: UseCase, finding: Finding) -> list[dict[str, Any]]:
     look for. One window starts one retraining at most, whatever it found, and none while something upstream is broken.
     """
     wanted = retraining_cause(use_case, finding.causes, finding.new_labels)
+    healthy = ["healthy"] if finding.look == "first" else []
     return [
         {
             "event": f"slipway.{cause}",
@@ -33,27 +34,32 @@ def events(use_case: UseCase, finding: Finding) -> list[dict[str, Any]]:
             "payload": {
                 "use_case": use_case.name,
                 "window": finding.window,
-                "until": finding.until,
+                "look": finding.look,
+                "until": known_until(finding),
                 "cause": cause if cause == "labels" else " and ".join(finding.causes) or "none",
                 "told": told(finding),
                 "report": finding.report,
             },
         }
-        for cause in [*(finding.causes or ["healthy"]), *(["labels"] if wanted == "labels" else [])]
+        for cause in [*(finding.causes or healthy), *(["labels"] if wanted == "labels" else [])]
     ]
+
+
+def known_until(finding: Finding) -> str:
+    """What a retraining may know: all when the window ended, or when its labels had come."""
+    return finding.until if finding.look == "first" else finding.moment_of_look
 
 
 def messages(use_case: UseCase, finding: Finding) -> list[Telling]:
     """One for each alarm that is new or whose cooldown is over, with a plot of the window and those before."""
-    alarms, path = (
-        to_tell(finding.alarms, datetime.fromisoformat(finding.until)),
-        plot_page(finding.use_case, finding.window),
-    )
+    alarms = to_tell(finding.alarms, datetime.fromisoformat(finding.moment_of_look))
+    path = plot_page(finding.use_case, finding_path(finding.use_case, finding.window, finding.look).stem)
     if alarms and use_case.monitoring.notify:
-        write_atomically(path, draw(finding, [f for f in findings(use_case.name) if f.until < finding.until]))
+        before = [f for f in findings(use_case.name) if f.until < finding.until and f.look == "first"]
+        write_atomically(path, draw(finding, before))
     return [
         Telling(
-            title=f"[{alarm.severity}] {finding.use_case}: {cause} in window {finding.window}",
+            title=f"[{alarm.severity}] {finding.use_case}: {cause} in window {finding.title}",
             reason=alarm.reason,
             link=finding.report,
             page=describe(finding),

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from configs.files import write_atomically as write_atomically
 from configs.schema import Recipe, Resources, UseCase
@@ -255,11 +255,18 @@ class Refusal(Value):
     requests: int
 
 
+Look = Literal["first", "labels"]
+KPI, FEATURE = "kpi.", "feature."  # how columns begin that hold a number of feedback, a feature
+
+
 class Window(Value):
     """A closed slice of the prediction log; `data` is a Parquet of its rows joined with the latest feedback.
 
-    `rows` is how many requests it had; of a long one `data` holds a sample, and `labelled` counts in that. `refused` are
-    requests that were not answered, the most frequent reason first.
+    It is looked at first when it closed, and again when its labels have come. `rows` is how many it had, in so many
+    `requests` (None: each row was one), `labelled` how many labels; of a long one `data` holds a sample, and these are about
+    so many. `strays` are rows whose event time could not be, `refused` requests that were not answered, the most frequent
+    reason first. Each of `parts` holds the rows that one `version` answered, with the features that it takes, or says why
+    they are not judged.
     """
 
     use_case: str
@@ -269,12 +276,28 @@ class Window(Value):
     rows: int
     labelled: int
     data: str
+    requests: int | None = None
+    strays: int = 0
     refused: list[Refusal] = []
+    look: Look = "first"
+    version: str = ""
+    not_judged: str = ""
+    parts: list[Window] = []
 
     @property
     def path(self) -> Path:
         """Where its rows lie."""
         return store("windows") / f"{self.data}.parquet"
+
+    @property
+    def page(self) -> str:
+        """What the pages about it are called."""
+        return f"{self.name}{f'-v{self.version}' if self.version else ''}{'-labels' if self.look == 'labels' else ''}"
+
+    @property
+    def judged(self) -> list[Window]:
+        """The parts that are judged, each against its own version."""
+        return [part for part in self.parts if not part.not_judged]
 
 
 class ColumnDrift(Value):
@@ -399,7 +422,12 @@ class Service(Value):
 
     @property
     def fault(self) -> str | None:
-        """Why something upstream is broken: clients send much that the contract refuses."""
+        """Why something upstream is broken: nothing was answered, or clients send much that the contract refuses."""
+        hourly = self.kpis.get("requests_per_hour")
+        if self.refused and hourly is not None and hourly.value == 0:
+            most = f" for {self.refused[0].feature}" if self.refused[0].feature else ""
+            count = sum(each.requests for each in self.refused)
+            return f"none of the {count:,} requests was answered, most with status {self.refused[0].status}{most}"
         share = self.kpis["refused"].value if "refused" in self.kpis else 0.0
         if share <= UNKNOWN_SHARE:
             return None
@@ -422,22 +450,82 @@ class Alarm(Value):
     told: str
 
 
+class Group(Value):
+    """The rows of a window that one version answered, judged against that version's own reference and floor.
+
+    Where they are not judged, `not_judged` says why. A look with labels keeps the drift that the first look found.
+    """
+
+    version: str
+    rows: int
+    not_judged: str = ""
+    drift: Drift | None = None
+    performance: Performance | None = None
+
+
 class Finding(Value):
-    """What one monitoring run found; `new_labels` is how many labels came since the version learned."""
+    """What one look at a window found: the first when it closed, or the look with the labels that had not come by then.
+
+    `version` leads: alarms and retrainings come from its group. `moment` orders the looks of a use case; `due` is when all
+    labels should be there, and `labelled` how many were. `new_labels` is how many came since the version learned; `strays`
+    how many rows said an event time that cannot be.
+    """
 
     use_case: str
     window: str
+    look: Look = "first"
     until: str
+    moment: str = ""
+    due: str = ""
     version: str
     rows: int
-    drift: Drift
-    performance: Performance
+    labelled: int = 0
+    strays: int = 0
+    groups: list[Group] = []
     service: Service
     causes: list[str]
     alarms: dict[str, Alarm]
     report: str
     false_alarm_rate: float
     new_labels: int = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _earlier_form(cls, data: Any) -> Any:
+        """A window used to be judged as a whole, against the version that served."""
+        if isinstance(data, dict) and "drift" in data:
+            data = dict(data)
+            drift, performance = data.pop("drift"), data.pop("performance")
+            group = {"version": data["version"], "rows": data["rows"], "drift": drift, "performance": performance}
+            known = performance if isinstance(performance, dict) else performance.model_dump()
+            data["labelled"] = round(data["rows"] * known["labelled"] / max(known["rows"], 1))
+            data["groups"] = [group]
+        return data
+
+    @property
+    def moment_of_look(self) -> str:
+        """When it was looked at, by the use case's clock; no two looks have the same."""
+        return self.moment or self.until
+
+    @property
+    def group(self) -> Group | None:
+        """The one that leads, where any is judged."""
+        return next((group for group in self.groups if group.version == self.version and not group.not_judged), None)
+
+    @property
+    def drift(self) -> Drift | None:
+        """Of the group that leads."""
+        return self.group.drift if self.group else None
+
+    @property
+    def performance(self) -> Performance | None:
+        """Of the group that leads."""
+        return self.group.performance if self.group else None
+
+    @property
+    def title(self) -> str:
+        """The window, and which look it is."""
+        return f"{self.window} (look with labels)" if self.look == "labels" else self.window
 
 
 def put(kind: str, suffix: str, content: bytes) -> str:

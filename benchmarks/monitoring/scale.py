@@ -36,18 +36,21 @@ from configs.load import parse_use_case
 from serving.contract import Column, Contract
 from tasks.detect_drift import compare
 from tasks.values import Bounds
-from tasks.window import read_window
+from tasks.frames import logged_features
+from tasks.window import decoded, read_window
 import pandas as pd
 case = parse_use_case(open(f"{sys.argv[1]}/wide.yaml").read(), "wide.yaml")
 names = case.features
 columns = [Column(n, "categorical" if n in names.categorical else "numeric", nullable=True) for n in names.all]
 bounds = Bounds(name="w", start=sys.argv[2], end=sys.argv[3])
-rows = read_window(case, bounds, Contract("wide", tuple(columns), "y", (0, 1)))
+rows = read_window(case, bounds)
+table = decoded(rows.table, Contract("wide", tuple(columns), "y", (0, 1)))
 read = time.monotonic() - began
 reference = pd.read_parquet(f"{sys.argv[1]}/reference.parquet")
 times = reference["at"].to_numpy()
-found, _ = compare(case.monitoring, rows.table.to_pandas()[names.all], reference[names.all], times, names.numeric, 0.5)
-labelled = rows.table.num_rows - rows.table["target"].null_count
+current = logged_features(table.to_pandas(), names.all)
+found, _ = compare(case.monitoring, current, reference[names.all], times, names.numeric, 0.5)
+labelled = table.num_rows - table["target"].null_count
 decided = time.monotonic() - began
 # Not `getrusage`: its peak is inherited from the process that wrote the log.
 peak = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) / 1024

@@ -127,14 +127,18 @@ def logged(case: UseCase, name: str, end: datetime, rows: Any, version: Version)
     """The window as the prediction log would have it, every label arrived."""
     import pyarrow as pa
 
-    from tasks.values import put_parquet
+    from tasks.values import FEATURE, put_parquet
 
     bundle = read_bundle(version.bundle.path)
     probability = Scorer(bundle.model).probabilities(model_input(encode(bundle.contract, rows)))[:, 1]
-    frame = rows[case.features.all].assign(
-        time=rows[case.source.time_column],
-        probability=probability,
-        target=(rows[case.target.column] == case.target.positive),
+    frame = (
+        rows[case.features.all]
+        .add_prefix(FEATURE)
+        .assign(
+            time=rows[case.source.time_column],
+            probability=probability,
+            target=(rows[case.target.column] == case.target.positive),
+        )
     )
     frame["target"] = frame["target"].astype("Int64").mask(rows[case.target.column].isna())
     known = int(frame["target"].notna().sum())

@@ -51,6 +51,7 @@ def look(built_bundle, built_data, joint_bound, home, tmp_path, quiet, monkeypat
         rows["probability"] = Scorer(bundle.model).probabilities(model_input(encode(bundle.contract, rows)))[:, 1]
         known = np.random.default_rng(0).random(len(frame)) < labelled
         rows["target"] = (frame["y"] == "yes").astype("Int64").mask(~known)
+        rows = rows.add_prefix("feature.").rename(columns={"feature.probability": "probability", "feature.target": "target"})
         rows["time"] = np.datetime64("2026-01-01")
         data = put_parquet("windows", pa.Table.from_pandas(rows, preserve_index=False))
         window = Window(use_case="small", name="w", start="0", end="9", rows=len(rows), labelled=int(known.sum()), data=data)

@@ -19,7 +19,6 @@ from tasks.monitoring.alarms import alarms
 from tasks.notify import notify
 from tasks.outbox import waiting
 from tasks.targets.ports import free_port
-from tasks.values import Refusal, Window
 from tests.conftest import small_use_case
 from tests.unit.test_alarms import START, finding
 
@@ -108,25 +107,6 @@ def test_people_are_told_by_webhook_slack_and_mail(home, tmp_path, quiet, posts,
     assert image.get_payload(decode=True) == base64.b64decode(hook["plot"]["png"]) == plot_page("small", "0").read_bytes()
     assert hook["plot"]["link"].endswith("/small/monitoring/0.png")
     assert hook["plot"]["link"] in slack["blocks"][1]["text"]["text"]
-
-
-def test_a_window_whose_every_request_was_refused_is_told_once(home, tmp_path, quiet, posts, monkeypatch):
-    from tasks import all_refused
-
-    address, received = posts
-    events = []
-    monkeypatch.setattr(all_refused, "emit_event", lambda **event: events.append(event))
-    monkeypatch.setattr(all_refused, "service_address", lambda _: "http://127.0.0.1:4200")
-    monkeypatch.setenv("OUR_HOOK", f"{address}/hook")
-    case = with_channels(tmp_path, Notify(by="webhook", url="OUR_HOOK"))
-    empty = Window(use_case="small", name="w", start="0", end="9", rows=0, labelled=0, data="d")
-    assert all_refused.tell_all_refused.fn(case, empty) is None
-    refused = empty.model_copy(update={"refused": [Refusal(status=422, feature="a", requests=1200)]})
-    reason = all_refused.tell_all_refused.fn(case, refused)
-    assert reason == "none of the 1,200 requests was answered, most with status 422 for a"
-    assert all_refused.tell_all_refused.fn(case, refused) is None
-    assert [post["reason"] for post in received] == [reason]
-    assert [(event["event"], event["resource"]["slipway.retrain"]) for event in events] == [("slipway.fault", "no")]
 
 
 def test_nobody_is_told_of_what_is_only_still_open_or_too_small(home, tmp_path, quiet, posts, events, monkeypatch):

@@ -309,3 +309,13 @@ def test_the_cache_answers_the_same_request_again_and_logs_it(bundle_folder, hom
     assert 'slipway_cache_lookups_total{found="no"} 4.0' in text
     with open_log("small") as log:
         assert log.execute("select count(*) from log").fetchone() == (5,)
+
+
+def test_the_log_says_which_row_of_its_request_a_record_is(model):
+    """So requests can be counted; a request of one row costs no byte for it."""
+    from tasks.prediction_log import open_log
+
+    predict(model, {"records": [RECORD] * 3})
+    predict(model, {"records": [RECORD]})
+    with open_log("small") as log:
+        assert log.sql("select place from log order by place nulls first").fetchall() == [(None,), (None,), (1,), (2,)]

@@ -12,13 +12,13 @@ from tasks.values import Refusal, Window, put_parquet
 from tests.conftest import small_use_case
 
 
-def window(times, refused=(), **kpis):
+def window(times, refused=(), requests=None, **kpis):
     latency = np.arange(1, len(times) + 1) * 100
     frame = pd.DataFrame({"time": times, "latency_us": latency} | {f"kpi.{name}": values for name, values in kpis.items()})
     data = put_parquet("windows", pa.Table.from_pandas(frame, preserve_index=False))
     return Window(
         use_case="small", name="w", start="2026-01-01T00:00:00", end="2026-01-11T00:00:00", rows=len(times), labelled=0,
-        data=data, refused=list(refused),
+        data=data, refused=list(refused), requests=requests,
     )  # fmt: skip
 
 
@@ -77,3 +77,33 @@ def test_a_missed_target_has_its_number_and_a_few_rows_prove_nothing(home, tmp_p
 def test_a_target_has_one_bound():
     with pytest.raises(ValueError, match="give one of"):
         KpiTarget(kpi="cost")
+
+
+def test_requests_are_counted_against_requests(home, tmp_path, quiet):
+    """100 refused beside 100 answered requests of 1,000 rows are half, not one in a thousand."""
+    times = np.datetime64("2026-01-01") + np.arange(100_000) * np.timedelta64(5, "s")
+    found = measure_service.fn(
+        small_use_case(tmp_path), window(times, [Refusal(status=422, feature="a", requests=100)], requests=100)
+    )
+    assert found.kpis["refused"].value == 0.5
+    assert found.kpis["requests_per_hour"].value == pytest.approx(100 / 240)
+    assert "50% of the requests were refused" in found.fault
+
+
+def test_a_window_without_a_request_misses_what_was_promised(home, tmp_path, quiet):
+    case = with_targets(tmp_path, KpiTarget(kpi="requests_per_hour", at_least=4), KpiTarget(kpi="latency_p99", at_most=50))
+    found = measure_service.fn(case, window(np.array([], dtype="datetime64[us]")))
+    assert {name: kpi.value for name, kpi in found.kpis.items()} == {"requests_per_hour": 0}
+    assert found.missed == {"requests_per_hour": "requests_per_hour 0, target at least 4"}
+    refused = [Refusal(status=422, feature="a", requests=1200)]
+    found = measure_service.fn(case, window(np.array([], dtype="datetime64[us]"), refused))
+    assert found.fault == "none of the 1,200 requests was answered, most with status 422 for a"
+
+
+def test_a_look_with_labels_judges_what_feedback_carries_and_not_the_service_again(home, tmp_path, quiet):
+    times = np.datetime64("2026-01-01") + np.repeat(np.arange(10), 30) * np.timedelta64(1, "D")
+    targets = KpiTarget(kpi="cost", at_most=10), KpiTarget(kpi="latency_p99", at_most=1)
+    slow = window(times, cost=np.random.default_rng(0).normal(12, 1, 300))
+    assert set(measure_service.fn(with_targets(tmp_path, *targets), slow).missed) == {"cost", "latency_p99"}
+    again = slow.model_copy(update={"look": "labels"})
+    assert set(measure_service.fn(with_targets(tmp_path, *targets), again).missed) == {"cost"}

@@ -8,7 +8,7 @@ from serving.contract import Column, Contract
 from serving.log import Feedback, Prediction, PredictionLog, Refused
 from tasks.compact import compact
 from tasks.values import Bounds
-from tasks.window import closed_windows, read_window
+from tasks.window import closed_windows, decoded, read_window
 from tests.conftest import small_use_case
 
 CONTRACT = Contract("small", (Column("a", "numeric", nullable=True),), "y", ("no", "yes"))
@@ -25,10 +25,11 @@ def test_labels_join_early_or_late_and_the_last_one_counts(home, tmp_path):
     log.append([Feedback("p001", "2020-01-01T00:00:00.000000Z", "yes", "")])  # before its prediction
     log.append([prediction(n) for n in range(4)])
     log.append([Feedback("p002", f"2020-01-02T00:00:0{n}.000000Z", label, "") for n, label in enumerate(("yes", "no"))])
-    rows, asked, torn, _ = read_window(small_use_case(tmp_path), Bounds(name="w", start="0", end="4"), CONTRACT)
-    assert (asked, torn) == (4, 0)
+    read = read_window(small_use_case(tmp_path), Bounds(name="w", start="0", end="4"))
+    assert (read.asked, read.requests, read.strays, read.torn) == (4, 4, 0, 0)
+    rows = decoded(read.table, CONTRACT)
     assert rows["target"].to_pylist() == [None, 1, 0, None]
-    assert rows["a"].to_pylist() == [0.0, 1.0, 2.0, 3.0]
+    assert rows["feature.a"].to_pylist() == [0.0, 1.0, 2.0, 3.0]
 
 
 def test_a_request_sent_twice_and_a_test_are_counted_once_and_not_at_all(home, tmp_path):
@@ -36,7 +37,7 @@ def test_a_request_sent_twice_and_a_test_are_counted_once_and_not_at_all(home, t
     log.append([prediction(n) for n in range(100)])
     log.append([prediction(5), prediction(200, caller="integration-test")])
     assert [bounds.name for bounds in closed_windows(small_use_case(tmp_path))] == ["rows-0-99"]
-    rows = read_window(small_use_case(tmp_path), Bounds(name="w", start="0", end="200"), CONTRACT)
+    rows = read_window(small_use_case(tmp_path), Bounds(name="w", start="0", end="200"))
     assert (rows.table.num_rows, rows.asked) == (100, 100)
 
 
@@ -52,18 +53,21 @@ def test_a_long_window_is_a_sample_the_same_before_and_after_compaction(home, tm
     log.append([*made, *made[2000:2100], late])
     log.append([Feedback(f"p{n}", "2020-01-09T00:00:00.000000Z", "yes", "") for n in range(0, 4000, 2)])
     day = Bounds(name="2020-01-02", start="2020-01-02T00:00:00+00:00", end="2020-01-03T00:00:00+00:00")
-    whole = read_window(case, day, CONTRACT)
-    assert (whole.table["a"].to_pylist(), whole.asked) == ([float(n) for n in range(2000, 4000)], 2000)
-    sample = read_window(case, day, CONTRACT, most=500)
-    seen = sample.table.to_pandas()
+    whole = read_window(case, day)
+    assert (decoded(whole.table, CONTRACT)["feature.a"].to_pylist(), whole.asked) == (
+        [float(n) for n in range(2000, 4000)],
+        2000,
+    )
+    sample = read_window(case, day, most=500)
+    seen = decoded(sample.table, CONTRACT).to_pandas()
     assert sample.asked == 2101
     assert 400 < len(seen) < 600
     assert seen["prediction_id"].is_unique
-    assert (seen["target"].notna() == (seen["a"] % 2 == 0)).all()
+    assert (seen["target"].notna() == (seen["feature.a"] % 2 == 0)).all()
     log.close()
     compact("small")
-    assert read_window(case, day, CONTRACT, most=500).table.equals(sample.table)
-    assert read_window(case, Bounds(name="w", start="1000", end="3000"), CONTRACT, most=500).asked == 2000
+    assert read_window(case, day, most=500).table.equals(sample.table)
+    assert read_window(case, Bounds(name="w", start="1000", end="3000"), most=500).asked == 2000
 
 
 def test_numbers_of_feedback_join_each_by_its_last_and_refusals_count_within_the_window(home, tmp_path):
@@ -87,8 +91,8 @@ def test_numbers_of_feedback_join_each_by_its_last_and_refusals_count_within_the
         ]
     )
     bounds = Bounds(name="w", start="0", end="4")
-    rows = read_window(case, bounds, CONTRACT)
-    table = rows.table.sort_by("prediction_id")
+    rows = read_window(case, bounds)
+    table = decoded(rows.table, CONTRACT).sort_by("prediction_id")
     assert table["kpi.minutes"].to_pylist() == [None, 3.0, 5.0, None]
     assert table["kpi.cost"].to_pylist() == [None, 2.0, None, None]
     assert table["kpi.prediction_id"].to_pylist() == [None, 7.0, None, None]
@@ -97,7 +101,7 @@ def test_numbers_of_feedback_join_each_by_its_last_and_refusals_count_within_the
     assert [(one.status, one.feature, one.requests) for one in rows.refused] == [(422, "a", 10), (429, "", 2)]
     log.close()
     compact("small")
-    again = read_window(case, bounds, CONTRACT)
+    again = read_window(case, bounds)
     assert (again.table.equals(rows.table), again.refused) == (True, rows.refused)
 
 

@@ -1,0 +1,273 @@
+"""The flow's own body over a real log and real bundles, on a replay's clock: looks, versions, outages; without Prefect."""
+
+import contextlib
+import json
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+import flows.monitor
+import tasks.conclude
+import tasks.outbox
+import tasks.performance
+from configs.load import parse_use_case
+from configs.schema import KpiTarget
+from configs.settings import prediction_log
+from serving.bundle import read_bundle
+from serving.log import Feedback, Prediction, PredictionLog
+from serving.scoring import Scorer
+from tasks import clock
+from tasks.bundle import bundle
+from tasks.calibrate_joint import calibrate_joint
+from tasks.convert import convert
+from tasks.evaluate import evaluate
+from tasks.findings import describe, finding_path, findings, told, unreadable
+from tasks.frames import encode, model_input
+from tasks.lineage import lineage
+from tasks.values import Version
+from tests.conftest import SMALL, chain, small_frame
+
+START, DAY = datetime(2020, 2, 6, tzinfo=UTC), timedelta(days=1)
+TASKS = (
+    "collect_window", "conclude", "detect_drift", "keep_finding", "measure_performance", "measure_service", "monitored",
+    "notify",
+)  # fmt: skip
+
+
+def frame_of(rows, begin, seed, days=7):
+    """Rows over so many days, with a column that is called as one of the log's own."""
+    frame = small_frame(rows=rows, seed=seed)
+    step = (np.arange(rows) * (days * DAY / rows)).astype("timedelta64[us]")
+    frame["at"] = np.datetime64(begin.replace(tzinfo=None), "us") + step
+    frame["time"] = np.random.default_rng(seed).normal(size=rows)
+    return frame
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A home with two versions of a use case: the second also takes the columns `time` and `target`."""
+    from prefect.logging import disable_run_logger
+
+    folder = tmp_path_factory.mktemp("monitored")
+    frame = frame_of(2000, START - 100 * DAY, seed=0, days=100)
+    frame["target"] = np.random.default_rng(1).choice(["x", "y"], len(frame))
+    frame.to_csv(folder / "rows.csv", index=False)
+    text = SMALL.format(path=folder / "rows.csv").replace("100 rows", "7 days, min_labels: 100")
+    text = text.replace("rows.csv}", "rows.csv}\n  time_column: at\n  label_delay: 30 days")
+    case = parse_use_case(text + "replay: {start: 2020-02-06}\n", "small.yaml")
+    wide = case.features.model_copy(update={"numeric": ["a", "b", "time"], "categorical": ["c", "target"]})
+    wider = case.model_copy(update={"features": wide})
+    versions = {}
+    with pytest.MonkeyPatch.context() as patch, disable_run_logger():
+        patch.setenv("SLIPWAY_HOME", str(folder / "home"))
+        patch.setattr("tasks.evaluate.create_table_artifact", lambda **_: None)
+        for number, each in (("1", case), ("2", wider)):
+            snapshot, contract, parts, fitted = chain(each)
+            evaluation = evaluate.fn(each, parts, contract, fitted)
+            onnx = convert.fn(parts, contract, each.features, fitted)
+            packed = bundle.fn(each, snapshot, contract, onnx, evaluation, lineage(each, snapshot, None, contract, onnx))
+            versions[number] = Version(use_case="small", version=number, run_id="", bundle=packed, golden="")
+    return folder / "home", case, versions, {}
+
+
+class Place:
+    """A use case at work: what is asked and answered, where the clock stands, and the flow."""
+
+    def __init__(self, case, versions):
+        self.case, self.versions, self.serving = case, versions, "1"
+        self.log, self.count, self.events = PredictionLog(prediction_log("small")), 0, []
+
+    def week(self, number, version="1", rows=600, change=lambda frame: frame, begin=0.0, until=1.0):
+        """Requests of a part of a week; returns what turns out to be true, by prediction id."""
+        frame = frame_of(rows, START + number * 7 * DAY, seed=100 + number)
+        frame["target"] = "x"
+        frame = change(frame).iloc[round(begin * rows) : round(until * rows)].reset_index(drop=True)
+        served = read_bundle(self.versions[version].bundle.path)
+        chances = Scorer(served.model).probabilities(model_input(encode(served.contract, frame)))
+        truth, records = {}, []
+        for row, chance in zip(frame.to_dict("records"), chances.tolist(), strict=True):
+            name, moment = f"p{self.count:06d}", f"{row['at']:%Y-%m-%dT%H:%M:%S.%fZ}"
+            features = {column: row[column] for column in served.contract.names}
+            now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+            records.append(Prediction(name, now, moment, version, "r", "champion", "", features, "yes", chance, 10, "d"))
+            truth[name] = row["y"]
+            self.count += 1
+        self.log.append(records)
+        clock.set_clock(self.case, START + (number + until) * 7 * DAY)
+        return truth
+
+    def label(self, truth, kpis=None):
+        now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+        self.log.append([Feedback(name, now, label, "", kpis) for name, label in truth.items()])
+
+    def monitor(self, window=None):
+        return flows.monitor.monitor.fn("small", window).data
+
+
+@pytest.fixture
+def place(built, monkeypatch, quiet, tmp_path):
+    home, case, versions, joint_bounds = built
+    monkeypatch.setenv("SLIPWAY_HOME", str(home))
+    folder = home / "use_cases" / "small"
+    if folder.exists():
+        folder.rename(tmp_path / "before")  # each test begins without a log
+    found = Place(case, versions)
+    for name in TASKS:
+        monkeypatch.setattr(flows.monitor, name, getattr(flows.monitor, name).fn)
+
+    def joint_bound(terms, packed, *kind):
+        """Kept for a length of windows, as the flow keeps it."""
+        key = (packed.digest, terms.monitoring.false_alarm_rate, str(kind))
+        if key not in joint_bounds:
+            joint_bounds[key] = calibrate_joint.fn(terms, packed, *kind)
+        return joint_bounds[key]
+
+    monkeypatch.setattr(flows.monitor, "calibrate_joint", joint_bound)
+    monkeypatch.setattr(flows.monitor, "drift_report", lambda *_: None)
+    monkeypatch.setattr(flows.monitor, "one_at_a_time", lambda _: contextlib.nullcontext())
+    monkeypatch.setattr(flows.monitor, "load_use_case", lambda _: found.case)
+    monkeypatch.setattr(flows.monitor, "the_champion", lambda _: versions[found.serving])
+    monkeypatch.setattr(flows.monitor, "versions_by_number", lambda _: versions)
+    monkeypatch.setattr("tasks.monitored.emit_event", lambda **_: None)
+    monkeypatch.setattr(tasks.outbox, "emit_event", lambda **event: found.events.append(event))
+    monkeypatch.setattr(tasks.performance, "_report", lambda *_: None)
+    monkeypatch.setattr(tasks.conclude, "create_markdown_artifact", lambda **_: None)
+    monkeypatch.setattr(tasks.conclude, "report_address", str)
+    monkeypatch.setattr(tasks.conclude, "service_address", lambda _: "http://prefect")
+    yield found
+    found.log.close()
+
+
+def turned(frame):
+    """Another meaning: what was likely is not."""
+    return frame.assign(y=np.where(frame["y"] == "yes", "no", "yes"))
+
+
+def test_late_labels_are_looked_at_when_they_are_due_and_alarm_once(place):
+    place.week(0)
+    wrong = place.week(1, change=turned)
+    names = place.monitor()
+    assert names == ["2020-02-06T0000", "2020-02-13T0000"]
+    for finding in findings("small"):
+        assert finding.performance.value is None
+        assert "performance" not in finding.alarms
+        assert "first look, without labels; all are due 2020-03-" in describe(finding)
+    place.events.clear()
+    place.label(wrong, {"cost": 5.0})
+    assert place.monitor() == []  # they came, but others may yet: all are due 30 days after the window
+    clock.set_clock(place.case, START + 43 * DAY)
+    place.monitor()  # windows without a request, and not yet this one
+    clock.set_clock(place.case, START + 44 * DAY)
+    assert place.monitor() == ["2020-02-13T0000 (look with labels)"]
+    before, again = (finding for finding in findings("small") if finding.window == "2020-02-13T0000")
+    assert (before.look, again.look) == ("first", "labels")
+    assert again.causes == ["performance"], told(again)
+    assert again.performance.labelled == 600
+    assert again.drift == before.drift
+    assert "window 2020-02-13T0000: look with labels" in describe(again)
+    assert again.service.kpis["cost"].value == 5.0
+    assert (again.new_labels, before.new_labels) == (600, 0)
+    assert again.false_alarm_rate < before.false_alarm_rate
+    asked = [event for event in place.events if event["payload"]["look"] == "labels"]
+    assert [(event["event"], event["payload"]["until"][:10]) for event in asked] == [("slipway.performance", "2020-03-21")]
+    assert place.monitor() == []
+    place.week(7)
+    assert place.monitor() == ["2020-03-19T0000", "2020-03-26T0000"]
+    assert findings("small")[-1].alarms["performance"].since == "2020-02-13T0000"  # no label has said that it is over
+
+
+def test_each_version_is_judged_on_its_own_rows_by_its_own_contract(place):
+    """The second version takes columns `time` and `target`, which the first's records lack and the log has its own of."""
+    place.week(0, until=0.4)
+    place.week(0, version="2", begin=0.4)
+    place.serving = "2"
+    place.monitor()
+    (full,) = findings("small")
+    groups = {group.version: group for group in full.groups}
+    assert set(groups) == {"1", "2"}
+    assert set(groups["1"].drift.columns) == {"a", "b", "c"}
+    assert set(groups["2"].drift.columns) == {"a", "b", "c", "time", "target"}
+    assert full.version == "2"
+    assert full.drift == groups["2"].drift
+    assert [group.rows for group in full.groups] == [240, 360]
+    assert "## Version 1" in describe(full)
+    assert "(version 2)" in told(full)
+
+
+def test_few_rows_of_a_version_beside_another_are_told_and_not_judged(place):
+    place.week(0, until=0.95)
+    place.week(0, version="2", begin=0.95)
+    place.serving = "2"
+    place.monitor()
+    (finding,) = findings("small")
+    assert [group.not_judged for group in finding.groups] == ["", "fewer than 50 rows beside another version"]
+    assert finding.version == "1"  # the latest that can be judged
+    assert "Not judged: fewer than 50 rows" in describe(finding)
+
+
+def test_an_outage_is_a_finding_told_once_and_never_looked_at_again(place):
+    monitoring = place.case.monitoring
+    rules = {"targets": [KpiTarget(kpi="requests_per_hour", at_least=1)]}
+    place.case = place.case.model_copy(update={"monitoring": monitoring.model_copy(update=rules)})
+    place.week(0)
+    clock.set_clock(place.case, START + 21 * DAY)
+    place.monitor()
+    empty = [finding for finding in findings("small") if finding.rows == 0]
+    assert len(empty) == 2
+    for finding in empty:
+        assert finding.service.kpis["requests_per_hour"].value == 0
+        assert finding.causes == ["target"]
+        assert told(finding).startswith("no request came; target missed: requests_per_hour 0")
+        assert "no request came" in describe(finding)
+    assert place.monitor() == []
+
+
+def test_a_window_looked_at_again_counts_only_windows_before_it(place):
+    rules = place.case.monitoring.model_copy(update={"persistence": "2 of 2"})
+    place.case = place.case.model_copy(update={"monitoring": rules})
+    for number in range(3):
+        place.week(number, change=lambda frame: frame.assign(a=frame["a"] + 3))
+    drifted = place.monitor()
+    before = {finding.window: finding for finding in findings("small")}
+    assert all(before[name].drift.highest > 1 for name in drifted)
+    assert [before[name].drift.persists for name in drifted] == [False, True, True]
+    assert place.monitor(drifted[0]) == [drifted[0]]
+    again = next(finding for finding in findings("small") if finding.window == drifted[0])
+    assert again.model_copy(update={"service": before[drifted[0]].service}) == before[drifted[0]]
+
+
+def test_findings_of_an_earlier_form_are_read_and_what_cannot_be_read_is_told(place):
+    place.week(0)
+    names = place.monitor()
+    (finding,) = findings("small")
+    earlier = finding.model_dump(mode="json")
+    (group,) = earlier.pop("groups")
+    for added in ("look", "moment", "due", "labelled", "strays"):
+        earlier.pop(added)
+    path = finding_path("small", finding.window)
+    path.write_text(json.dumps({**earlier, "drift": group["drift"], "performance": group["performance"]}))
+    (read,) = [found for found in findings("small") if found.window == finding.window]
+    assert (read.drift, read.performance, read.title) == (finding.drift, finding.performance, names[0])
+    path.write_text("{}")
+    assert unreadable("small") == [path]
+    assert finding.window not in [found.window for found in findings("small")]
+    assert place.monitor() == []
+    assert place.monitor(finding.window) == [finding.window]
+    assert unreadable("small") == []
+
+
+def test_a_run_killed_before_the_finding_was_kept_tells_nothing_and_the_next_one_does(place, monkeypatch):
+    place.week(0)
+    keep = flows.monitor.keep_finding
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(flows.monitor, "keep_finding", killed)
+    with pytest.raises(KeyboardInterrupt):
+        place.monitor()
+    assert place.events == []
+    monkeypatch.setattr(flows.monitor, "keep_finding", keep)
+    names = place.monitor()
+    assert [event["payload"]["window"] for event in place.events] == names
