@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 
-Metric = Literal["roc_auc", "average_precision", "accuracy", "log_loss", "brier"]
+Metric = Literal["roc_auc", "average_precision", "accuracy", "precision", "recall", "f1", "log_loss", "brier"]
 Cause = Literal["drift", "performance", "estimate"]
 Season = Literal["hour", "weekday", "month"]
 HALF_LIFE = "half-life "
@@ -418,14 +418,31 @@ class Notify(Strict):
 
 
 class KpiTarget(Bound):
-    """What a number of the service or of the business must keep in every window.
+    """What a number of the service or of the business, or a metric of the model, must keep in every window.
 
     `kpi` is one that feedback carries (its mean counts), or of the service: `latency_p50` and `latency_p99` (milliseconds in
     the server), `requests_per_hour`, `refused` (share of requests that the contract refused), `unanswered` (share that got
-    no answer for another reason: overload, deadline, error).
+    no answer for another reason: overload, deadline, error). `metric` is one of the labels that have come, whatever the
+    calibrated floor of `promotion.metric` is: a number that was promised to somebody.
     """
 
-    kpi: str = Field(pattern=r"^[a-z_][a-z0-9_]{0,39}$")
+    kpi: str | None = Field(None, pattern=r"^[a-z_][a-z0-9_]{0,39}$")
+    metric: Metric | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called; no KPI of feedback has a space in its name.
+
+        >>> KpiTarget(metric="f1", at_least=0.6).name
+        'metric f1'
+        """
+        return self.kpi or f"metric {self.metric}"
+
+    @model_validator(mode="after")
+    def _one_number(self) -> KpiTarget:
+        if (self.kpi is None) == (self.metric is None):
+            raise ValueError("give one of 'kpi' and 'metric'")
+        return self
 
 
 class Monitoring(Strict):
@@ -459,7 +476,7 @@ class Monitoring(Strict):
             length_of(self.window)
         if self.needed[0] > self.needed[1]:
             raise ValueError(f"'persistence' {self.persistence!r} can never be; write for example '2 of 3'")
-        names = [target.kpi for target in self.targets]
+        names = [target.name for target in self.targets]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"'targets': {twice[0]!r} has two; give it one bound")
         return self

@@ -1,7 +1,8 @@
-"""Service: latency, throughput, what was refused, and every number that feedback carries, against their targets."""
+"""Service: latency, throughput, what was refused, what feedback carries and metrics that were promised, against targets."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from configs.schema import KpiTarget, UseCase
 from serving.model import SERVICE_KPIS
 from serving.refusals import CONTRACT
 from tasks.metrics import day_blocks, resamples
+from tasks.monitoring.estimate import resampled_score
+from tasks.monitoring.labels import label_weights
 from tasks.monitoring.null import OTHER_SHARE, quantile
 from tasks.values import KPI, Kpi, Service, Window
 
@@ -20,7 +23,7 @@ HOUR = np.timedelta64(1, "h")
 
 @task
 def measure_service(use_case: UseCase, window: Window) -> Service:
-    """The KPIs of a window. What no feedback carried yet is not among them, and no target of it is missed."""
+    """The KPIs of a window, and the metrics that have a target. What nothing says yet is not among them, nor missed."""
     import pandas as pd
 
     rows, targets = pd.read_parquet(window.path), use_case.monitoring.targets
@@ -30,9 +33,10 @@ def measure_service(use_case: UseCase, window: Window) -> Service:
         if name.startswith(KPI)
     }
     kpis |= {name: (Kpi(value=value, rows=len(rows)), 0.0, 1) for name, value in counted(window, rows).items()}
+    kpis |= promised(window, targets, use_case.monitoring.min_labels)
     rate = use_case.monitoring.false_alarm_rate * OTHER_SHARE / max(len(targets), 1)
     # What the service counts itself was judged by the first look; only feedback has brought more since.
-    wanted = {target.kpi: target for target in targets if window.look == "first" or target.kpi not in SERVICE_KPIS}
+    wanted = {target.name: target for target in targets if window.look == "first" or target.name not in SERVICE_KPIS}
     for name in set(wanted) - set(kpis):
         get_run_logger().warning("Target of %s not judged: nothing in window %s says it", name, window.name)
     judged = {name: _judged(kpi, error, days, wanted.get(name), rate) for name, (kpi, error, days) in kpis.items()}
@@ -66,16 +70,46 @@ def _length(window: Window, rows: Any) -> np.timedelta64:
 def _mean(known: Any, name: str) -> tuple[Kpi, float, int]:
     """The mean, its standard error by resampling whole days, and on how many days that rests."""
     values = known[name].to_numpy(dtype=np.float64)
-    blocks = day_blocks(known["time"].to_numpy(), len(values))
+    return resampled(known["time"].to_numpy(), lambda rows: float(values[rows].mean()))
+
+
+def promised(window: Window, targets: list[KpiTarget], least: int) -> dict[str, tuple[Kpi, float, int]]:
+    """The metrics that have a target, of at least so many labels, weighted as those of the performance are.
+
+    Whichever version answered: what was promised to somebody is promised of the use case.
+    """
+    import pandas as pd
+
+    wanted = {target.name: target.metric for target in targets if target.metric}
+    if not wanted or not window.judged:
+        return {}
+    parts = [pd.read_parquet(part.path, columns=["time", "target", "probability"]) for part in window.judged]
+    rows = pd.concat(parts, ignore_index=True)
+    labelled = rows["target"].notna().to_numpy()
+    if labelled.sum() < least:
+        return {}
+    weight = label_weights(rows["probability"].to_numpy(), labelled)[labelled]
+    known = rows[labelled]
+    truth, times = known["target"].to_numpy(dtype=np.float64), known["time"].to_numpy()
+    scores = {
+        name: resampled_score(metric, truth, known["probability"].to_numpy(), weight) for name, metric in wanted.items()
+    }
+    defined = {name: scored for name, scored in scores.items() if not np.isnan(scored(np.arange(len(truth))))}
+    return {name: resampled(times, scored) for name, scored in defined.items()}
+
+
+def resampled(times: np.ndarray, statistic: Callable[[np.ndarray], float]) -> tuple[Kpi, float, int]:
+    """A statistic of row numbers, its standard error by resampling whole days, and on how many days that rests."""
+    blocks = day_blocks(times, len(times))
     days = len(np.unique(blocks))
     if days == 1:  # within one day rows are all there is
-        blocks, days = np.arange(len(values)), len(values)
-    value = float(values.mean())
+        blocks, days = np.arange(len(times)), len(times)
+    value = statistic(np.arange(len(times)))
     if days == 1:
         return Kpi(value=value, rows=1), np.inf, days  # one row proves nothing
-    error = float(np.std([values[rows].mean() for rows in resamples(blocks, RESAMPLES, days, seed=0)]))
+    error = float(np.nanstd([statistic(rows) for rows in resamples(blocks, RESAMPLES, days, seed=0)]))
     half = error * quantile((1 + LEVEL) / 2, days - 1)
-    return Kpi(value=value, lower=value - half, upper=value + half, rows=len(values)), error, days
+    return Kpi(value=value, lower=value - half, upper=value + half, rows=len(times)), error, days
 
 
 def _judged(kpi: Kpi, error: float, days: int, target: KpiTarget | None, rate: float) -> Kpi:

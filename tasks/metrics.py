@@ -7,15 +7,18 @@ from collections.abc import Iterator
 import numpy as np
 
 LOWER_IS_BETTER = frozenset({"log_loss", "brier"})
+OF_ANSWERS = frozenset({"precision", "recall", "f1"})  # at a probability of a half
 
 
 def score(metric: str, target: np.ndarray, probability: np.ndarray) -> float:
     """A metric of 0/1 targets and the positive class's probabilities, both of shape (rows,).
 
-    NaN where it is not defined: ranking metrics need both classes.
+    NaN where it is not defined: ranking metrics need both classes, precision a positive answer, recall a positive row.
 
     >>> score("roc_auc", np.array([0, 1, 1]), np.array([0.2, 0.6, 0.9]))
     1.0
+    >>> score("precision", np.array([0, 1, 1]), np.array([0.7, 0.6, 0.1]))
+    0.5
     >>> score("brier", np.array([0, 1]), np.array([0.5, 0.5]))
     0.25
     """
@@ -27,11 +30,24 @@ def score(metric: str, target: np.ndarray, probability: np.ndarray) -> float:
         return roc_auc(target, probability)
     if metric == "accuracy":
         return float(((probability >= 0.5) == target).mean())
+    if metric in OF_ANSWERS:
+        answered, positive = probability >= 0.5, target == 1
+        return of_answers(metric, float((answered & positive).sum()), float(answered.sum()), float(positive.sum()))
     if metric == "brier":
         return float(((probability - target) ** 2).mean())
     if metric == "log_loss":
         return float(m.log_loss(target, probability.astype(np.float64), labels=[0, 1]))
     return float(m.average_precision_score(target, probability))
+
+
+def of_answers(metric: str, hits: float, answered: float, positive: float) -> float:
+    """Precision, recall or F1 of the positive class: rows answered so that are, rows answered so, rows that are.
+
+    >>> of_answers("f1", 3, 4, 8), of_answers("precision", 0, 0, 8)
+    (0.5, nan)
+    """
+    whole = {"precision": answered, "recall": positive, "f1": (answered + positive) / 2}[metric]
+    return hits / whole if whole > 0 else float("nan")
 
 
 def roc_auc(target: np.ndarray, probability: np.ndarray) -> float:

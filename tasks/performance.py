@@ -16,13 +16,13 @@ from tasks.metrics import LOWER_IS_BETTER, day_blocks, gain, resamples, score
 from tasks.monitoring.errors import errors_rose
 from tasks.monitoring.estimate import Estimator, expected_score, resampled_score
 from tasks.monitoring.floor import Interval, higher, raised
+from tasks.monitoring.labels import label_weights
 from tasks.monitoring.null import OTHER_SHARE, widening
 from tasks.reference import holdout_of
 from tasks.slices import by_slice
 from tasks.values import FEATURE, Answers, BundleRef, Performance, Slice, Window
 
 RESAMPLES, LEVEL = 400, 0.95
-STRATA = 10
 
 
 @task
@@ -131,21 +131,6 @@ def _rose(known: Any, target: np.ndarray, probability: np.ndarray, level: float)
     now = (known["probability"] - known["target"].astype(float)).to_numpy() ** 2
     rows = errors_rose((probability - target) ** 2, now, level)
     return {name: f"{known['time'].iloc[row]:%Y-%m-%d %H:%M}" for name, row in rows.items()}
-
-
-def label_weights(probability: np.ndarray, labelled: np.ndarray) -> np.ndarray:
-    """Weights (rows,) by which the labelled rows stand for all, where labels came for some scores more than for others.
-
-    Post-stratification by deciles of the score (Holt & Smith, 1979).
-
-    >>> label_weights(np.array([0.1] * 4 + [0.9] * 4), np.array([True, True, True, True, True, True, False, False])).tolist()
-    [1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0]
-    """
-    edges = np.unique(np.quantile(probability, np.linspace(0, 1, STRATA + 1)[1:-1], method="lower"))
-    stratum = np.searchsorted(edges, probability, side="left")
-    rows = np.bincount(stratum, minlength=len(edges) + 1)
-    known = np.bincount(stratum, weights=labelled, minlength=len(edges) + 1)
-    return (rows / np.maximum(known, 1))[stratum]
 
 
 def bound(metric: str, values: Any, rate: float, observations: int) -> float:

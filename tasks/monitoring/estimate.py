@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.metrics import resamples
+from tasks.metrics import OF_ANSWERS, of_answers, resamples
 from tasks.monitoring.null import widening
 
 ISOTONIC_ROWS = 1000  # with fewer, two parameters (Platt, 1999) are all that can be learned
@@ -23,7 +23,7 @@ RESAMPLES = 200
 def expected_score(metric: str, chance: np.ndarray, probability: np.ndarray, weight: np.ndarray | None = None) -> float:
     """A metric where a row is positive with that `chance`; all of shape (rows,). With chances of 0 and 1 the plain metric.
 
-    NaN where it is not defined: ranking metrics need something of both classes.
+    NaN where it is not defined, as `score` has it. Of a ratio (precision, F1) it is the ratio of expectations.
 
     >>> expected_score("roc_auc", np.array([0.0, 1.0, 1.0]), np.array([0.2, 0.6, 0.9]))
     1.0
@@ -36,6 +36,9 @@ def expected_score(metric: str, chance: np.ndarray, probability: np.ndarray, wei
         if positive.sum() <= 0 or negative.sum() <= 0:
             return float("nan")
         return _ranking(metric, positive, negative, probability)
+    if metric in OF_ANSWERS:
+        answered = probability >= 0.5
+        return of_answers(metric, float(positive[answered].sum()), float(weight[answered].sum()), float(positive.sum()))
     probability = probability.astype(np.float64)
     if metric == "accuracy":
         loss = np.where(probability >= 0.5, positive, negative)
