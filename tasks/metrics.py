@@ -53,17 +53,15 @@ def of_answers(metric: str, hits: float, answered: float, positive: float) -> fl
 def roc_auc(target: np.ndarray, probability: np.ndarray) -> float:
     """Area under the ROC curve as the Mann-Whitney statistic, ties counted half.
 
-    Equal to scikit-learn's to rounding and several times faster, which resampling feels. Hanley & McNeil (1982).
+    Equal to scikit-learn's to rounding and many times faster, which resampling feels. Hanley & McNeil (1982).
 
     >>> roc_auc(np.array([0, 1, 0, 1]), np.array([0.1, 0.1, 0.2, 0.9]))
     0.625
     """
-    from scipy.stats import rankdata
-
     positive = target == 1
-    count = int(positive.sum())
-    ranks = rankdata(probability)[positive].sum()
-    return float((ranks - count * (count + 1) / 2) / (count * (len(target) - count)))
+    low, high = np.sort(probability[~positive]), np.sort(probability[positive])
+    twice = np.searchsorted(low, high, "left").sum() + np.searchsorted(low, high, "right").sum()
+    return float(twice / 2 / (len(low) * len(high)))
 
 
 def gain(metric: str, new: float, old: float) -> float:
@@ -84,10 +82,11 @@ def resamples(blocks: np.ndarray, times: int, draws: int, seed: int) -> Iterator
     _, inverse = np.unique(blocks, return_inverse=True)
     order = np.argsort(inverse, kind="stable")
     members = np.split(order, np.cumsum(np.bincount(inverse))[:-1])
+    alone = len(members) == len(order)  # each row a block of its own: the same draws without joining them
     generator = np.random.default_rng(seed)
     for _ in range(times):
         chosen = generator.integers(0, len(members), draws)
-        yield np.concatenate([members[block] for block in chosen])
+        yield order[chosen] if alone else np.concatenate([members[block] for block in chosen])
 
 
 def day_blocks(times: np.ndarray | None, rows: int) -> np.ndarray:
