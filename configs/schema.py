@@ -57,9 +57,9 @@ def parse_bytes(text: Any) -> Any:
 
 
 def parse_time(value: Any) -> Any:
-    """A date or ISO 8601 time as an aware datetime; without an offset it is taken as UTC.
+    """A date or ISO 8601 time as a datetime in UTC; one without an offset is taken as UTC.
 
-    >>> parse_time("2013-03-01")
+    >>> parse_time("2013-03-01T02:00+02:00")
     datetime.datetime(2013, 3, 1, 0, 0, tzinfo=datetime.timezone.utc)
     """
     if value is None:
@@ -68,7 +68,7 @@ def parse_time(value: Any) -> Any:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     except ValueError:
         raise ValueError(f"{value!r} is not a time; write for example '2013-03-01' or '2013-03-01T12:00'") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
@@ -265,7 +265,7 @@ class Evaluation(Strict):
 
 
 class Promotion(Strict):
-    """When a challenger replaces the champion: better on the newest labelled rows with this confidence."""
+    """When a challenger replaces the champion: better, with this confidence, on labelled rows that neither learned from."""
 
     metric: Metric = "roc_auc"
     confidence: float = Field(0.95, gt=0.5, lt=1)
@@ -486,8 +486,8 @@ class Retraining(Strict):
     """Which findings of the monitoring start a retraining, and how often one may. Cron schedules stand in `prefect.yaml`.
 
     `new_labels` starts one when so many labels have come since the champion learned. Between two retrainings that findings
-    or labels started lies at least `cooldown`, doubled for each challenger in a row that lost;
-    in any seven days there are at most `budget`. A person or a schedule is not held back.
+    or labels started lies at least `cooldown`, doubled for each challenger in a row that did
+    not come to serve; in any seven days there are at most `budget`. A person or a schedule is not held back.
     """
 
     on: list[Cause] = []

@@ -78,7 +78,7 @@ def deploys(case: UseCase) -> Table:
     for entry in read_history(case.name):
         if entry["what"] == "deploy":
             table.add_row(entry.get("until", "")[:10], entry["version"], f"serves on {entry['target']}", entry["reason"])
-        elif entry["what"] == "verdict" and not entry["better"]:
+        elif entry["what"] == "verdict" and not entry.get("promoted", entry["better"]):
             table.add_row(
                 entry.get("until", "")[:10], entry["version"], "not deployed", f"{entry['cause']}: {entry['reason']}"
             )

@@ -53,31 +53,31 @@ def build(use_case: UseCase, until: datetime | None) -> Challenger:
 
     chosen = chosen_recipe(use_case, parts, contract)
     use_case = chosen.fixed(use_case)
-    candidate = train(snapshot, parts.cut, contract, chosen.recipe)
+    candidate = train(snapshot, parts.learn, contract, chosen.recipe)
     evaluation = evaluate(use_case, parts, contract, candidate)
-    final = train(snapshot, snapshot.rows, contract, chosen.recipe) if use_case.split.refit else candidate
+    final = train(snapshot, parts.final, contract, chosen.recipe)
 
     onnx = convert(parts, contract, use_case.features, final)
     onnx = choose_variant(parts, contract, use_case.features, onnx)
-    origin = lineage(use_case, snapshot, until, contract, onnx, chosen.reason)
+    origin = lineage(use_case, parts, until, contract, onnx, chosen.reason)
     packed = sign(bundle(use_case, snapshot, contract, onnx, evaluation, origin))
     version = register(use_case, packed, onnx, evaluation)
     return Challenger(version, parts, contract, evaluation)
 
 
 def roll_out(use_case: UseCase, version: Version, reason: str, began: int | None = None) -> Release:
-    """Containerize, publish, rehearse, bring up beside the champion, test, switch, take the old one down.
+    """Containerize, rehearse, publish, bring up beside the champion, test, switch, take the old one down.
 
     `began` is the epoch in which the run began: a rollback since then keeps it from switching.
     """
     began = epoch(use_case.name) if began is None else began
     with unless_fenced(use_case.name, began):
         image = containerize(use_case, version)
-        image = publish(use_case, image)
         wanted = describe(use_case, version, image)
         plan(wanted)
         if not passed_before(use_case, wanted):
             rehearse(use_case, version, image, wanted)
+        publish(use_case, image)
         release = bring_up(wanted)
         contract_gate(release, version)
         switch(version, release, reason, began)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from prefect import flow
 
 from configs.load import load_use_case
+from configs.schema import Moment
 from flows.chain import build, roll_out
 from tasks.clock import current_time
 from tasks.lock import one_at_a_time
 
 
 @flow(name="release", flow_run_name="release-{use_case}")
-def release(use_case: str = "flights", until: datetime | None = None, reason: str = "released by a person") -> str:
+def release(use_case: str = "flights", until: Moment | None = None, reason: str = "released by a person") -> str:
     """Train, test and deploy a use case, and send it the traffic.
 
     Args:

@@ -30,7 +30,6 @@ def reproduce(use_case: str = "flights", version: str = "1") -> str:
 
     contract = derive_contract.with_options(refresh_cache=True)(case, snapshot)
     parts = split.with_options(refresh_cache=True)(case, snapshot)
-    rows = snapshot.rows if case.split.refit else parts.cut
-    model = train.with_options(refresh_cache=True)(snapshot, rows, contract, case.recipe)
+    model = train.with_options(refresh_cache=True)(snapshot, parts.final, contract, case.recipe)
     onnx = convert.with_options(refresh_cache=True)(parts, contract, case.features, model)
     return compare_onnx(original, rebuilt(onnx, original.tags.get("variant", CONVERTED)))

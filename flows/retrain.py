@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from prefect import flow
 
 from configs.load import load_use_case
+from configs.schema import Moment
 from flows.chain import build, roll_out
 from tasks.clock import current_time
-from tasks.compare import compare, keep_champion
+from tasks.compare import compare
 from tasks.evaluate import GateFailed
 from tasks.lock import one_at_a_time
 from tasks.may_retrain import may_retrain
 from tasks.registry import champion
+from tasks.verdicts import keep_champion, told
 
 
 @flow(name="retrain", flow_run_name="retrain-{use_case}-{cause}")
-def retrain(use_case: str = "flights", until: datetime | None = None, cause: str = "a person") -> str:
-    """Build a challenger, compare it with the champion on the newest labelled rows, and switch only if it is better.
+def retrain(use_case: str = "flights", until: Moment | None = None, cause: str = "a person") -> str:
+    """Build a challenger, compare it with the champion on rows that neither has learned from, and switch if it is better.
 
-    Where drift is the cause, being no worse is enough.
+    Where drift is the cause, being no worse is enough. Where there are too few such rows, the champion stays.
 
     Args:
         use_case: A name in `configs/`.
@@ -41,6 +41,7 @@ def retrain(use_case: str = "flights", until: datetime | None = None, cause: str
         except GateFailed as failure:
             return keep_champion(case, serving, until, cause, str(failure))
         verdict = compare(case, serving, challenger.version, challenger.evaluation, challenger.split, cause)
-        if verdict.better:
-            roll_out(case, challenger.version, f"{cause}: {verdict.reason}", began)
+        with told(case, serving, challenger.version, cause, verdict):
+            if verdict.better:
+                roll_out(case, challenger.version, f"{cause}: {verdict.reason}", began)
     return verdict.reason

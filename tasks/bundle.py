@@ -55,7 +55,9 @@ def model_card(use_case: UseCase, snapshot: Snapshot, evaluation: Evaluation, li
     gates = "\n".join(
         f"| {gate.where} | {gate.metric} | {gate.value:.4f} | {gate.bound} | {gate.rows:,} |" for gate in evaluation.gates
     )
-    judged = "fitted without these rows; the model in this bundle was then refitted with them" * use_case.split.refit
+    trained = f"{lineage['learned_rows']:,} of {snapshot.rows:,} rows, snapshot `{snapshot.digest}`"
+    refitted = use_case.split.refit and use_case.source.time_column is not None
+    judged = "fitted without these rows; the model in this bundle was then refitted with them" * refitted
     return f"""# {use_case.name}
 
 {use_case.description}
@@ -63,11 +65,11 @@ def model_card(use_case: UseCase, snapshot: Snapshot, evaluation: Evaluation, li
 - **Answers**: `{use_case.target.column}`; the positive class is `{use_case.target.positive}`
 - **Model**: `{use_case.model.estimator}` {use_case.model.parameters}, seed {use_case.model.seed}
 - **Recipe**: learned from history `{use_case.training.history[0]}`{f"; {lineage['recipe']}" if lineage["recipe"] else ""}
-- **Trained on**: {snapshot.rows:,} rows, snapshot `{snapshot.digest}`, known until {lineage["until"] or "now"}
+- **Trained on**: {trained}, known until {lineage["until"] or "now"}
 - **Features**: {", ".join(f"`{name}`" for name in use_case.features.all)}
 - **Configuration**: `{lineage["configuration_digest"]}`, commit `{lineage["git_commit"]}`, lock `{lineage["lock"]}`
 
-## Measured on the newest rows, held out{f" ({judged})" if judged else ""}
+## Measured on rows that were held out{f" ({judged})" if judged else ""}
 
 | metric | value |
 |---|---|

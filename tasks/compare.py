@@ -1,22 +1,21 @@
-"""Compare: champion against challenger on the same newest labelled rows, which neither has learned from."""
+"""Compare: champion against challenger on labelled rows that neither has learned from."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Callable
 
 import numpy as np
 from prefect import get_run_logger, task
-from prefect.artifacts import create_markdown_artifact
 
 from configs.schema import UseCase
 from serving.bundle import read_bundle
 from serving.scoring import Scorer
+from tasks.enough import too_little
 from tasks.frames import encode, model_input, read_rows
-from tasks.history import record
 from tasks.metrics import day_blocks, gain, resamples, score
 from tasks.monitoring.null import quantile
-from tasks.registry import registry
-from tasks.slices import by_slice, slices_table
+from tasks.slices import by_slice
+from tasks.unseen import unseen_rows
 from tasks.values import Comparison, Evaluation, Slice, Split, Version
 
 RESAMPLES = 500
@@ -26,11 +25,11 @@ RESAMPLES = 500
 def compare(
     use_case: UseCase, champion: Version | None, challenger: Version, evaluation: Evaluation, split: Split, cause: str
 ) -> Comparison:
-    """Decide whether the challenger is better, and keep the reason either way.
+    """Decide whether the challenger is better.
 
-    Both are scored on the holdout; the difference is resampled by whole days (paired). The challenger is judged by the
-    candidate that was fitted without these rows; `evaluation.scores` holds its answers. A slice that is shown to lose more
-    than `monitoring.tolerance` keeps the champion.
+    Both are scored on those rows of the holdout that the champion has not learned from either; the difference is resampled
+    by whole days (paired). The challenger is judged by the candidate that was fitted without the holdout, whose answers
+    `evaluation.scores` holds. A slice that is shown to lose more than `monitoring.tolerance` keeps the champion.
     """
     if champion is None:
         comparison = Comparison(better=True, reason="there is no champion yet")
@@ -38,68 +37,42 @@ def compare(
         comparison = Comparison(better=False, reason="nothing new: the same bundle")
     else:
         comparison = measure(use_case, champion, evaluation, split, cause)
-    known, against = challenger.tags.get("until", ""), champion.version if champion else ""
-    _keep(use_case, cause, known, against, challenger.version, comparison)
-    client = registry()
-    client.set_model_version_tag(use_case.name, challenger.version, "verdict", comparison.reason)
-    client.set_model_version_tag(use_case.name, challenger.version, "cause", cause)
     get_run_logger().info("%s: %s", "Promote" if comparison.better else "Keep the champion", comparison.reason)
     return comparison
 
 
-@task
-def keep_champion(use_case: UseCase, champion: Version | None, until: datetime | None, cause: str, failure: str) -> str:
-    """The verdict on a candidate that failed a gate: nothing was built from it, and the champion stays."""
-    comparison = Comparison(better=False, reason=f"the candidate failed its gates: {failure}")
-    against = champion.version if champion else ""
-    _keep(use_case, cause, until.isoformat() if until else "", against, "", comparison)
-    get_run_logger().warning("Keep the champion: %s", comparison.reason)
-    return comparison.reason
-
-
-def _keep(use_case: UseCase, cause: str, until: str, against: str, version: str, comparison: Comparison) -> None:
-    """The verdict in the history and as an artifact of the run."""
-    details = comparison.model_dump(exclude={"reason"})
-    record(
-        use_case.name, "verdict", comparison.reason, cause=cause, until=until, against=against, version=version, **details
-    )
-    outcome = "Promoted" if comparison.better else "Kept the champion"
-    create_markdown_artifact(
-        key=f"verdict-{use_case.name}",
-        markdown=f"# {use_case.name}: {f'version {version}' if version else 'a candidate'} against {against or 'none'}\n\n"
-        f"Cause: {cause}. **{outcome}**: {comparison.reason}\n\n"
-        + slices_table(f"gain of {comparison.metric}", comparison.slices),
-    )
-
-
 def measure(use_case: UseCase, champion: Version, evaluation: Evaluation, split: Split, cause: str) -> Comparison:
-    """The verdict on the holdout, with its numbers."""
+    """The verdict on the rows of the holdout that the champion has not learned from, with its numbers."""
     import pandas as pd
 
     rule, slices = use_case.promotion, use_case.evaluation.slices
-    scores = pd.read_parquet(evaluation.scores_path)
-    target, ours = scores["target"].to_numpy(), scores["probability"].to_numpy()
     bundle = read_bundle(champion.bundle.path)
-    frame = read_rows(split.snapshot, split.cut, split.snapshot.rows)
-    encoded = encode(bundle.contract, frame)
-    theirs = Scorer(bundle.model).probabilities(model_input(encoded))[:, 1]
-    blocks = day_blocks(scores["time"].to_numpy() if "time" in scores else None, len(scores))
+    unseen = unseen_rows(use_case, bundle, split)
+    scores = pd.read_parquet(evaluation.scores_path)
+    days = day_blocks(scores["time"].to_numpy() if "time" in scores else None, len(scores))
+    if undecided := too_little(use_case, champion.version, unseen, days, scores["target"].to_numpy()):
+        return undecided
+    scores, blocks = scores[unseen.rows], days[unseen.rows]
+    target, ours = scores["target"].to_numpy(), scores["probability"].to_numpy()
+    frame = read_rows(split.snapshot, split.cut, split.snapshot.rows)[unseen.rows].reset_index(drop=True)
+    theirs = Scorer(bundle.model).probabilities(model_input(encode(bundle.contract, frame)))[:, 1]
 
     def gained(rows: np.ndarray) -> float:
         after, before = (score(rule.metric, target[rows], part[rows]) for part in (ours, theirs))
         return gain(rule.metric, after, before)
 
-    gains = [gained(rows) for rows in resamples(blocks, RESAMPLES, len(np.unique(blocks)), seed=0)]
     before, after = score(rule.metric, target, theirs), score(rule.metric, target, ours)
-    lower, difference = float(np.nanquantile(gains, 1 - rule.confidence)), gain(rule.metric, after, before)
+    difference = gain(rule.metric, after, before)
+    lower = difference - slack(blocks, gained, rule.confidence)
     better, told = judged(lower, use_case.monitoring.tolerance if "drift" in cause else 0.0)
     parts = by_slice(frame, slices, target, blocks, gained) if slices else []
     if better and (worse := shown_worse(parts, use_case.monitoring.tolerance, 1 - rule.confidence)):
         better, told = False, f"{told}, but shown worse where {worse.where}: {worse.value:+.4f} on {worse.rows:,} rows"
     return Comparison(
         better=better,
-        reason=f"challenger {rule.metric} {after:.4f} against {before:.4f} on the newest {len(target):,} labelled rows; "
-        f"gain {difference:+.4f}, at least {lower:+.4f} with {rule.confidence:.0%} confidence: {told}",
+        reason=f"challenger {rule.metric} {after:.4f} against {before:.4f} on {len(target):,} labelled rows that neither "
+        f"has learned from{unseen.told}; gain {difference:+.4f}, at least {lower:+.4f} with {rule.confidence:.0%} "
+        f"confidence: {told}",
         metric=rule.metric,
         champion=before,
         challenger=after,
@@ -109,6 +82,17 @@ def measure(use_case: UseCase, champion: Version, evaluation: Evaluation, split:
         rows=len(target),
         slices=parts,
     )
+
+
+def slack(blocks: np.ndarray, statistic: Callable[[np.ndarray], float], confidence: float) -> float:
+    """How far below its measured value a statistic may lie, one-sided: its standard error times Student's t.
+
+    The error is that of resampled whole blocks. A bootstrap of n blocks has a variance too small by (n - 1) / n, and its
+    quantiles are the normal's whatever n is, so on a week its own percentiles claim too much (Efron & Tibshirani, 1993).
+    """
+    count = len(np.unique(blocks))
+    drawn = [statistic(rows) for rows in resamples(blocks, RESAMPLES, count, seed=0)]
+    return float(np.nanstd(drawn)) * (count / (count - 1)) ** 0.5 * quantile(confidence, count - 1)
 
 
 def shown_worse(slices: list[Slice], tolerance: float, rate: float) -> Slice | None:

@@ -9,6 +9,7 @@ import numpy as np
 from configs.schema import UseCase
 from tasks.frames import read_rows
 from tasks.metrics import gain
+from tasks.ripe import ripe_rows
 from tasks.values import Split
 
 LEAST_ROWS = 100
@@ -23,21 +24,21 @@ class Fold(NamedTuple):
 
 
 def forward_folds(use_case: UseCase, split: Split) -> list[Fold]:
-    """`training.folds` of them, the newest first, as long as the holdout or shorter; none of them sees the holdout.
+    """`training.folds` of them, the newest first, as long as the holdout or shorter; none of them sees the holdout,
+    or a label that came after it began.
 
     Without a time rows have no order, and each fold judges other ones. Empty where there are too few rows.
     Tashman, "Out-of-sample tests of forecasting accuracy" (2000).
     """
     number_of_folds, time = use_case.training.folds, use_case.source.time_column
-    length = min(split.snapshot.rows - split.cut, split.cut // (number_of_folds + 1))
+    length = min(split.snapshot.rows - split.cut, split.learn // (number_of_folds + 1))
     if length < LEAST_ROWS:
         return []
-    times = read_rows(split.snapshot, 0, split.cut, [time])[time].to_numpy() if time else None
+    times = read_rows(split.snapshot, 0, split.learn, [time])[time].to_numpy() if time else None
     folds = []
-    for stop in range(split.cut, split.cut - number_of_folds * length, -length):
-        start = known = stop - length
-        if times is not None:
-            known = int(np.searchsorted(times[:start], times[start] - np.timedelta64(use_case.source.label_delay), "right"))
+    for stop in range(split.learn, split.learn - number_of_folds * length, -length):
+        start = stop - length
+        known = start if times is None else ripe_rows(times, start, use_case.source.label_delay)
         folds.append(Fold(known, start, stop))
     return folds
 

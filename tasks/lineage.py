@@ -10,21 +10,26 @@ from typing import Any
 
 from configs.schema import UseCase
 from configs.settings import PROJECT
+from tasks.frames import read_rows
 from tasks.step import code_version
-from tasks.values import OnnxModel, Snapshot
+from tasks.values import OnnxModel, Split
 
 
 def lineage(
-    use_case: UseCase, snapshot: Snapshot, until: datetime | None, contract: str, onnx: OnnxModel, recipe: str = ""
+    use_case: UseCase, split: Split, until: datetime | None, contract: str, onnx: OnnxModel, recipe: str = ""
 ) -> dict[str, Any]:
     """What goes into a bundle's manifest. Nothing of the moment (no time, no run): the same inputs give the same bundle.
 
-    `recipe` says why this history and these parameters were taken, where there was a choice.
+    `recipe` says why this history and these parameters were taken, where there was a choice. `learned_rows` is how many of
+    the snapshot's first rows the model has seen, `learned_until` the time of the last of them.
     """
-    configuration = use_case.model_dump(mode="json")
+    configuration, time = use_case.model_dump(mode="json"), use_case.source.time_column
+    last = read_rows(split.snapshot, split.final - 1, split.final, [time])[time].iloc[0].isoformat() if time else ""
     return {
-        "snapshot": snapshot.digest,
-        "rows": snapshot.rows,
+        "snapshot": split.snapshot.digest,
+        "rows": split.snapshot.rows,
+        "learned_rows": split.final,
+        "learned_until": last,
         "until": until.isoformat() if until else "",
         "contract": contract,
         "onnx": onnx.digest,

@@ -1,4 +1,4 @@
-"""Whether a finding may start a retraining now: cooldown, back-off after challengers that lost, and a budget a week."""
+"""Whether a finding may start a retraining now: cooldown, back-off after challengers that did not serve, a budget a week."""
 
 from __future__ import annotations
 
@@ -33,9 +33,12 @@ def may_retrain(use_case: UseCase, until: datetime | None, cause: str) -> str | 
 def held_back(rules: Retraining, verdicts: list[dict[str, Any]], moment: datetime) -> str | None:
     """Why a retraining at that moment has to wait, by the verdicts so far, oldest first.
 
+    A challenger that was better and that a gate kept from serving has lost too. An undecided verdict is none: the next one
+    is due when there can be enough rows.
+
     >>> lost = {"until": "2013-05-01T00:00:00+00:00", "cause": "drift", "better": False}
     >>> held_back(Retraining(), [lost], datetime(2013, 5, 2, tzinfo=UTC))
-    'after 1 challenger in a row that lost, the next retraining is due on 2013-05-03 00:00'
+    'after 1 challenger in a row that did not come to serve, the next retraining is due on 2013-05-03 00:00'
     """
     started = [entry for entry in verdicts if any(entry["cause"].startswith(held) for held in HELD_BACK) and entry["until"]]
     if not started:
@@ -43,11 +46,14 @@ def held_back(rules: Retraining, verdicts: list[dict[str, Any]], moment: datetim
     moments = [datetime.fromisoformat(entry["until"]) for entry in started]
     if moments[-1] == moment:
         return f"this moment ({moment:%Y-%m-%d %H:%M}) has its verdict: {started[-1].get('reason', '')}"
-    lost = next((n for n, entry in enumerate(reversed(started)) if entry["better"]), len(started))
+    if (again := started[-1].get("again")) and moment < datetime.fromisoformat(again):
+        return f"the last verdict was undecided, and there are too few rows before {again[:16].replace('T', ' ')}"
+    decided = [entry.get("promoted", entry["better"]) for entry in started if not entry.get("undecided")]
+    lost = next((n for n, promoted in enumerate(reversed(decided)) if promoted), len(decided))
     due = moments[-1] + rules.cooldown * 2 ** min(lost, MOST_DOUBLINGS)
     if moment < due:
         why = (
-            f"after {lost} challenger{'s' * (lost > 1)} in a row that lost"
+            f"after {lost} challenger{'s' * (lost > 1)} in a row that did not come to serve"
             if lost
             else f"{rules.cooldown} after the last one"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,25 +13,28 @@ import duckdb
 
 from configs.errors import InputError, nearest
 from configs.schema import Replay, Source, UseCase
+from tasks.row_keys import row_keys
 
 
 def training_rows(use_case: UseCase, until: datetime | None) -> Any:
-    """The rows that may be learned from at `until`, as an Arrow table.
+    """The rows that may be learned from at `until`, or now, as an Arrow table.
 
-    Where rows have a time, their label must have arrived (`label_delay`) by then. Where they have none, they come in a
-    seeded random order, without the share that is replayed as live traffic. Rows without a label are left out.
+    Where rows have a time, their label must have arrived (`label_delay`) by then. Where they have none, they come in the
+    order of their keys, so that the last part of every snapshot holds the same rows, and without the share that is replayed
+    as live traffic. Rows without a label are left out.
     """
     rows = read_source(use_case)
     source, target = use_case.source, use_case.target.column
     rows = rows.filter(f'"{target}" is not null')
-    if source.time_column and until is not None:
-        moment = (until - source.label_delay).replace(tzinfo=None).isoformat()
-        rows = rows.filter(f"\"{source.time_column}\" < timestamp '{moment}'")
+    if source.time_column:
+        rows = rows.filter(f'"{source.time_column}" < {_moment((until or datetime.now(UTC)) - source.label_delay)}')
     table = _ordered(rows, source)
     if table.num_rows == 0:
         raise InputError(f"use case {use_case.name!r}: source has no row with a {target!r} before {until or 'now'}")
     if not source.time_column:
-        table = table.take(shuffled(table.num_rows, use_case.replay or Replay())[1])
+        if use_case.replay is not None:
+            table = table.take(shuffled(table.num_rows, use_case.replay)[1])
+        table = table.take(row_keys(table, table.column_names).argsort(kind="stable")[::-1])
     return table
 
 
@@ -41,10 +44,15 @@ def replay_rows(use_case: UseCase) -> Any:
         raise InputError(f"use case {use_case.name!r}: has no 'replay' section")
     rows = read_source(use_case)
     if use_case.replay.start is not None:
-        moment = use_case.replay.start.replace(tzinfo=None).isoformat()
-        return _ordered(rows.filter(f"\"{use_case.source.time_column}\" >= timestamp '{moment}'"), use_case.source)
+        later = rows.filter(f'"{use_case.source.time_column}" >= {_moment(use_case.replay.start)}')
+        return _ordered(later, use_case.source)
     table = _ordered(rows.filter(f'"{use_case.target.column}" is not null'), use_case.source)
     return table.take(shuffled(table.num_rows, use_case.replay)[0])
+
+
+def _moment(moment: datetime) -> str:
+    """A moment as SQL, in UTC as the rows are, whatever its offset."""
+    return f"timestamp '{moment.astimezone(UTC).replace(tzinfo=None).isoformat()}'"
 
 
 def shuffled(rows: int, replay: Replay) -> tuple[list[int], list[int]]:

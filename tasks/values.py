@@ -48,10 +48,15 @@ class Validation(Value):
 
 
 class Split(Value):
-    """Rows [0, cut) of a snapshot train, rows [cut, rows) are held out; `boundary` says where that is."""
+    """Rows [0, learn) of a snapshot train the candidate, rows [cut, rows) are held out; `boundary` says where that is.
+
+    Between them lie rows whose label was not known there yet. Rows [0, final) train the model that serves.
+    """
 
     snapshot: Snapshot
+    learn: int
     cut: int
+    final: int
     boundary: str
 
 
@@ -222,13 +227,16 @@ class Slice(Value):
 
 
 class Comparison(Value):
-    """A verdict: champion against challenger on the same newest labelled rows. No numbers where nothing was measured.
+    """A verdict: champion against challenger on labelled rows that neither has learned from.
 
-    `slices` has the gain of each.
+    No numbers where nothing was measured. `undecided`: there were too few such rows, and not before `again` (empty: nobody
+    knows) can there be enough. `slices` has the gain of each.
     """
 
     better: bool
     reason: str
+    undecided: bool = False
+    again: str = ""
     metric: str | None = None
     champion: float | None = None
     challenger: float | None = None

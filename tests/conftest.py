@@ -87,7 +87,7 @@ def chain(case, until=None):
     snapshot = ingest.fn(case, until)
     contract = derive_contract.fn(case, snapshot)
     parts = split.fn(case, snapshot)
-    fitted = train.fn(snapshot, parts.cut, contract, case.recipe)
+    fitted = train.fn(snapshot, parts.learn, contract, case.recipe)
     return snapshot, contract, parts, fitted
 
 
@@ -115,7 +115,7 @@ def built_bundle(tmp_path_factory):
         snapshot, contract, parts, fitted = chain(case)
         evaluation = tasks.evaluate.evaluate.fn(case, parts, contract, fitted)
         onnx = convert.fn(parts, contract, case.features, fitted)
-        built = bundle.fn(case, snapshot, contract, onnx, evaluation, lineage(case, snapshot, None, contract, onnx))
+        built = bundle.fn(case, snapshot, contract, onnx, evaluation, lineage(case, parts, None, contract, onnx))
         return built.path, snapshot.path, fitted.path
 
 

@@ -126,7 +126,7 @@ def test_retraining_waits_longer_after_each_challenger_that_lost():
     for lost, days in ((1, 4), (2, 8), (3, 16)):
         verdicts = [verdict(day) for day in range(lost)]
         last = START + timedelta(days=lost - 1)
-        assert "in a row that lost" in held_back(rules, verdicts, last + timedelta(days=days - 1))
+        assert "in a row that did not come to serve" in held_back(rules, verdicts, last + timedelta(days=days - 1))
         assert held_back(rules, verdicts, last + timedelta(days=days)) is None
     won = [verdict(0), verdict(1), verdict(2, better=True)]
     assert "after the last one" in held_back(rules, won, START + timedelta(days=3))

@@ -49,9 +49,9 @@ def test_folds_lie_before_the_holdout_and_know_only_labels_that_had_come(timed):
     times = read_rows(snapshot, 0, snapshot.rows, ["at"])["at"]
     folds = forward_folds(case, parts)
     assert len(folds) == 4
-    assert folds[0].stop == parts.cut
+    assert folds[0].stop == parts.learn
     for fold in folds:
-        assert 0 < fold.learn <= fold.start < fold.stop <= parts.cut
+        assert 0 < fold.learn <= fold.start < fold.stop <= parts.learn
         assert times[fold.learn - 1] + pd.Timedelta(days=2) <= times[fold.start]
         assert fold.learn == fold.start - 60 or times[fold.learn] + pd.Timedelta(days=2) > times[fold.start]
 
