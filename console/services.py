@@ -361,10 +361,10 @@ def _port_of(service: Service) -> int:
 def _deploy(say: Callable[[str], None]) -> None:
     """Register the deployments, unless this server has just these already."""
     from console.pool import make_pool
-    from tasks.step import code_version
+    from tasks.code import CODE
 
     text = (PROJECT / "prefect.yaml").read_text()
-    mark, wanted = home() / "prefect" / "deployed", f"{pool()}\n{code_version()}\n{PROJECT}\n{text}"
+    mark, wanted = home() / "prefect" / "deployed", f"{pool()}\n{CODE.digest(*CODE.sources)}\n{PROJECT}\n{text}"
     if mark.exists() and mark.read_text() == wanted:
         return
     say("Registering the deployments of prefect.yaml")

@@ -67,7 +67,7 @@ def model_card(use_case: UseCase, snapshot: Snapshot, evaluation: Evaluation, li
 - **Recipe**: learned from history `{use_case.training.history[0]}`{f"; {lineage['recipe']}" if lineage["recipe"] else ""}
 - **Trained on**: {trained}, known until {lineage["until"] or "now"}
 - **Features**: {", ".join(f"`{name}`" for name in use_case.features.all)}
-- **Configuration**: `{lineage["configuration_digest"]}`, commit `{lineage["git_commit"]}`, lock `{lineage["lock"]}`
+- **Configuration**: `{lineage["configuration_digest"]}`; commit, code and packages stand with the version in the registry
 
 ## Measured on rows that were held out{f" ({judged})" if judged else ""}
 

@@ -9,6 +9,7 @@ from prefect.runtime import flow_run
 
 from configs.schema import UseCase
 from serving.bundle import read_bundle
+from tasks.provenance import provenance
 from tasks.registry import CHALLENGER, as_version, champion, registry
 from tasks.values import BundleRef, Evaluation, OnnxModel, Version
 
@@ -42,6 +43,7 @@ def _create(use_case: UseCase, bundle: BundleRef, onnx: OnnxModel, evaluation: E
     contents = read_bundle(bundle.path)
     tags = {
         **{key: value for key, value in contents.manifest.lineage.items() if isinstance(value, str)},
+        **provenance(),
         "bundle": bundle.digest,
         "golden": onnx.golden,
         "flow_run": flow_run.get_id() or "",

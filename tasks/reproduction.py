@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 
 from prefect import get_run_logger, task
 
 from configs.errors import CheckFailed
 from configs.schema import UseCase
-from configs.settings import PROJECT
 from serving.bundle import read_bundle
-from tasks.lineage import git_commit
+from tasks.provenance import provenance
 from tasks.source import training_rows
-from tasks.step import code_version
 from tasks.values import OnnxModel, Snapshot, Version, put_parquet
 
 
@@ -45,10 +42,12 @@ def compare_onnx(version: Version, rebuilt: OnnxModel) -> str:
     Raises:
         NotReproduced: with the first difference, and what else differs from the record.
     """
-    recorded = read_bundle(version.bundle.path).manifest.lineage
-    lock = hashlib.sha256((PROJECT / "requirements.lock").read_bytes()).hexdigest()
-    now = {"git_commit": git_commit(), "code": code_version(), "lock": lock}
-    others = [f"{name} was {recorded[name]}, is {now[name]}" for name in now if recorded[name] != now[name]]
+    recorded, before = read_bundle(version.bundle.path).manifest.lineage, version.tags
+    others = [
+        f"{name} was {before.get(name, 'not recorded')}, is {now}"
+        for name, now in provenance().items()
+        if before.get(name) != now
+    ]
     for other in others:
         get_run_logger().warning("Differs from the record: %s", other)
     if rebuilt.digest == recorded["onnx"]:
@@ -57,5 +56,5 @@ def compare_onnx(version: Version, rebuilt: OnnxModel) -> str:
     first = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
     raise NotReproduced(
         f"{version.use_case} version {version.version}: ONNX differs from byte {first} on ({len(old)} and {len(new)} bytes; "
-        f"SHA-256 {recorded['onnx']} and {rebuilt.digest}); {'; '.join(others) or 'code, commit and lock are the same'}"
+        f"SHA-256 {recorded['onnx']} and {rebuilt.digest}); {'; '.join(others) or 'commit, code and packages are the same'}"
     )

@@ -1,12 +1,12 @@
 """What makes a task resumable: its result is kept under the hash of its inputs and of the code that made it.
 
 A run that was killed and is started again finds every finished step by content, whatever run made it, and goes on behind
-it: nothing is trained twice. Inputs are small values (digests, configuration), so the key is cheap and exact.
+it: nothing is trained twice. Inputs are small values (digests, configuration), so the key is cheap and exact. The code is
+that of the step's module and of what it imports, so an edited gate trains nothing again.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from prefect.context import TaskRunContext
 from prefect.serializers import JSONSerializer
 from pydantic_core import to_jsonable_python
 
-from configs.settings import PROJECT
+from tasks.code import CODE, ENVIRONMENT
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,17 +30,8 @@ def step(function: Callable[P, R]) -> Task[P, R]:
 
 
 def content_key(context: TaskRunContext, inputs: dict[str, Any]) -> str:
-    """`NAME-SHA256` over the inputs' canonical JSON, the code and the lock."""
+    """`NAME-SHA256` over the inputs' canonical JSON, the code that the step runs, Python and the installed packages."""
     canonical = json.dumps(to_jsonable_python(inputs), sort_keys=True)
-    digest = hashlib.sha256(f"{code_version()}\n{canonical}".encode()).hexdigest()
+    code = CODE.digest(context.task.fn.__module__)
+    digest = hashlib.sha256(f"{code}\n{ENVIRONMENT}\n{canonical}".encode()).hexdigest()
     return f"{context.task.name}-{digest}"
-
-
-@functools.cache
-def code_version() -> str:
-    """SHA-256 over everything that decides what a step computes: `configs`, `tasks`, `serving` and the lock."""
-    files = [path for package in ("configs", "tasks", "serving") for path in (PROJECT / package).rglob("*.py")]
-    digest = hashlib.sha256()
-    for path in [*sorted(files), PROJECT / "requirements.lock"]:
-        digest.update(f"{path.relative_to(PROJECT)}\0".encode() + path.read_bytes() + b"\0")
-    return digest.hexdigest()
