@@ -13,9 +13,9 @@ from pathlib import Path
 
 from configs.errors import InputError
 from configs.settings import prediction_log
-from serving.segment import SegmentError
-from tasks.log_files import is_sealed, parts, segments
-from tasks.log_keys import key
+from serving.segment import SegmentError, groups
+from tasks.log_files import SEALED_SUFFIX, is_sealed, parts, read_part, segments
+from tasks.log_keys import cipher, key
 from tasks.values import Value, write_atomically
 
 
@@ -39,9 +39,13 @@ def check_key(use_case: str) -> None:
     Raises:
         InputError: the log is encrypted, and the key is missing or is another one.
     """
-    remembered, given = encryption(prediction_log(use_case)), key()
-    if remembered is None:
+    folder, given = prediction_log(use_case), key()
+    remembered, sealed = encryption(folder), _sealed(folder)
+    if remembered is None and (not sealed or any(map(_opens, sealed))):
         return
+    if remembered is None:
+        what = "SLIPWAY_LOG_KEY does not open it" if given else "no key is given"
+        raise InputError(f"the prediction log of {use_case!r} is encrypted, and {what}; give SLIPWAY_LOG_KEY as it was then")
     what = f"the prediction log of {use_case!r} is encrypted since {remembered.since}"
     if given is None:
         raise InputError(f"{what}, and no key is given; set SLIPWAY_LOG_KEY or SLIPWAY_LOG_KEY_FILE as it was then")
@@ -61,17 +65,15 @@ def settle(use_case: str) -> None:
     folder = prediction_log(use_case)
     remembered = encryption(folder)
     if remembered is not None and remembered.plain is None:
-        plain = tuple(_name(folder, path) for path in [*segments(folder), *parts(folder)] if not is_sealed(path))
+        plain = tuple(_name(folder, path) for path in _plain(folder))
         _write(folder, remembered.model_copy(update={"plain": plain}))
 
 
 def adopt(use_case: str) -> None:
     """Remember a log that was encrypted without being remembered: by a server started by hand, or in a home from before."""
     folder, given = prediction_log(use_case), key()
-    files = [*segments(folder), *parts(folder)]
-    if given is not None and encryption(folder) is None and any(map(is_sealed, files)):
-        may = may_be_plain(folder)
-        plain = tuple(_name(folder, path) for path in files if not is_sealed(path) and may(path))
+    if given is not None and encryption(folder) is None and any(map(_opens, _sealed(folder))):
+        plain = tuple(_name(folder, path) for path in filter(may_be_plain(folder), _plain(folder)))
         _write(folder, Encryption(since=_now(), key=_digest(given), plain=plain))
 
 
@@ -82,7 +84,7 @@ def may_be_plain(folder: Path) -> Callable[[Path], bool]:
     """
     remembered = encryption(folder)
     if remembered is None:
-        first = min((path.name for path in [*segments(folder), *parts(folder)] if is_sealed(path)), default=None)
+        first = min((path.name for path in _sealed(folder)), default=None)
         return lambda path: first is None or path.name < first
     if remembered.plain is None:
         return lambda _: True
@@ -94,6 +96,22 @@ def check_part(part: Path, may: Callable[[Path], bool]) -> None:
     """Raise `SegmentError` for a Parquet part in the clear where there may be none."""
     if not is_sealed(part) and not may(part):
         raise SegmentError(f"{part.name}: is not what was written: it is not sealed, and the log is encrypted")
+
+
+def _sealed(folder: Path) -> list[Path]:
+    return [path for path in [*segments(folder), *parts(folder)] if is_sealed(path)]
+
+
+def _plain(folder: Path) -> list[Path]:
+    return [path for path in [*segments(folder), *parts(folder)] if not is_sealed(path)]
+
+
+def _opens(path: Path) -> bool:
+    """Whether the key that is given opens a sealed file."""
+    try:
+        return bool(read_part(path)) if path.suffix == SEALED_SUFFIX else next(groups(path, cipher()), None) is not None
+    except SegmentError:
+        return False
 
 
 def _path(folder: Path) -> Path:

@@ -77,8 +77,10 @@ def is_finished(segment: Path) -> bool:
 
 def is_sealed(segment: Path) -> bool:
     """Whether it, or a part, is encrypted."""
+    if segment.suffix == SEALED_SUFFIX:
+        return True
     with segment.open("rb") as file:
-        return segment.suffix == SEALED_SUFFIX or file.read(len(SEALED)) == SEALED
+        return file.read(len(SEALED)) == SEALED
 
 
 def parts(folder: Path) -> list[Path]:

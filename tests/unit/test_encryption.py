@@ -102,6 +102,22 @@ def test_a_log_that_nobody_remembers_takes_what_is_older_than_its_first_sealed_f
     assert ids() == ["p001", "p002"]
 
 
+def test_a_log_that_nobody_remembers_is_not_deployed_without_its_key(folder, monkeypatch):
+    """A home from before: the next deploy remembers it, with the key that opens it and with no other."""
+    write(folder, 1)
+    for given, told in ((None, "no key is given"), (KEY[4:8] + KEY[4:], "SLIPWAY_LOG_KEY does not open it")):
+        if given:
+            monkeypatch.setenv("SLIPWAY_LOG_KEY", given)
+        with pytest.raises(InputError, match=f"log of 'small' is encrypted, and {told}"):
+            secrets("small")
+        assert len(compact("small").damaged) == 1
+        assert encryption(folder) is None
+    monkeypatch.setenv("SLIPWAY_LOG_KEY", KEY)
+    handed_over(RELEASE)
+    assert encryption(folder) is not None
+    assert ids() == ["p001"]
+
+
 def test_a_key_that_no_server_has_yet_changes_nothing(folder, monkeypatch):
     """Maintenance may be given it before the next deploy."""
     write(folder, 1, sealed=False)
