@@ -141,7 +141,7 @@ def main(folder: Path, stands_by: bool = False) -> int:
     command = [sys.executable, "-m", "tasks.targets.supervisor", str(folder), STAND_BY]
     second = Supervised("stand-by", command, str(folder / "stand-by.log"))
     supervised, told = take_over(folder, read(folder)), False
-    while not asked or asked[-1] == signal.SIGHUP:
+    while folder.exists() and (not asked or asked[-1] == signal.SIGHUP):  # nobody could end it when the home is gone
         if asked:
             asked.clear()
             supervised, told = adjusted(supervised, read(folder)), False

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -171,6 +172,18 @@ def test_what_a_dead_process_started_is_ended_before_it_begins_anew_unless_it_ma
     assert supervisor.runs(stays)
     end(folder)
     stays.kill()
+
+
+def test_it_ends_with_its_folder(tmp_path):
+    """A home that was removed has nothing that could be told to stop."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    wanted(folder, SLEEPER)
+    keeper = subprocess.Popen([sys.executable, "-m", "tasks.targets.supervisor", str(folder)], cwd=PROJECT)
+    (first,) = status(folder, up(1))
+    shutil.rmtree(folder)
+    assert keeper.wait(20) == 0
+    assert not supervisor.runs(first.process)
 
 
 def test_it_is_told_why_a_process_began_anew(folder, start):
