@@ -38,7 +38,7 @@ LISTEN = psutil.CONN_LISTEN
 
 
 class _PortLost(Exception):
-    """Somebody else listens on a port that was free a moment ago."""
+    """Somebody else listens on a port that was free a moment ago: a home that started at the same moment."""
 
 
 @dataclass(frozen=True)
@@ -226,6 +226,8 @@ def known(name: str) -> Known:
 
 def _start(wanted: list[Service], say: Callable[[str], None]) -> list[str]:
     """Hand the services that do not run to the supervisor, and wait until they answer; all or none of them."""
+    if not listed(_folder()):  # what is left of a supervisor that was killed while it ended
+        end(_folder())
     missing = [service for service in wanted if not is_up(service.name)]
     if not missing and supervised():
         return []
@@ -240,11 +242,9 @@ def _start(wanted: list[Service], say: Callable[[str], None]) -> list[str]:
     try:
         try:
             _begin(missing, ports)
-        except (
-            _PortLost
-        ) as lost:  # to a home that started at the same moment: all once more, each on a port that is free now
+        except _PortLost as lost:
             say(str(lost))
-            _stop(names)
+            _stop(names)  # all once more, each on a port that is free now
             _begin(missing, _ports(missing))
     except BaseException:
         _stop(names)

@@ -8,6 +8,8 @@ import pytest
 
 from configs.errors import InputError
 from console import services
+from tasks.targets.supervision import supervisor_of
+from tasks.targets.supervisor import runs
 
 
 @pytest.fixture
@@ -44,6 +46,21 @@ def test_a_service_that_does_not_start_is_told_with_why_and_nothing_is_left(gate
     with pytest.raises(InputError, match=r"API did not start \(status 1, .*gateway\.log"):
         services._start([broken], lambda _: None)
     assert not services.supervised()
+
+
+def test_what_a_supervisor_left_that_was_killed_while_it_ended_is_ended_by_the_next_start(gateway):
+    """Then it stands in no list, and holds the port."""
+    services._start([gateway], lambda _: None)
+    left = services.known("gateway").process
+    keeper = supervisor_of(services._folder())
+    (services._folder() / "processes.json").unlink()
+    for process in (keeper, *(each for each in keeper.children() if each != left)):
+        process.kill()
+    port = services.read_services()["gateway"]["port"]
+    services._start([gateway], lambda _: None)
+    assert not runs(left)
+    assert services.supervised()
+    assert services.read_services()["gateway"]["port"] == port
 
 
 def test_damaged_records_are_one_clear_error(home):
