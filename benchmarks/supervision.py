@@ -103,9 +103,9 @@ def measured(names: list[str], count: int) -> Table:
     for column in (
         "service",
         "kills",
-        "back after s: median",
+        "back after s, median",
         "longest",
-        "of it until begun: longest",
+        "begun after s, longest",
         "failed",
         "of",
         "runs lost",
