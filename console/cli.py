@@ -35,7 +35,8 @@ Until = Annotated[str | None, typer.Option(help="Learn only from rows whose labe
 
 def main() -> None:
     """Run a command. Bad input: one line, status 2. A check that said no: one line, status 1."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for asked in (signal.SIGINT, signal.SIGTERM):  # a job of a shell's background is started with SIGINT ignored
+        signal.signal(asked, signal.default_int_handler)
     try:
         os.environ.update(services.environment())
         app()

@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import io
+import itertools
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from configs.load import load_use_case
 from configs.settings import PROJECT
 from tasks.source import replay_rows
+from tasks.targets.ports import is_free
 from tests.integration.server import Server
 
 SLIPWAY = str(Path(sys.executable).parent / "slipway")
+SERVICES = ("prefect", "mlflow", "gateway", "reports", "evidently")
+# Each worker of pytest-xdist has a range, below the ports that the kernel gives to connections.
+PORTS = itertools.count(10_000 + 500 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")))
+
+
+def own_port():
+    """A port that no other home takes, whenever that one starts."""
+    return next(port for port in PORTS if is_free(port))
+
+
+def own_ports():
+    """Ports for the services of one home."""
+    return {f"SLIPWAY_{name.upper()}_PORT": str(own_port()) for name in SERVICES}
 
 
 class Home:
     """A home folder and the command line on it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.environment = {**os.environ, "SLIPWAY_HOME": str(folder), "COLUMNS": "200"}
+    def __init__(self, folder: Path, usual_ports: bool = False, **environment: str) -> None:
+        self.folder, ports = folder, {} if usual_ports else own_ports()
+        self.environment = {**os.environ, "SLIPWAY_HOME": str(folder), "COLUMNS": "200", **ports, **environment}
 
     def command(self, *words, **environment):
         return subprocess.Popen(
@@ -43,16 +62,40 @@ class Home:
         row = replay_rows(case).to_pylist()[0]
         return {name: value for name, value in row.items() if name in case.features.all and value is not None}
 
-    def in_flow(self, body):
-        """Run a function as a flow of this process, on the home's Prefect server."""
-        from prefect import flow
+    def connected(self):
+        """While it is entered, this process is a client of the home's Prefect server."""
         from prefect.settings import PREFECT_API_URL, PREFECT_LOCAL_STORAGE_PATH, temporary_settings
 
         from configs.settings import service_address
 
         api = f"{service_address('prefect')}/api"
-        with temporary_settings({PREFECT_API_URL: api, PREFECT_LOCAL_STORAGE_PATH: self.folder / "results"}):
+        return temporary_settings({PREFECT_API_URL: api, PREFECT_LOCAL_STORAGE_PATH: self.folder / "results"})
+
+    def in_flow(self, body):
+        """Run a function as a flow of this process, on the home's Prefect server."""
+        from prefect import flow
+
+        with self.connected():
             return flow(body)()
+
+    def told(self, *words, status=2, **environment):
+        """What a command says that is run in this process, on a home that is up: a line costs no start of a process."""
+        from console.cli import main
+
+        output, handlers = io.StringIO(), {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+        with (
+            self.connected(),
+            mock.patch.dict(os.environ, {**self.environment, **environment}),
+            mock.patch.object(sys, "argv", ["slipway", *words]),
+            contextlib.redirect_stdout(output),
+            contextlib.redirect_stderr(output),
+            pytest.raises(SystemExit) as ended,
+        ):
+            main()
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
+        assert ended.value.code == status, output.getvalue()
+        return output.getvalue()
 
     def run(self, *words, status=0, **environment):
         process = self.command(*words, **environment)

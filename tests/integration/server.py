@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import ssl
@@ -68,6 +69,26 @@ class Server:
                 while part := connection.recv(65536):
                     received += part
             return received
+
+
+def wait_for(found, what, seconds=60.0):
+    """What `found` gives, as soon as that is something."""
+    deadline = time.monotonic() + seconds
+    while not (result := found()):
+        assert time.monotonic() < deadline, f"{what} did not come within {seconds:g} s"
+        time.sleep(0.05)
+    return result
+
+
+def read_until(process, line):
+    """What a process says, up to the line with which the regular expression is found in it; then it is still running."""
+    said = ""
+    for each in process.stdout:
+        said += each
+        if re.search(line, said):
+            assert process.poll() is None, said
+            return said
+    raise AssertionError(f"it ended without {line!r}:\n{said}")
 
 
 def make_certificate(folder):

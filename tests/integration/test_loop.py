@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 from configs.load import load_use_case
 from tasks.source import replay_rows
 from tasks.targets.ports import free_port
+from tests.integration.conftest import own_ports
 from tests.integration.server import Load, make_certificate
 
 
@@ -213,7 +214,8 @@ def test_a_taken_port_is_told(served, tmp_path):
     from configs.settings import read_services
 
     port = str(read_services()["mlflow"]["port"])
-    output = served.run("up", status=2, SLIPWAY_HOME=str(tmp_path / "other"), SLIPWAY_GATEWAY_PORT=port)
+    taken = {**own_ports(), "SLIPWAY_GATEWAY_PORT": port}
+    output = served.run("up", status=2, SLIPWAY_HOME=str(tmp_path / "other"), **taken)
     assert f"SLIPWAY_GATEWAY_PORT={port}: this port is taken" in output
     assert not (tmp_path / "other" / "services.json").exists()
 
