@@ -1,6 +1,7 @@
 # Two commands on a fresh machine: `make run` and `make test`. Both set up what they need first.
 PYTHON ?= python3
 USECASE ?= flights
+WORKERS ?= 2
 BIN := .venv/bin
 
 .PHONY: install run test lint bench lock clean
@@ -22,8 +23,9 @@ install: .venv/.installed
 run: install
 	$(BIN)/slipway run $(USECASE) $(if $(ONCE),--once)
 
+# Two files of tests at a time, since many wait for processes to start; the tests of a file share a home, in their order.
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: install
 	$(BIN)/ruff check .

@@ -4,20 +4,18 @@ import re
 import signal
 
 from tests.integration.conftest import Home
+from tests.integration.server import read_until
 
 
 def test_the_year_begins_stops_and_goes_on(tmp_path):
     """Interrupted in the middle of the first retraining, the same command goes on where it stood."""
-    home = Home(tmp_path / "home")
+    home = Home(tmp_path / "home", usual_ports=True)
     words = ("run", "flights", "--once", "--until", "2013-05-01")
-    process, before = home.command(*words), []
-    for line in process.stdout:
-        before.append(line)
-        if "Beginning flow run 'retrain-flights-" in line:
-            break
+    process = home.command(*words)
+    before = read_until(process, "Beginning flow run 'retrain-flights-")
     process.send_signal(signal.SIGINT)
     rest, _ = process.communicate(timeout=120)
-    first = "".join(before) + rest
+    first = before + rest
     assert process.returncode == 130, first
     assert "flights serves at http://127.0.0.1:" in first
     assert "waiting for Prefect to start the retraining" in first
@@ -38,14 +36,3 @@ def test_the_year_begins_stops_and_goes_on(tmp_path):
     again = home.run(*words)
     assert "Trained" not in again
     assert "waiting for Prefect" not in again
-
-
-def test_the_second_use_case(tmp_path):
-    """`loans`: no time column, so a seeded random order and windows in rows; findings start no retraining."""
-    home = Home(tmp_path / "home")
-    output = home.run("run", "loans", "--once")
-    assert "loans serves at http://127.0.0.1:" in output
-    for window in ("rows-0-299", "rows-300-599", "rows-600-899"):
-        assert re.search(rf"{window}.*0\.\d\d\d", output), window
-    assert "waiting for Prefect" not in output
-    assert "retrain" not in output.split("Deploys and verdicts")[0].replace("never retrained", "")
