@@ -132,6 +132,7 @@ def test_an_answer_names_its_records_in_the_log(both):
 
 def test_errors_are_the_protocol_s(both):
     for kind, client in both[1]:
+        wrong, unknown = ("400", "404") if kind is triton_http else ("StatusCode.INVALID_ARGUMENT", "StatusCode.NOT_FOUND")
         missing = tensors(kind)[:1]
         strange = [kind.InferInput("nope", [1, 1], "FP32"), *tensors(kind)]
         strange[0].set_data_from_numpy(np.zeros((1, 1), np.float32))
@@ -142,12 +143,13 @@ def test_errors_are_the_protocol_s(both):
             with pytest.raises(InferenceServerException) as caught:
                 client.infer("small", inputs)
             assert told in caught.value.message()
-            assert caught.value.status() in ("400", "StatusCode.INVALID_ARGUMENT")
+            assert caught.value.status() == wrong
         with pytest.raises(InferenceServerException) as caught:
             client.infer("other", tensors(kind))
-        assert caught.value.status() in (None, "404", "StatusCode.NOT_FOUND")
-        with pytest.raises(InferenceServerException):
+        assert caught.value.status() == unknown
+        with pytest.raises(InferenceServerException, match="no output is named 'logits'") as caught:
             client.infer("small", tensors(kind), outputs=[kind.InferRequestedOutput("logits")])
+        assert caught.value.status() == wrong
 
 
 def test_grpc_with_keys_deadline_and_tls(serve, tmp_path):
