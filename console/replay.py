@@ -23,7 +23,7 @@ from configs.schema import UseCase
 from serving.contract import Contract
 from tasks import gateway
 from tasks.clock import set_clock
-from tasks.frames import plain
+from tasks.frames import client_values, plain
 from tasks.keys import internal_headers
 from tasks.prediction_log import open_log
 from tasks.source import replay_rows
@@ -188,20 +188,13 @@ def _rows(use_case: UseCase, contract: Contract, table: Any) -> Iterator[Row]:
     if frame.empty:
         raise InputError(f"use case {use_case.name!r}: the replay has no rows")
     names = [*contract.names, *(name for name in contract.identifiers if name in frame)]
-    columns = [_client_values(frame[name]) for name in names]
+    columns = [client_values(frame[name]) for name in names]
     time_column, target = use_case.source.time_column, use_case.target
     moments = frame[time_column].tolist() if time_column else [None] * len(frame)
     labels = [_label(contract, target.positive, value) for value in plain(frame[target.column])]
     for number, (values, moment, label) in enumerate(zip(zip(*columns, strict=True), moments, labels, strict=True)):
         record = {name: value for name, value in zip(names, values, strict=True) if value is not None}
         yield Row(number, record, moment.to_pydatetime().replace(tzinfo=UTC) if moment else None, label)
-
-
-def _client_values(series: Any) -> list[Any]:
-    values = plain(series)
-    if isinstance(values, np.ndarray):
-        return [None if value != value else value for value in values.tolist()]
-    return values
 
 
 def _label(contract: Contract, positive: Any, value: Any) -> Any:

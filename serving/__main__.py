@@ -5,16 +5,23 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import os
+import resource
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from serving.bundle import BundleError, read_bundle
 from serving.keys import KeysError, read_keys
 from serving.log import sensitive_of
 from serving.options import Options
+from serving.platforms import from_environment, log_folder, platform, platform_port
 from serving.segment import log_key
 from serving.signature import check_signature
+
+BACKLOG = 1024  # connections that the kernel keeps until a worker takes them
+CONNECTIONS = 16_384  # of one worker, most of them idle: work has limits of its own (`serving/admission.py`)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -31,6 +38,7 @@ def main(argv: list[str] | None = None) -> int:
     from granian.constants import Interfaces
     from granian.http import HTTP1Settings
 
+    _raise_file_limit()
     if options.workers > 1:  # their metrics are added up from files
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="slipway-metrics-")
     options.hand_over()
@@ -42,6 +50,8 @@ def main(argv: list[str] | None = None) -> int:
         address=options.host,
         port=options.port,
         workers=options.workers,
+        backlog=BACKLOG,
+        backpressure=CONNECTIONS,
         respawn_failed_workers=True,
         workers_kill_timeout=max(1, round(options.grace_seconds)),
         websockets=False,
@@ -53,18 +63,29 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
+def _raise_file_limit() -> None:
+    """Each connection is a file, and the soft limit of many systems is 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * CONNECTIONS if hard == resource.RLIM_INFINITY else min(hard, 2 * CONNECTIONS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def _options(args: argparse.Namespace) -> Options:
     """The checked options.
 
     Raises:
         BundleError, KeysError, ValueError: saying what is wrong with them.
     """
+    managed = platform(args.command, os.environ)
+    args.host = args.host or ("0.0.0.0" if managed else "127.0.0.1")
     bundle = read_bundle(args.bundle)
-    if args.public_key:
-        check_signature(bundle, args.public_key)
-    keys = _keys(args)
+    public_key = _public_key(args.public_key)
+    if public_key:
+        check_signature(bundle, public_key)
+    keys = _keys(args, managed)
     _check_numbers(args)
-    _check_log(args.log)
+    args.log = log_folder(args.log, managed)
     key = log_key()  # refuses one that is none
     if bool(args.tls_certificate) != bool(args.tls_key):
         raise ValueError("give --tls-certificate and --tls-key together")
@@ -72,9 +93,14 @@ def _options(args: argparse.Namespace) -> Options:
         if path and not Path(path).is_file():
             raise ValueError(f"{path}: no such file")
     sensitive_of(bundle.contract, args.sensitive, key)  # refuses hashes without a secret
+    for name in ("AIP_PREDICT_ROUTE", "AIP_HEALTH_ROUTE"):
+        if not os.environ.get(name, "/").startswith("/"):
+            raise ValueError(f"{name} {os.environ[name]!r}: must begin with /")
     return Options(
         bundle=str(args.bundle),
         log=str(args.log),
+        digest=bundle.digest,
+        public_key=public_key.decode(),
         host=args.host,
         port=args.port,
         grpc_port=args.grpc_port,
@@ -87,6 +113,7 @@ def _options(args: argparse.Namespace) -> Options:
         tls_certificate=args.tls_certificate,
         tls_key=args.tls_key,
         queue_rows=args.queue_rows,
+        request_rows=args.request_rows,
         body_bytes=args.body_mib * 1024 * 1024,
         body_seconds=args.body_seconds,
         grace_seconds=args.grace_seconds,
@@ -102,26 +129,42 @@ def _options(args: argparse.Namespace) -> Options:
 
 
 def _check_numbers(args: argparse.Namespace) -> None:
-    for name in ("workers", "queue_rows", "body_mib", "body_seconds", "grace_seconds", "segment_mib", "segment_seconds"):
-        if not getattr(args, name) > 0:
-            raise ValueError(f"--{name.replace('_', '-')} {getattr(args, name)}: must be above 0")
+    for name in (
+        "workers",
+        "queue_rows",
+        "request_rows",
+        "body_mib",
+        "body_seconds",
+        "grace_seconds",
+        "segment_mib",
+        "segment_seconds",
+    ):
+        if not 0 < getattr(args, name) < float("inf"):
+            raise ValueError(f"--{name.replace('_', '-')} {getattr(args, name)}: must be above 0 and finite")
     for name in ("port", "grpc_port"):
         if not 0 <= getattr(args, name) <= 65535:
             raise ValueError(f"--{name.replace('_', '-')} {getattr(args, name)}: must be 0 to 65535")
 
 
-def _check_log(folder: Path) -> None:
+def _public_key(path: Path | None) -> bytes:
+    """What stands in the key's file now; workers get this, so that another file in its place changes nothing."""
+    if path is None:
+        return b""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        return path.read_bytes()
     except OSError as error:
-        raise ValueError(f"--log {folder}: cannot be written ({error.strerror})") from None
+        raise BundleError(f"{path}: is not a public key in PEM ({error.strerror})") from None
 
 
-def _keys(args: argparse.Namespace) -> str:
-    """The key file, or "" where everybody is let in: beyond the loopback interface only when that is asked for."""
+def _keys(args: argparse.Namespace, managed: str) -> str:
+    """The key file, or "" where everybody is let in: beyond the loopback interface only when that is asked for.
+
+    A platform that asks who comes before it lets anybody through sends no keys of ours.
+    """
     if args.auth == "off" or (args.auth == "auto" and _is_loopback(args.host) and not args.keys):
+        return ""
+    if args.auth == "auto" and managed and not args.keys:
+        print(f"warning: {managed} asks who comes, so this server does not; with --auth on it needs keys", file=sys.stderr)
         return ""
     if not args.keys:
         raise ValueError(
@@ -149,21 +192,21 @@ def _parser() -> argparse.ArgumentParser:
         "either may be in a file that the variable with _FILE names. Vertex AI's AIP_ variables are honoured.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("command", nargs="?", choices=["serve"], help="ignored; SageMaker starts containers with it")
+    parser.add_argument("command", nargs="?", choices=["serve"], help="SageMaker starts containers with it")
 
-    def option(name: str, default: object, text: str, kind: type = str, **more: object) -> None:
-        variable = "SLIPWAY_" + name.upper().replace("-", "_")
-        parser.add_argument(f"--{name}", type=kind, default=env.get(variable) or default, help=text, **more)  # type: ignore[arg-type]
+    def option(name: str, default: object, text: str, kind: Callable[[str], Any] = str, choices: Any = None) -> None:
+        found = from_environment("SLIPWAY_" + name.upper().replace("-", "_"), kind, choices)
+        parser.add_argument(f"--{name}", type=kind, default=default if found is None else found, help=text, choices=choices)
 
-    parser.add_argument("--bundle", type=Path, default=env.get("SLIPWAY_BUNDLE"), required="SLIPWAY_BUNDLE" not in env)
-    parser.add_argument("--log", type=Path, default=env.get("SLIPWAY_LOG"), required="SLIPWAY_LOG" not in env)
-    on_vertex = "AIP_HTTP_PORT" in env
+    for name in ("bundle", "log"):
+        given = from_environment(f"SLIPWAY_{name.upper()}", Path)
+        parser.add_argument(f"--{name}", type=Path, default=given, required=given is None, help=f"folder of the {name}")
     option("public-key", None, "PEM file; only a bundle that its owner signed is served", Path)
-    option("host", "0.0.0.0" if on_vertex else "127.0.0.1", "address to listen on")
-    option("port", int(env.get("AIP_HTTP_PORT", "8080")), "port of HTTP", int)
+    option("host", None, "address to listen on; by default 127.0.0.1, and 0.0.0.0 on Vertex AI and SageMaker")
+    option("port", platform_port(8080), "port of HTTP", int)
     option("grpc-port", 0, "port of gRPC; 0 for none", int)
     option("workers", 1, "worker processes; one a core", int)
-    parser.add_argument("--version", default=env.get("SLIPWAY_MODEL_VERSION", "0"), help="registry version")
+    parser.add_argument("--version", default=env.get("SLIPWAY_MODEL_VERSION") or "0", help="registry version")
     option("release", None, "name of this release")
     option("variant", "champion", "part in the traffic plan")
     option("auth", "auto", "auto: keys are needed beyond the loopback interface", choices=["auto", "on", "off"])
@@ -171,6 +214,7 @@ def _parser() -> argparse.ArgumentParser:
     option("tls-certificate", "", "PEM file; the server then speaks TLS itself")
     option("tls-key", "", "PEM file of the certificate's key")
     option("queue-rows", 512, "rows that may wait; more are refused with 429", int)
+    option("request-rows", 100_000, "most rows, or outcomes, in one request; more are refused with 413", int)
     option("body-mib", 32, "largest body, in MiB", int)
     option("body-seconds", 10.0, "longest time for the headers, and again for the body", float)
     option("grace-seconds", 10.0, "time to finish what was accepted, at the end", float)
@@ -179,7 +223,8 @@ def _parser() -> argparse.ArgumentParser:
     option("log-failure", "refuse", "when the log cannot be written: 503, or answer", choices=["refuse", "answer"])
     option("segment-mib", 64, "largest log segment, in MiB", int)
     option("segment-seconds", 3600.0, "longest time a log segment is written to", float)
-    parser.add_argument("--access-log", action="store_true", default="SLIPWAY_ACCESS_LOG" in env, help="log every request")
+    wanted = from_environment("SLIPWAY_ACCESS_LOG", str, ("0", "1", "false", "true")) in ("1", "true")
+    parser.add_argument("--access-log", action="store_true", default=wanted, help="log every request")
     return parser
 
 

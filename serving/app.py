@@ -11,23 +11,25 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
-from granian.rsgi import ProtocolClosed, ProtocolError
 
 from serving import mlflow_scoring, open_inference
-from serving.admission import Admission, overloaded
-from serving.batcher import BATCH_ROWS, Batcher
+from serving.admission import Admission, Overloaded, Place
+from serving.batcher import BATCH_ROWS, SLICE_ROWS, Batcher
+from serving.beside import Beside
+from serving.bodies import SOON, Bodies
 from serving.contract import ContractError
 from serving.docs import DOCS_PAGE, openapi
 from serving.job import Job
 from serving.keys import Guard, KeysError, Role
 from serving.mlflow_scoring import MlflowScoring
 from serving.model import ServedModel
-from serving.native import Native
+from serving.native import LARGE_BODY, Native
 from serving.options import Options
-from serving.refusal import Refusal, client_gone
+from serving.refusal import Refusal
+from serving.telling import defect, told
 from serving.tracing import Tracing
 
 logger = logging.getLogger("slipway")
@@ -38,11 +40,22 @@ Read = Callable[[bytes, Any], tuple[Job, Any]]
 Write = Callable[[Job, Any], Answer]
 Explain = Callable[[int, ContractError], tuple[int, Answer]]  # how a protocol tells what is wrong with a body
 
+
+class Route(NamedTuple):
+    """What a protocol does with the bodies of one path; without `read` and `write` they are outcomes, never scored."""
+
+    read: Read | None
+    write: Write | None
+    fault: Explain
+    role: Role = "predict"
+
+
 TICK_SECONDS = 0.5
+PARTS = ("event_time", "prediction_ids", "kpis")  # of a request, beside the contract's columns, that a fault may name
 CALLER = "x-slipway-caller"
 BUDGET = "x-request-timeout-ms"
 LONGEST_ID_HEADER = 16
-OVERLOADED = overloaded()
+OVERLOADED = Overloaded()
 
 
 class App:
@@ -50,16 +63,17 @@ class App:
 
     def __init__(self, model: ServedModel, options: Options, guard: Guard | None, tracing: Tracing | None = None) -> None:
         self.model, self._options, self._guard, self._tracing = model, options, guard, tracing
-        self.batcher, self.admission = Batcher(model.score), Admission(options.queue_rows)
+        self.batcher, self.admission, self.beside = Batcher(model.score), Admission(options.queue_rows), Beside()
+        self._bodies = Bodies(self.admission, options.body_bytes, options.body_seconds)
+        self._known = frozenset((*model.contract.names, *model.contract.identifiers, *PARTS))
         self._native, self._open, self._mlflow = Native(model), open_inference.OpenInference(model), MlflowScoring(model)
-        self._predicts = self._predict_routes()
+        self._posts = self._post_routes()
         self._gets = self._get_routes()
         release = ("x-slipway-release", model.identity.release)
         self._json: Headers = [("content-type", "application/json"), release]
         self._release = release
         self._no_place = self._failure(OVERLOADED, _native_fault)[1]
         self._refused = 0
-        self._reading: dict[int, tuple[float, Any]] = {}
         self._grpc: Any = None
 
     # Granian calls these two when a worker starts and ends.
@@ -67,12 +81,13 @@ class App:
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._parent = os.getppid()
         loop.call_later(TICK_SECONDS, self._tick, loop)
+        loop.call_later(SOON, self._sweep, loop)
         if self._options.grpc_port:
             from serving.open_inference_grpc import Service  # a second's worth of memory that not everybody needs
 
-            service = Service(self.model, self.batcher, self.admission, self._guard, self._tracing)
+            service = Service(self, self._guard, self._tracing)
             address, tls = f"{self._options.host}:{self._options.grpc_port}", self._options.tls
-            self._grpc = loop.run_until_complete(service.start(address, tls))
+            self._grpc = loop.run_until_complete(service.start(address, tls, self._options.body_bytes))
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._grpc is not None:
@@ -84,53 +99,75 @@ class App:
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         started = time.perf_counter()
         path, method = scope.path, scope.method
-        route = self._predicts.get(path) if method == "POST" else None
+        route = self._posts.get(path) if method == "POST" else None
         if route is not None:
             length = scope.headers.get("content-length", "")
-            size = int(length) if length.isdecimal() else 0
-            taken = self.admission.enter(size)
-            if taken is None:
+            place = self.admission.enter(int(length) if length.isdecimal() else 0)
+            if place is None:
                 self._refused += 1
                 self.model.refusals.count(OVERLOADED, "")
                 status, (headers, body) = 429, self._no_place
             else:
-                status, rows, (headers, body) = await self._predict(route, scope, protocol, started)
-                self.admission.leave(taken, size, rows)
+                status, rows, (headers, body) = await self._post(route, scope, protocol, place, started)
+                self.admission.leave(place, rows)
         else:
-            status, path, (headers, body) = await self._other(method, path, scope, protocol)
+            status, path, (headers, body) = self._other(method, path, scope)
         protocol.response_bytes(status, headers or self._json, body)
         self.model.metrics.request(path, status, time.perf_counter() - started)
 
-    async def _predict(
-        self, route: tuple[Read, Write, Explain], scope: Any, protocol: Any, started: float
-    ) -> tuple[int, int, Answer]:
+    async def _post(self, route: Route, scope: Any, protocol: Any, place: Place, started: float) -> tuple[int, int, Answer]:
         """Status, rows and answer; it does not raise."""
-        read, write, fault = route
         headers, job = scope.headers, None
         span = self._tracing.start(f"POST {scope.path}", headers.get("traceparent")) if self._tracing else None
-        status, problem, caller = 200, "", ""
+        status, caller, failed = 200, "", None
         try:
-            caller = self._caller(headers, "predict")
-            body = await self._body(headers, protocol)
-            job, context = read(body, headers.get)
+            caller = self._caller(headers, route.role)
+            body = await self._bodies.read(headers, protocol, place)
+            if route.read is None or route.write is None:
+                return 200, 0, (None, await self._feedback(body, caller))
+            if len(body) <= LARGE_BODY:
+                job, context = route.read(body, headers.get)
+                job.digest = hashlib.sha256(body).hexdigest()
+            else:
+                job, context = await self._read_large(route.read, body, headers)
             job.caller, job.received = caller, started
-            job.digest = hashlib.sha256(body).hexdigest()
             budget = headers.get(BUDGET)
             if budget is not None:
                 job.budget = _seconds(budget)
-            if len(job.rows) > BATCH_ROWS:
-                await self._submit_large(job, protocol)
-            else:
+            if len(job.rows) <= BATCH_ROWS:
                 await self.batcher.submit(job)
-            return 200, len(job.rows), write(job, context)
+                return 200, len(job.rows), route.write(job, context)
+            await self._submit_large(job, protocol)
+            return 200, len(job.rows), await self.beside(route.write, job, context)
         except Exception as error:
-            self.model.refusals.count(error, caller)
-            status, answer = self._failure(error, fault)
-            problem = str(error)
+            self.refused(error, caller)
+            status, answer = self._failure(error, route.fault)
+            failed = error
             return status, len(job.rows) if job is not None else 0, answer
         finally:
             if status != 200 or span is not None or self._options.access_log:
-                self._tell(scope.path, status, job, problem, span)
+                self.tell(scope.path, status, job, failed, span)
+
+    async def _read_large(self, read: Read, body: bytes, headers: Any) -> tuple[Job, Any]:
+        """Beside the event loop, which meanwhile answers others."""
+        needed = {name: headers.get(name) for name in (open_inference.JSON_LENGTH, "content-type")}
+        job, context = await self.beside(read, body, needed.get)
+        job.digest = await self.beside(lambda: hashlib.sha256(body).hexdigest())
+        return job, context
+
+    async def _feedback(self, body: bytes, caller: str) -> bytes:
+        """Log what turned out to be true; many outcomes in slices, after all of them were checked."""
+        read = self._native.read_feedback
+        outcomes = read(body) if len(body) <= LARGE_BODY else await self.beside(read, body)
+        for start in range(0, len(outcomes), SLICE_ROWS):
+            self.model.feedback(outcomes[start : start + SLICE_ROWS], caller)
+            await asyncio.sleep(0)
+        return self._native.write_feedback(len(outcomes))
+
+    def refused(self, error: Exception, caller: str) -> None:
+        """Count a request that got no answer."""
+        self.model.refusals.count(error, caller)
+        self._refused += isinstance(error, Overloaded)
 
     async def _submit_large(self, job: Job, protocol: Any) -> None:
         """Scored in slices, and given up when the client goes away; a small job is done before that could be noticed."""
@@ -145,26 +182,23 @@ class App:
         finally:
             watcher.cancel()
 
-    async def _other(self, method: str, path: str, scope: Any, protocol: Any) -> tuple[int, str, Answer]:
-        """Everything that is no prediction; the path is the metrics' label, so an unknown one is named so."""
+    def _other(self, method: str, path: str, scope: Any) -> tuple[int, str, Answer]:
+        """Everything without a body; the path is the metrics' label, so an unknown one is named so."""
         try:
             if method in ("GET", "HEAD") and path in self._gets:
                 role, get = self._gets[path]
                 if role is not None:
                     self._caller(scope.headers, role)
                 return 200, path, get()
-            if method == "POST" and path == "/feedback":
-                caller = self._caller(scope.headers, "feedback")
-                return 200, path, (None, self._native.feedback(await self._body(scope.headers, protocol), caller))
-            if path in self._predicts or path in self._gets or path == "/feedback":
+            if path in self._posts or path in self._gets:
                 allowed = "GET, HEAD" if path in self._gets else "POST"
                 problem = _error(f"{method[:20]} is not allowed on {path}; send {allowed}")
                 return 405, path, ([*self._json, ("allow", allowed)], problem)
-            known = ", ".join([*self._predicts, "/feedback", *self._gets])
+            known = ", ".join([*self._posts, *self._gets])
             return 404, "unknown", (None, _error(f"no route {path[:100]}; known: {known}"))
         except Exception as error:
             status, answer = self._failure(error, _native_fault)
-            self._tell(path, status, None, str(error), None)
+            self.tell(path, status, None, error, None)
             return status, path, answer
 
     def _caller(self, headers: Any, role: Role) -> str:
@@ -173,33 +207,6 @@ class App:
             return (headers.get(CALLER) or "")[:100]
         name = self._guard.admit(headers.get("authorization"), role)
         return (headers.get(CALLER) or name)[:100] if name == self._options.internal_caller else name
-
-    async def _body(self, headers: Any, protocol: Any) -> bytes:
-        """The body, within its limits of size and time."""
-        limit, length = self._options.body_bytes, headers.get("content-length")
-        if headers.get("content-encoding") not in (None, "identity"):
-            raise Refusal(415, "compressed bodies are not taken")
-        if length is not None and length.isdigit() and int(length) > limit:
-            raise Refusal(413, f"a body of {length} bytes; at most {limit} are taken")
-        ticket, task = id(protocol), asyncio.current_task()
-        self._reading[ticket] = time.monotonic(), task
-        try:
-            if length is not None:
-                body: bytes = await protocol()
-                return body
-            parts, size = [], 0
-            async for part in protocol:  # chunked: the length is known when it is over
-                size += len(part)
-                if size > limit:
-                    raise Refusal(413, f"the body is larger than {limit} bytes")
-                parts.append(part)
-            return b"".join(parts)
-        except asyncio.CancelledError:  # by `_tick`
-            raise Refusal(408, "the body took too long") from None
-        except (ProtocolClosed, ProtocolError):
-            raise client_gone() from None
-        finally:
-            del self._reading[ticket]
 
     def _failure(self, error: Exception, fault: Explain) -> tuple[int, Answer]:
         """The answer to a request that failed: what the client did wrong is a 4xx, and never a 500."""
@@ -220,14 +227,14 @@ class App:
             return fault(400, ContractError(f"the body is not valid JSON: {error}"))
         if isinstance(error, RecursionError):
             return fault(400, ContractError("the body is nested too deeply"))
-        logger.error("a request failed", exc_info=error)
-        return 500, (None, _error("internal error; the server's log says more"))
+        return 500, (None, _error(f"internal error {defect(error)}; the server's log says more"))
 
-    def _tell(self, path: str, status: int, job: Job | None, problem: str, span: Any) -> None:
-        """One line of the structured log: failures, and with `--access-log` everything."""
+    def tell(self, path: str, status: int, job: Job | None, failed: Exception | None, span: Any) -> None:
+        """One line of the structured log: failures, and with `--access-log` everything; of an overload `_tick` tells."""
         ids = job.ids[:LONGEST_ID_HEADER] if job is not None and job.ids else []
-        if status != 200 or self._options.access_log:
-            fields: dict[str, Any] = {"path": path, "status": status, "prediction_ids": ids, "problem": problem[:500]}
+        if (status != 200 and not isinstance(failed, Overloaded)) or self._options.access_log:
+            problem = told(failed, self._known)[:500] if failed is not None else ""
+            fields: dict[str, Any] = {"path": path, "status": status, "prediction_ids": ids, "problem": problem}
             if span is not None:
                 fields["trace_id"] = span.trace_id
             level = logging.INFO if status < 500 else logging.ERROR
@@ -251,30 +258,34 @@ class App:
                 self._guard.tick()
             except KeysError as error:
                 logger.error("the key file cannot be read, the keys from before stay: %s", error)
-        oldest = time.monotonic() - self._options.body_seconds
-        for began, task in list(self._reading.values()):
-            if began < oldest:
-                task.cancel()
+        self._bodies.cut()
 
-    def _predict_routes(self) -> dict[str, tuple[Read, Write, Explain]]:
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.call_later(SOON, self._sweep, loop)
+        self._bodies.sweep()
+
+    def _post_routes(self) -> dict[str, Route]:
         native, opened, scoring = self._native, self._open, self._mlflow
         ids = self._id_header
-        infer = (
+        infer = Route(
             lambda body, header: opened.read(body, header(open_inference.JSON_LENGTH)),
             lambda job, request: self._with_release(opened.write(job, request)),
             lambda status, error: (400, (None, open_inference.error_body(str(error)))),
         )
-        invocations = (
+        invocations = Route(
             lambda body, header: scoring.read(body, header("content-type") or ""),
             lambda job, wanted: (ids(job), scoring.write(job, wanted)),
             lambda status, error: (400, (None, mlflow_scoring.error_body(str(error)))),
         )
         paths = open_inference.names(self.model)
-        routes: dict[str, Any] = {
-            "/predict": (lambda body, _: (native.read(body), None), lambda job, _: (None, native.write(job)), _native_fault),
+        routes = {
+            "/predict": Route(
+                lambda body, _: (native.read(body), None), lambda job, _: (None, native.write(job)), _native_fault
+            ),
             f"{paths['model']}/infer": infer,
             f"{paths['version']}/infer": infer,
             "/invocations": invocations,
+            "/feedback": Route(None, None, _native_fault, "feedback"),
         }
         if self._options.predict_route:
             routes[self._options.predict_route] = invocations
@@ -284,7 +295,7 @@ class App:
         model, paths = self.model, open_inference.names(self.model)
         name = msgspec.json.encode({"name": model.contract.use_case, "ready": True})
         identity = model.identity
-        ready = {"ready": True, "bundle": model.bundle.digest, "version": identity.version, "release": identity.release}
+        ready = {"ready": True, "bundle": model.digest, "version": identity.version, "release": identity.release}
         document = msgspec.json.encode(openapi(model, authenticated=self._guard is not None))
         version = f"{model.contract.use_case} {identity.version}".encode()
         metadata, server = open_inference.model_metadata(model), open_inference.server_metadata()
@@ -301,7 +312,7 @@ class App:
             "/health": (None, constant(b"\n")),
             "/version": (None, constant(version, "text/plain; charset=utf-8")),
             "/metrics": ("admin", lambda: (metrics, model.metrics.text())),
-            "/openapi.json": (None, constant(document)),
+            "/openapi.json": ("predict", constant(document)),  # it shows what training saw
             "/docs": (None, constant(DOCS_PAGE, "text/html; charset=utf-8")),
             "/v2": (None, constant(server)),
             "/v2/health/live": (None, constant(b'{"live":true}')),

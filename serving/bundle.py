@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from serving.contract import Contract, read_contract
+from serving.contract import Contract, parse_contract
 
 SIGNATURE = "model.sig"  # beside the files that it signs, and so not among those that the manifest names
 
@@ -26,21 +26,20 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 class Bundle(msgspec.Struct, frozen=True):
-    """One verified bundle. `digest` is the SHA-256 of its manifest, and so of everything in it."""
+    """One verified bundle. `digest` is the SHA-256 of its manifest, and so of everything in it.
+
+    `model` is the ONNX file's content: the very bytes that were hashed, whatever happens to the file afterwards.
+    """
 
     folder: Path
     digest: str
     manifest: Manifest
     contract: Contract
-
-    @property
-    def model(self) -> Path:
-        """The ONNX file."""
-        return self.folder / "model.onnx"
+    model: bytes
 
 
 def read_bundle(folder: Path) -> Bundle:
-    """The bundle in a folder, every file compared with its hash in the manifest.
+    """The bundle in a folder. Each file is read once, and what is used of it are the bytes that were compared.
 
     Raises:
         BundleError: a file is missing, was changed, or is not named in the manifest.
@@ -53,18 +52,44 @@ def read_bundle(folder: Path) -> Bundle:
         manifest = msgspec.json.decode(raw, type=Manifest)
     except msgspec.DecodeError as error:
         raise BundleError(f"{path}: {error}") from None
+    used = dict.fromkeys(("contract.json", "model.onnx"), b"")
     present = {file.name for file in folder.iterdir()} - {"manifest.json", SIGNATURE}
     for name in sorted(present | manifest.files.keys()):
         if name not in present:
             raise BundleError(f"{folder}: {name} is missing")
         if name not in manifest.files:
             raise BundleError(f"{folder}: {name} is not named in manifest.json")
-        if file_digest(folder / name) != manifest.files[name]:
+        content = _content(folder / name) if name in used else None
+        digest = file_digest(folder / name) if content is None else hashlib.sha256(content).hexdigest()
+        if digest != manifest.files[name]:
             raise BundleError(f"{folder}: {name} is not the file that manifest.json names (its SHA-256 differs)")
-    return Bundle(folder, hashlib.sha256(raw).hexdigest(), manifest, read_contract(folder / "contract.json"))
+        if content is not None:
+            used[name] = content
+    for name, content in used.items():
+        if not content:
+            raise BundleError(f"{folder}: {name} is missing")
+    try:
+        contract = parse_contract(used["contract.json"])
+    except msgspec.DecodeError as error:
+        raise BundleError(f"{folder}: contract.json: {error}") from None
+    return Bundle(folder, hashlib.sha256(raw).hexdigest(), manifest, contract, used["model.onnx"])
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file, as hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """SHA-256 of a file, as hex.
+
+    Raises:
+        BundleError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read ({error.strerror})") from None

@@ -14,6 +14,9 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
+from serving.spelling import CSV_MISSING, csv_category, csv_number, spelled, spelled_before
+
+MEANING = 2  # of values; what contracts made before lack (see `spelled_before`)
 MISSING = ""  # a missing category; ONNX string tensors have no null
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 FEW_ROWS = 16  # below, plain Python is faster than numpy
@@ -53,7 +56,8 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
     """One input column.
 
     `minimum`, `maximum` and `allowed` are declared and enforced. `low`, `high` and `categories` are what the training
-    snapshot showed: a value outside them is served, because new airports open and summers follow winters.
+    snapshot showed: a value outside them is served, because new airports open and summers follow winters. `meaning` is how
+    values read as categories when the model learned them.
     """
 
     name: str
@@ -66,6 +70,7 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
     low: float | None = None
     high: float | None = None
     categories: tuple[str, ...] = ()
+    meaning: int = MEANING
 
     @property
     def dtype(self) -> str:
@@ -112,7 +117,7 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
                 raise self._null(row)
             return math.nan
         if isinstance(value, bool | np.bool_) or not isinstance(value, float | int | np.number):
-            raise ContractError(f"must be a number, found {_shown(value)}", self.name, row)
+            raise ContractError(f"must be a number, found {shown(value)}", self.name, row)
         if (
             not -FLOAT32_MAX <= value <= FLOAT32_MAX
             or (self.minimum is not None and value < self.minimum)
@@ -134,21 +139,36 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
             text = MISSING
         elif isinstance(value, int | float | np.number | np.bool_):
             if not -FLOAT32_MAX <= value <= FLOAT32_MAX:
-                raise ContractError(f"must be a string, found the number {_shown(value)}", self.name, row)
-            # 3 and 3.0 are one category: a column of whole numbers turns to floats as soon as one is missing
-            text = str(int(value)) if float(value).is_integer() else str(value)
+                raise ContractError(f"must be a string, found the number {shown(value)}", self.name, row)
+            text = spelled(value) if self.meaning == MEANING else spelled_before(value)
         else:
-            raise ContractError(f"must be a string, found {_shown(value)}", self.name, row)
+            raise ContractError(f"must be a string, found {shown(value)}", self.name, row)
         if text == MISSING:
             if not self.nullable:
                 raise self._null(row)
         elif self.allowed is not None and text not in self.allowed:
-            raise ContractError(f"{_shown(text)} is not one of {', '.join(self.allowed)}", self.name, row)
+            raise ContractError(f"{shown(text)} is not one of {', '.join(self.allowed)}", self.name, row)
         return text
 
     def category(self, value: Any, row: int) -> str:
         """One value of a categorical column as its string; raises as `encode` does."""
         return self._category(value, row)
+
+    def from_csv(self, text: str) -> str | float | None:
+        """A field of a CSV, which has no types: the contract says which one is meant.
+
+        Raises:
+            ValueError: the column is numeric, and this is no number.
+
+        >>> Column("zip", "categorical").from_csv("01234"), Column("age", "numeric").from_csv("41")
+        ('01234', 41.0)
+        """
+        if self.kind == "numeric":
+            return csv_number(text)
+        known = self.allowed or self.categories
+        if self.meaning < MEANING:
+            return None if text in CSV_MISSING and text not in known else text
+        return csv_category(text, known)
 
     def faults(self, values: Sequence[Any]) -> list[Fault]:
         """Everything that is wrong with the values, at most `MAX_FAULTS`; slower than `encode`, which stops at the first."""
@@ -198,6 +218,7 @@ class Contract(msgspec.Struct, frozen=True):
     classes: tuple[str | int | bool, ...]
     time_column: str | None = None
     identifiers: tuple[str, ...] = ()
+    meaning: int = MEANING
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -249,16 +270,32 @@ class Contract(msgspec.Struct, frozen=True):
             raise ContractError.of(faults[:MAX_FAULTS]) from None
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value in a message to whoever sent it; never in a log."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**40:
         return "a whole number of more than 40 digits"  # Python refuses to print very large ones
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
 
 
+class _Marked(msgspec.Struct):
+    meaning: int = 1
+
+
+def parse_contract(data: bytes) -> Contract:
+    """The contract in the bytes of a `contract.json`; values keep the meaning of the time it was made.
+
+    Raises:
+        msgspec.DecodeError: it is none.
+    """
+    contract, meaning = msgspec.json.decode(data, type=Contract), msgspec.json.decode(data, type=_Marked).meaning
+    columns = tuple(msgspec.structs.replace(column, meaning=meaning) for column in contract.columns)
+    return msgspec.structs.replace(contract, columns=columns, meaning=meaning)
+
+
 def read_contract(path: Path) -> Contract:
     """The contract of a `contract.json`."""
-    return msgspec.json.decode(path.read_bytes(), type=Contract)
+    return parse_contract(path.read_bytes())
 
 
 def contract_json(contract: Contract) -> bytes:

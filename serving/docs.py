@@ -49,7 +49,7 @@ def openapi(model: ServedModel, authenticated: bool = False) -> dict[str, Any]:
             paths["model"]: {"get": _get("metadata", "The contract as tensors")},
             "/readyz": {"get": _get("ready", "Which bundle, version and release answer")},
         },
-        "components": {"schemas": _schemas(contract)},
+        "components": {"schemas": _schemas(contract, model.request_rows)},
     }
     if authenticated:
         document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
@@ -68,16 +68,17 @@ def example(contract: Contract) -> dict[str, Any]:
 
 
 def _example(column: Column) -> Any:
+    """What training showed of a sensitive column is nobody's example; what is declared everybody may know."""
     if column.kind == "categorical":
-        return (column.allowed or column.categories or ("a",))[0]
-    low, high = column.low, column.high
+        return (column.allowed or (not column.sensitive and column.categories) or ("a",))[0]
+    low, high = (None, None) if column.sensitive else (column.low, column.high)
     if low is None or high is None:
         return column.minimum if column.minimum is not None else min(0.0, column.maximum or 0.0)
     middle = (low + high) / 2
     return round(middle) if low == int(low) and high == int(high) and high - low > 1 else round(middle, 4)
 
 
-def _schemas(contract: Contract) -> dict[str, Any]:
+def _schemas(contract: Contract, most: int) -> dict[str, Any]:
     record = {
         "type": "object",
         "properties": {column.name: _schema(column) for column in contract.columns}
@@ -88,7 +89,7 @@ def _schemas(contract: Contract) -> dict[str, Any]:
     prediction_id = {"type": "string", "minLength": 1, "maxLength": 100}
     label = {"enum": list(contract.classes)}
     text, ref = {"type": "string"}, {"$ref": "#/components/schemas/Record"}
-    rows = {"type": "array", "items": ref, "minItems": 1}
+    rows = {"type": "array", "items": ref, "minItems": 1, "maxItems": most}
     share = {"type": "number", "minimum": 0, "maximum": 1}
     fault = {"problem": text, "column": text, "row": {"type": "integer"}}
     classes = [str(value) for value in contract.classes]
@@ -97,9 +98,9 @@ def _schemas(contract: Contract) -> dict[str, Any]:
         "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
         "datatype": {"enum": list(DATATYPES)},
         "data": {"type": "array"},
-        "parameters": {"type": "object"},
+        "parameters": {"type": ["object", "null"]},
     }
-    output = {"name": {"enum": [contract.target, "probabilities"]}, "parameters": {"type": "object"}}
+    output = {"name": {"enum": [contract.target, "probabilities"]}, "parameters": {"type": ["object", "null"]}}
     answer = _object(
         {
             "prediction_id": prediction_id,
@@ -114,7 +115,12 @@ def _schemas(contract: Contract) -> dict[str, Any]:
             {
                 "records": rows,
                 "event_time": {"type": ["string", "null"], "format": "date-time"},
-                "prediction_ids": {"type": ["array", "null"], "items": prediction_id, "description": "one a record"},
+                "prediction_ids": {
+                    "type": ["array", "null"],
+                    "items": prediction_id,
+                    "uniqueItems": True,
+                    "description": "one a record",
+                },
             },
             ["records"],
             closed=True,
@@ -127,6 +133,7 @@ def _schemas(contract: Contract) -> dict[str, Any]:
             {
                 "labels": {
                     "type": "array",
+                    "maxItems": most,
                     "items": {
                         **_object(
                             {"prediction_id": prediction_id, "label": label, "kpis": KPIS}, ["prediction_id"], closed=True
@@ -142,9 +149,9 @@ def _schemas(contract: Contract) -> dict[str, Any]:
         "InferRequest": _object(
             {
                 "id": {"type": ["string", "null"]},
-                "parameters": {"type": "object"},
+                "parameters": {"type": ["object", "null"]},
                 "inputs": {"type": "array", "items": _object(tensor, ["name", "shape", "datatype", "data"])},
-                "outputs": {"type": "array", "items": _object(output, ["name"])},
+                "outputs": {"type": ["array", "null"], "items": _object(output, ["name"])},
             },
             ["inputs"],
         ),
@@ -176,14 +183,15 @@ def _schemas(contract: Contract) -> dict[str, Any]:
 
 
 def _schema(column: Column) -> dict[str, Any]:
-    kinds = ["string", "number"] if column.kind == "categorical" else ["number"]
+    kinds = ["string", "number", "boolean"] if column.kind == "categorical" else ["number"]
     schema: dict[str, Any] = {"type": [*kinds, "null"] if column.nullable else kinds}
     if column.kind == "categorical":
         if column.allowed is not None:
             return {"enum": [*column.allowed, *([None, ""] if column.nullable else [])]}
         if not column.nullable:
             schema["minLength"] = 1
-        schema["examples"] = list(column.categories[:5])
+        if not column.sensitive:
+            schema["examples"] = list(column.categories[:5])
     low = -FLOAT32_MAX if column.minimum is None else max(column.minimum, -FLOAT32_MAX)
     high = FLOAT32_MAX if column.maximum is None else min(column.maximum, FLOAT32_MAX)
     return {**schema, "minimum": low, "maximum": high}
@@ -200,7 +208,7 @@ def _post(name: str, summary: str, request: str, answer: str, faults: tuple[int,
         401: "No valid key",
         403: "The key has not the role",
         408: "The body took too long",
-        413: "The body is too large",
+        413: "The body is too large, or holds too many rows",
         415: "The content type is not taken",
         422: "Against the contract; every fault is named",
         429: "Too busy, or over the key's rate; see Retry-After",

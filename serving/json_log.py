@@ -1,4 +1,4 @@
-"""The server's own log: one JSON object a line on standard error. Never holds a key or a feature's value by itself."""
+"""The server's own log: one JSON object a line on standard error. Never holds a key or a feature's value."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+
+from serving.telling import frames
 
 
 class JsonFormatter(logging.Formatter):
@@ -26,8 +28,8 @@ class JsonFormatter(logging.Formatter):
             "release": self._release,
             **getattr(record, "fields", {}),
         }
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
+        if record.exc_info and record.exc_info[1]:
+            line["defect"] = frames(record.exc_info[1])
         return msgspec.json.encode(line).decode()
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -19,17 +19,19 @@ import msgspec
 from serving.contract import ContractError, Fault
 from serving.job import Job
 from serving.model import ServedModel
-from serving.refusal import Refusal
+from serving.records import in_slices, json_list
+from serving.refusal import Refusal, too_many_rows
+from serving.spelling import CSV_MISSING
 
 FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
-# What pandas, and so MLflow, reads from a CSV as missing.
-# fmt: off
-MISSING = frozenset((
-    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL",
-    "NaN", "None", "n/a", "nan", "null",
-))
-# fmt: on
 _encode = msgspec.json.Encoder().encode
+_pieces = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_list = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class _Split(msgspec.Struct):
+    columns: list[str]
+    data: list[msgspec.Raw]
 
 
 class MlflowScoring:
@@ -47,21 +49,26 @@ class MlflowScoring:
             msgspec.DecodeError: it is not JSON.
         """
         mime, _, parameters = (part.strip().lower() for part in content_type.partition(";"))
-        if parameters not in ("", "charset=utf-8"):
+        if parameters.replace('"', "").replace(" ", "") not in ("", "charset=utf-8", "charset=utf8"):
             raise Refusal(415, f"content type parameters {parameters[:60]!r}; only charset=utf-8 is taken")
         if mime == "text/csv":
             return self._job(self._csv(body)), False
         if mime not in ("", "application/json"):
             raise Refusal(415, f"content type {mime[:60]!r}; send application/json or text/csv")
-        content = msgspec.json.decode(body)
-        given = [key for key in FORMATS if isinstance(content, dict) and key in content]
+        self._model.check_items(body)
+        try:
+            content = _pieces.decode(body)
+        except msgspec.ValidationError:
+            content = {}
+        given = [key for key in FORMATS if key in content]
         if len(given) != 1:
             raise ContractError(f"the body must be an object with one of {', '.join(FORMATS)}")
         stray = sorted(content.keys() - {given[0], "params", "parameters"})
         if stray:
             raise ContractError(f"key {stray[0][:40]!r} is not one of {given[0]}, params")
-        asked = content.get("params") or content.get("parameters") or {}
-        return self._job(_records(given[0], content[given[0]])), _probabilities(asked)
+        asked = [msgspec.json.decode(content[key]) for key in ("params", "parameters") if key in content]
+        probabilities = _probabilities(next((each for each in asked if each is not None), {}))
+        return self._job(self._rows(given[0], content[given[0]])), probabilities
 
     def write(self, job: Job, probabilities: bool) -> bytes:
         """The answer."""
@@ -71,36 +78,83 @@ class MlflowScoring:
     def _job(self, records: list[Any]) -> Job:
         if not records:
             raise ContractError("there is no row to score")
-        strange = [row for row, record in enumerate(records) if not isinstance(record, Mapping)]
-        if strange:
-            raise ContractError("must be an object with one field a column", None, strange[0])
-        return Job(self._model.records.convert(records))
+        return Job(records)
 
-    def _csv(self, body: bytes) -> list[dict[str, Any]]:
+    def _rows(self, form: str, content: msgspec.Raw) -> list[Any]:
+        """Typed records of one of the JSON formats; a list of records is the same in three of them."""
+        records, kind = self._model.records, bytes(content).lstrip()[:1]
+        if form == "dataframe_split":
+            return self._split(content)
+        if form == "inputs" and kind == b"{":
+            table = _columns(content)
+            self._model.check_size(len(table))
+            return records.convert(table)
+        if kind != b"[":
+            raise ContractError(f"{form} must be a list of objects with one field a column")
+        raws = _list.decode(content)
+        self._model.check_size(len(raws))
+        return records.read(raws)
+
+    def _split(self, content: msgspec.Raw) -> list[Any]:
+        try:
+            frame = msgspec.json.decode(content, type=_Split)
+        except msgspec.ValidationError as error:
+            raise ContractError(
+                f"dataframe_split needs a list of names in 'columns' and of rows in 'data': {error}"
+            ) from None
+        columns, rows = frame.columns, frame.data
+        self._model.check_size(len(rows))
+
+        def read(cut: slice) -> list[Any]:
+            lists = msgspec.json.decode(json_list(rows[cut]))
+            for number, row in enumerate(lists):
+                if not isinstance(row, list) or len(row) != len(columns):
+                    raise ContractError(f"must be a list of {len(columns)} values", None, number)
+            return self._model.records.convert([dict(zip(columns, row, strict=True)) for row in lists])
+
+        return in_slices(len(rows), read)
+
+    def _csv(self, body: bytes) -> list[Any]:
         try:
             lines = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
             header = next(lines, [])
-            rows = [line for line in lines if line]
+            rows = list(islice((line for line in lines if line), self._model.request_rows + 1))
         except UnicodeDecodeError:
             raise ContractError("the CSV is not UTF-8") from None
         except csv.Error as error:
             raise ContractError(f"the CSV cannot be read: {error}") from None
-        numeric = {column.name for column in self._model.contract.columns if column.kind == "numeric"}
-        faults, records = [], []
-        for number, row in enumerate(rows):
-            if len(row) != len(header):
-                faults.append(Fault(f"has {len(row)} fields where the header has {len(header)}", None, number))
-                continue
-            record: dict[str, Any] = {}
-            for name, text in zip(header, row, strict=True):
-                try:
-                    record[name] = None if text in MISSING else float(text) if name in numeric else text
-                except ValueError:
-                    faults.append(Fault(f"must be a number, found {text[:40]!r}", name, number))
-            records.append(record)
-        if faults:
-            raise ContractError.of(faults)
-        return records
+        if len(rows) > self._model.request_rows:
+            raise too_many_rows(None, self._model.request_rows)
+        columns = {column.name: column.from_csv for column in self._model.contract.columns}
+        readers = [columns.get(name, _subject) for name in header]
+
+        def read(cut: slice) -> list[Any]:
+            found = [_fields(header, readers, row, number) for number, row in enumerate(rows[cut])]
+            faults = [fault for _, several in found for fault in several]
+            if faults:
+                raise ContractError.of(faults)
+            return self._model.records.convert([record for record, _ in found])
+
+        return in_slices(len(rows), read)
+
+
+def _subject(text: str) -> str | None:
+    """A field that is no column of the model: an identifier, or a fault that the contract names."""
+    return None if text in CSV_MISSING else text
+
+
+def _fields(header: list[str], readers: list[Any], row: list[str], number: int) -> tuple[dict[str, Any], list[Fault]]:
+    """A line as a record, and what is wrong with it."""
+    if len(row) != len(header):
+        return {}, [Fault(f"has {len(row)} fields where the header has {len(header)}", None, number)]
+    record: dict[str, Any] = {}
+    faults = []
+    for name, read, text in zip(header, readers, row, strict=True):
+        try:
+            record[name] = read(text)
+        except ValueError:
+            faults.append(Fault(f"must be a number, found {text[:40]!r}", name, number))
+    return record, faults
 
 
 def error_body(problem: str) -> bytes:
@@ -117,25 +171,12 @@ def _probabilities(asked: Any) -> bool:
     return bool(wanted == "predict_proba")
 
 
-def _records(form: str, content: Any) -> list[Any]:
-    """The rows as objects."""
-    if form == "dataframe_split":
-        if not isinstance(content, dict) or not {"columns", "data"} <= content.keys():
-            raise ContractError("dataframe_split needs 'columns' and 'data'")
-        columns, rows = content["columns"], content["data"]
-        if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns) or not isinstance(rows, list):
-            raise ContractError("dataframe_split needs a list of names in 'columns' and a list of rows in 'data'")
-        wrong = [number for number, row in enumerate(rows) if not isinstance(row, list) or len(row) != len(columns)]
-        if wrong:
-            raise ContractError(f"must be a list of {len(columns)} values", None, wrong[0])
-        return [dict(zip(columns, row, strict=True)) for row in rows]
-    if form == "inputs" and isinstance(content, dict):
-        lists = {name: values if isinstance(values, list) else [values] for name, values in content.items()}
-        lengths = {name: len(values) for name, values in lists.items()}
-        if len(set(lengths.values())) > 1:
-            raise ContractError(f"columns differ in their number of rows: {lengths}")
-        flat = [[v[0] if isinstance(v, list) and len(v) == 1 else v for v in values] for values in lists.values()]
-        return [dict(zip(lists, row, strict=True)) for row in zip(*flat, strict=True)]
-    if not isinstance(content, list):
-        raise ContractError(f"{form} must be a list of objects with one field a column")
-    return content
+def _columns(content: msgspec.Raw) -> list[dict[str, Any]]:
+    """A list of values a column, as records."""
+    lists = {name: msgspec.json.decode(values) for name, values in _pieces.decode(content).items()}
+    lists = {name: values if isinstance(values, list) else [values] for name, values in lists.items()}
+    lengths = {name: len(values) for name, values in lists.items()}
+    if len(set(lengths.values())) > 1:
+        raise ContractError(f"columns differ in their number of rows: {lengths}")
+    flat = [[v[0] if isinstance(v, list) and len(v) == 1 else v for v in values] for values in lists.values()]
+    return [dict(zip(lists, row, strict=True)) for row in zip(*flat, strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import secrets
 import time
 from collections import OrderedDict
@@ -21,7 +22,7 @@ from serving.job import Job
 from serving.log import Entry, Feedback, Prediction, PredictionLog, Sensitive
 from serving.metrics import Metrics
 from serving.records import Records
-from serving.refusal import Refusal, too_late, unlogged
+from serving.refusal import Refusal, too_late, too_many_rows, unlogged
 from serving.refusals import Refusals
 from serving.scoring import Scorer
 
@@ -36,13 +37,16 @@ class Identity(msgspec.Struct, frozen=True):
     variant: str = "champion"
 
 
-Id = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+LONGEST_ID = 100
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_ID)]
+REQUEST_ROWS = 100_000
 KPI_NAME = "^[a-z_][a-z0-9_]{0,39}$"
 KpiName = Annotated[str, msgspec.Meta(pattern=KPI_NAME)]
 # What monitoring counts itself.
 SERVICE_KPIS = frozenset({"latency_p50", "latency_p99", "requests_per_hour", "refused", "unanswered"})
 Number = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
 MOST_KPIS = 20
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)  # in JSON: commas in it separate nothing
 LATEST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -64,6 +68,7 @@ class ServedModel:
         sensitive: What the log keeps of sensitive columns; by default all.
         answer_unlogged: Answer also when the log cannot be written; by default such requests are refused.
         cache_size: How many requests' probabilities are kept by digest; 0 for none.
+        request_rows: The most rows that one request may hold.
     """
 
     def __init__(
@@ -74,8 +79,10 @@ class ServedModel:
         sensitive: Sensitive | None = None,
         answer_unlogged: bool = False,
         cache_size: int = 0,
+        request_rows: int = REQUEST_ROWS,
     ) -> None:
-        self.bundle, self.contract, self.identity, self.log = bundle, bundle.contract, identity, log
+        self.digest, self.contract, self.identity, self.log = bundle.digest, bundle.contract, identity, log
+        self.request_rows = request_rows
         self.metrics = Metrics(self.contract.use_case, identity.version, identity.release)
         self.records = Records(self.contract)
         self._scorer = Scorer(bundle.model)
@@ -97,23 +104,24 @@ class ServedModel:
                 job.error = too_late(job.budget)
             elif not job.gone:
                 live.append(job)
-        if not live:
-            return
-        try:
-            self._answer(live)
-        except Exception as error:  # it belongs to each request of the batch; the transport tells the client and the log
-            for job in live:
-                job.error = error
+        if live:
+            self._answer_apart(live)
+
+    def check_outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        """Asked before any of them is logged.
+
+        Raises:
+            ContractError: a label is not among the contract's classes, or an outcome says nothing.
+        """
+        for row, outcome in enumerate(outcomes):
+            self._check(row, outcome)
 
     def feedback(self, outcomes: Sequence[Outcome], caller: str) -> None:
         """Log what turned out to be true, by prediction id.
 
         Raises:
-            ContractError: labels are not among the contract's classes, or one says nothing; nothing is logged.
             Refusal: the log cannot be written.
         """
-        for row, outcome in enumerate(outcomes):
-            self._check(row, outcome)
         now = utc_text(datetime.now(UTC))
         if outcomes:
             self._write([Feedback(one.prediction_id, now, _known(one.label), caller, _known(one.kpis)) for one in outcomes])
@@ -128,6 +136,25 @@ class ServedModel:
         if label is not UNSET and repr(label) not in self._classes:
             allowed = ", ".join(map(repr, self.contract.classes))
             raise ContractError(f"{str(label)[:40]!r} is not one of {allowed}", self.contract.target, row)
+
+    def check_size(self, rows: int) -> None:
+        """Asked by each protocol as soon as it knows how many rows, or outcomes, a request holds.
+
+        Raises:
+            Refusal: 413, more than one request may hold.
+        """
+        if rows > self.request_rows:
+            raise too_many_rows(rows, self.request_rows)
+
+    def check_items(self, body: bytes) -> None:
+        """Asked before JSON becomes objects: no right request has more commas, and each could cost memory.
+
+        Raises:
+            Refusal: 413, more than so many rows could hold.
+        """
+        most = self.request_rows * (len(self.contract.names) + len(self.contract.identifiers) + 4)
+        if body.count(b",") > most and _TEXT.sub(b"", body).count(b",") > most:
+            raise too_many_rows(None, self.request_rows)
 
     def tick(self) -> None:
         """Called twice a second: what was refused is written, and a segment that is old is closed."""
@@ -149,6 +176,23 @@ class ServedModel:
         with contextlib.suppress(Refusal):  # the log cannot be written, which is told: they stay for the next time
             self._write(self.refusals.records(utc_text(now), utc_text(happened)))
             self.refusals.clear()
+
+    def _answer_apart(self, jobs: list[Job]) -> None:
+        """Answer the jobs together, or where that fails in halves, until whoever is to blame is alone.
+
+        Only writing the log has an effect, and it is the last that can fail: its failure is everybody's, and told as a
+        Refusal; whatever else fails left nothing behind.
+        """
+        try:
+            self._answer(jobs)
+        except Exception as error:  # the transport tells the client and the log
+            if len(jobs) == 1 or isinstance(error, Refusal):
+                for job in jobs:
+                    job.error = error
+                return
+            middle = len(jobs) // 2
+            self._answer_apart(jobs[:middle])
+            self._answer_apart(jobs[middle:])
 
     def _answer(self, jobs: list[Job]) -> None:
         rows = jobs[0].rows if len(jobs) == 1 else [row for job in jobs for row in job.rows]
@@ -182,10 +226,10 @@ class ServedModel:
                     )
                 )
             at = end
-            self._last = happened, now
         if self._sensitive:
             entries = [self._guarded(entry, self._sensitive) for entry in entries]
         self._write(entries)
+        self._last = entries[-1].event_time, now
         self.metrics.rows.inc(at)
         self.metrics.batch.observe(at)
 
@@ -231,6 +275,21 @@ class ServedModel:
             logger.error("the prediction log cannot be written: %s", error)
             if not self._answer_unlogged:
                 raise unlogged(error) from error
+
+
+def own_ids(ids: list[str], rows: int) -> list[str]:
+    """A client's own prediction ids, one a row.
+
+    Raises:
+        ContractError: there is another number of them, or one stands for two rows.
+    """
+    if len(ids) != rows:
+        raise ContractError(f"{len(ids)} prediction_ids for {rows} records; give one each, or none")
+    if len(set(ids)) < rows:
+        first: dict[str, int] = {}
+        row = next(row for row, each in enumerate(ids) if first.setdefault(each, row) != row)
+        raise ContractError("names another row of this request already; give each its own", "prediction_ids", row)
+    return ids
 
 
 def _known(value: Any) -> Any:

@@ -13,8 +13,9 @@ import msgspec
 
 from serving.contract import ContractError
 from serving.job import Job
-from serving.model import Id, Outcome, ServedModel, event_text
+from serving.model import Id, Outcome, ServedModel, event_text, own_ids
 
+LARGE_BODY = 64 * 1024  # bytes; read beside the event loop, and in slices
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
@@ -46,7 +47,7 @@ class Native:
 
     def __init__(self, model: ServedModel) -> None:
         self._model = model
-        self._strict, self._lenient = map(_request_decoder, (model.records.strict, model.records.lenient))
+        self._strict, self._envelope = map(_request_decoder, (model.records.strict, msgspec.Raw))
         self._feedback = msgspec.json.Decoder(FeedbackRequest)
         classes = model.contract.classes
         self._encode = msgspec.json.Encoder().encode
@@ -65,15 +66,26 @@ class Native:
             msgspec.ValidationError, msgspec.DecodeError: it is not a predict request, or not JSON.
         """
         try:
-            request = self._strict.decode(body)
+            request = self._strict.decode(body) if len(body) <= LARGE_BODY else self._sliced(body)
         except msgspec.ValidationError:
-            request = self._read_leniently(body)
+            request = self._sliced(body)
         records, ids = request.records, request.prediction_ids
         if not records:
             raise ContractError("there is no row to score")
-        if ids is not None and len(ids) != len(records):
-            raise ContractError(f"{len(ids)} prediction_ids for {len(records)} records; give one each, or none")
-        return Job(records, event_text(request.event_time), ids)
+        self._model.check_size(len(records))
+        return Job(records, event_text(request.event_time), None if ids is None else own_ids(ids, len(records)))
+
+    def _sliced(self, body: bytes) -> Any:
+        """Records one slice after another: large ones, and those that are not what most clients send."""
+        self._model.check_items(body)
+        try:
+            request = self._envelope.decode(body)
+        except msgspec.ValidationError:
+            msgspec.json.decode(body)  # whether it is JSON at all comes first
+            raise
+        self._model.check_size(len(request.records))
+        request.records = self._model.records.read(request.records)
+        return request
 
     def write(self, job: Job) -> bytes:
         """The answers, in the order of the records."""
@@ -84,34 +96,21 @@ class Native:
         ]
         return self._encode(PredictResponse(self._model.contract.use_case, identity.version, identity.release, answers))
 
-    def feedback(self, body: bytes, caller: str) -> bytes:
-        """Log the outcomes of a body; raises as `read` does."""
+    def read_feedback(self, body: bytes) -> list[Outcome]:
+        """The outcomes of a body, each checked, to be given to `feedback`; raises as `read` does."""
         outcomes = self._feedback.decode(body).labels
-        self._model.feedback(outcomes, caller)
-        return b'{"accepted":%d}' % len(outcomes)
+        self._model.check_size(len(outcomes))
+        self._model.check_outcomes(outcomes)
+        return outcomes
 
-    def _read_leniently(self, body: bytes) -> Any:
-        try:
-            request = self._lenient.decode(body)
-        except msgspec.ValidationError:
-            self._explain(body)
-            raise
-        self._model.records.check(request.records)
-        return request
-
-    def _explain(self, body: bytes) -> None:
-        """Raise every fault of the records, where it is the records that are wrong."""
-        plain = msgspec.json.decode(body)
-        records = plain.get("records") if isinstance(plain, dict) else None
-        if isinstance(records, list):
-            error = self._model.records.faults(records)
-            if error:
-                raise error from None
+    def write_feedback(self, accepted: int) -> bytes:
+        """The answer to that many outcomes, once they are logged."""
+        return b'{"accepted":%d}' % accepted
 
 
-def _request_decoder(record: type[msgspec.Struct]) -> msgspec.json.Decoder[Any]:
+def _request_decoder(record: Any) -> msgspec.json.Decoder[Any]:
     fields: list[Any] = [
-        ("records", list[record]),  # type: ignore[valid-type]
+        ("records", list[record]),
         ("event_time", Time | None, None),
         ("prediction_ids", list[Id] | None, None),
     ]

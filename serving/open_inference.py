@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from serving import tensors
 from serving.contract import ContractError
@@ -22,20 +21,23 @@ EXTENSIONS = ["binary_tensor_data"]
 
 
 class Tensor(msgspec.Struct):
-    """A named tensor; `data` is flat or nested, in row order, and stands after the JSON in the binary form."""
+    """A named tensor; `data` is flat or nested, in row order, and stands after the JSON in the binary form.
+
+    It is decoded a tensor at a time, so that none of them holds up the others for long.
+    """
 
     name: str
     shape: list[int]
     datatype: str
-    data: list[Any] | None = None
-    parameters: dict[str, Any] = {}
+    data: msgspec.Raw = msgspec.Raw(b"null")
+    parameters: dict[str, Any] | None = None
 
 
 class Requested(msgspec.Struct):
     """A requested output."""
 
     name: str
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] | None = None
 
 
 class InferRequest(msgspec.Struct):
@@ -43,10 +45,11 @@ class InferRequest(msgspec.Struct):
 
     inputs: list[Tensor]
     id: str | None = None
-    outputs: list[Requested] = []
-    parameters: dict[str, Any] = {}
+    outputs: list[Requested] | None = None
+    parameters: dict[str, Any] | None = None
 
 
+_list = msgspec.json.Decoder(list[Any] | None)
 _request = msgspec.json.Decoder(InferRequest)
 _encode = msgspec.json.Encoder().encode
 
@@ -65,8 +68,9 @@ class OpenInference:
             msgspec.ValidationError, msgspec.DecodeError: it is not an infer request, or not JSON.
         """
         head, binary = _split(body, json_length)
+        self._model.check_items(head)
         request = _request.decode(head)
-        tensors.check_outputs(self._model, [output.name for output in request.outputs])
+        tensors.check_outputs(self._model, [output.name for output in request.outputs or ()])
         columns: dict[str, Any] = {}
         rows: dict[str, int] = {}
         at = 0
@@ -75,7 +79,7 @@ class OpenInference:
             if tensor.name in columns:
                 raise ContractError("is there twice", tensor.name)
             rows[tensor.name] = tensors.rows_of(tensor.shape, tensor.name)
-            size = tensor.parameters.get("binary_data_size")
+            size = (tensor.parameters or {}).get("binary_data_size")
             if size is None:
                 columns[tensor.name] = _flat(tensor)
                 continue
@@ -86,12 +90,12 @@ class OpenInference:
             at += size
         if at != len(binary):
             raise ContractError(f"{len(binary) - at} bytes after the last tensor")
-        return tensors.read(self._model, columns, rows, request.parameters), request
+        return tensors.read(self._model, columns, rows, request.parameters or {}), request
 
     def write(self, job: Job, request: InferRequest) -> tuple[list[tuple[str, str]], bytes]:
         """Headers and body of the answer; binary where the request asked for it."""
-        model, asked = self._model, {output.name: output.parameters for output in request.outputs}
-        everything_binary = request.parameters.get("binary_data_output") is True
+        model, asked = self._model, {output.name: output.parameters or {} for output in request.outputs or ()}
+        everything_binary = (request.parameters or {}).get("binary_data_output") is True
         listed, raws = [], []
         for number, output in enumerate(tensors.outputs(model, job, list(asked))):
             entry: dict[str, Any] = {"name": output.name, "datatype": output.datatype, "shape": output.shape}
@@ -131,20 +135,12 @@ def _split(body: bytes, json_length: str | None) -> tuple[bytes, bytes]:
 
 
 def _flat(tensor: Tensor) -> Any:
-    """JSON data, flat. What the datatype says is what the contract gets, so 1.5 as INT64 is a fault here."""
-    if tensor.data is None:
+    """JSON data, flat. What the datatype says is what the contract gets."""
+    data = _list.decode(tensor.data)
+    if data is None:
         raise ContractError("has no data", tensor.name)
-    values = [value[0] if type(value) is list and len(value) == 1 else value for value in tensor.data]
-    if tensor.datatype == "BYTES" or any(value is None for value in values):
-        return values
-    wanted = bool if tensor.datatype == "BOOL" else int if "INT" in tensor.datatype else (int, float)
-    for row, value in enumerate(values):
-        if not isinstance(value, wanted) or (type(value) is bool) != (tensor.datatype == "BOOL"):
-            raise ContractError(f"must be {tensor.datatype}, found {str(value)[:40]!r}", tensor.name, row)
-    try:
-        return np.array(values, dtype=tensors.NUMPY[tensor.datatype])
-    except OverflowError:
-        raise ContractError(f"holds a number that does not fit in {tensor.datatype}", tensor.name) from None
+    values = [value[0] if type(value) is list and len(value) == 1 else value for value in data]
+    return values if tensor.datatype == "BYTES" else tensors.typed(values, tensor.datatype, tensor.name)
 
 
 def error_body(problem: str) -> bytes:

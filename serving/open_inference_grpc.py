@@ -4,34 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf.message import DecodeError
 
 from serving import open_inference_pb2 as messages
 from serving import tensors
-from serving.admission import Admission, overloaded
-from serving.batcher import Batcher
+from serving.admission import Overloaded
 from serving.contract import ContractError
 from serving.job import Job
 from serving.keys import Guard
-from serving.model import ServedModel
+from serving.native import LARGE_BODY
 from serving.refusal import Refusal
+from serving.telling import defect
 from serving.tracing import Tracing
 
-logger = logging.getLogger("slipway")
-MAX_MESSAGE_BYTES = 32 * 1024 * 1024
+if TYPE_CHECKING:
+    from serving.app import App
+
 METHOD = "inference.GRPCInferenceService/ModelInfer"
 SHOWN_IDS = 16  # in a span
 CODES = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
     401: grpc.StatusCode.UNAUTHENTICATED,
     403: grpc.StatusCode.PERMISSION_DENIED,
     404: grpc.StatusCode.NOT_FOUND,
+    413: grpc.StatusCode.INVALID_ARGUMENT,
     429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    499: grpc.StatusCode.CANCELLED,
     503: grpc.StatusCode.UNAVAILABLE,
     504: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
@@ -54,22 +58,15 @@ CONTENTS = {
 class Service:
     """The six calls of `GRPCInferenceService`."""
 
-    def __init__(
-        self,
-        model: ServedModel,
-        batcher: Batcher,
-        admission: Admission,
-        guard: Guard | None,
-        tracing: Tracing | None,
-    ) -> None:
-        self._model, self._batcher, self._admission = model, batcher, admission
+    def __init__(self, app: App, guard: Guard | None, tracing: Tracing | None) -> None:
+        self._app, self._model = app, app.model
         self._guard, self._tracing = guard, tracing
-        self._info = tensors.metadata(model)
+        self._info = tensors.metadata(app.model)
 
-    async def start(self, address: str, tls: tuple[Path, Path] | None) -> grpc.aio.Server:
+    async def start(self, address: str, tls: tuple[Path, Path] | None, most_bytes: int) -> grpc.aio.Server:
         """Listen; several workers share the port."""
         server = grpc.aio.server(
-            options=[("grpc.max_receive_message_length", MAX_MESSAGE_BYTES), ("grpc.so_reuseport", 1)],
+            options=[("grpc.max_receive_message_length", most_bytes), ("grpc.so_reuseport", 1)],
             maximum_concurrent_rpcs=1024,
         )
         calls: dict[str, tuple[Callable[..., Any], Any]] = {
@@ -80,12 +77,10 @@ class Service:
             "ModelMetadata": (self._model_metadata, messages.ModelMetadataRequest),
         }
         handlers = {
-            name: grpc.unary_unary_rpc_method_handler(
-                self._plain(name, call), request_deserializer=kind.FromString, response_serializer=_serialize
-            )
+            name: grpc.unary_unary_rpc_method_handler(self._plain(name, call, kind), response_serializer=_serialize)
             for name, (call, kind) in calls.items()
         }
-        # The request comes as bytes: its digest is taken before it is parsed.
+        # Requests come as bytes: a digest is taken of them, and what cannot be parsed is told in our words.
         handlers["ModelInfer"] = grpc.unary_unary_rpc_method_handler(self._infer, response_serializer=_serialize)
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("inference.GRPCInferenceService", handlers),))
         if tls:
@@ -96,14 +91,15 @@ class Service:
         await server.start()
         return server
 
-    def _plain(self, name: str, call: Callable[[Any], Any]) -> Callable[[Any, Any], Awaitable[Any]]:
-        async def handler(request: Any, context: Any) -> Any:
+    def _plain(self, name: str, call: Callable[[Any], Any], kind: Any) -> Callable[[bytes, Any], Awaitable[Any]]:
+        async def handler(body: bytes, context: Any) -> Any:
             try:
                 if self._guard and name == "ModelMetadata":
                     self._guard.admit(_metadata(context, "authorization"), "predict")
-                return call(request)
-            except Refusal as refusal:
-                return await context.abort(CODES[refusal.status], refusal.problem)
+                return call(kind.FromString(body))
+            except Exception as error:
+                code, problem = _failure(error)[1:]
+                return await context.abort(code, problem)
 
         return handler
 
@@ -132,48 +128,50 @@ class Service:
         )
 
     async def _infer(self, body: bytes, context: Any) -> Any:
-        loop = asyncio.get_running_loop()
-        began, status, job, taken = loop.time(), 500, None, self._admission.enter(len(body))
-        caller = ""
+        began, status, job, caller = time.perf_counter(), 500, None, ""
+        place = self._app.admission.enter(len(body))
         span = self._tracing.start(METHOD, _metadata(context, "traceparent")) if self._tracing else None
         try:
-            if taken is None:
-                raise overloaded()
+            if place is None:
+                raise Overloaded()
             caller = (_metadata(context, "x-slipway-caller") or "")[:100]
             if self._guard:
                 caller = self._guard.admit(_metadata(context, "authorization"), "predict")
-            request = messages.ModelInferRequest.FromString(body)
-            self._known(request.model_name, request.model_version)
-            job = self._read(request)
-            job.caller, job.digest, job.budget = caller, hashlib.sha256(body).hexdigest(), context.time_remaining()
+            large = len(body) > LARGE_BODY
+            request, job = await self._app.beside(self._parse, body) if large else self._parse(body)
+            job.caller, job.received, job.budget = caller, began, context.time_remaining()
             # A call that is cancelled must not take its batch with it.
-            await asyncio.shield(self._batcher.submit(job))
+            await asyncio.shield(self._app.batcher.submit(job))
+            answer = await self._app.beside(self._write, request, job) if large else self._write(request, job)
             status = 200
-            return self._write(request, job)
+            return answer
         except asyncio.CancelledError:
             status = 499
             if job is not None:
                 job.gone = True
             raise
-        except ContractError as error:
-            status = 400
-            self._model.refusals.count(error, caller)
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-        except Refusal as refusal:
-            status = refusal.status
-            self._model.refusals.count(refusal, caller)
-            await context.abort(CODES[status], refusal.problem)
-        except DecodeError:
-            status = 400
-            self._model.refusals.count(ContractError("not a ModelInferRequest"), caller)
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "not a ModelInferRequest")
+        except Exception as error:
+            self._app.refused(error, caller)
+            status, code, problem = _failure(error)
+            self._app.tell(METHOD, status, job, error, None)
+            await context.abort(code, problem)
         finally:
-            if taken is not None:
-                self._admission.leave(taken, len(body), len(job.rows) if job is not None else 0)
+            rows = len(job.rows) if job is not None else 0
+            if place is not None:
+                self._app.admission.leave(place, rows)
             if span is not None:
-                ids = (job.ids or [])[:SHOWN_IDS] if job is not None else []
-                span.end(status, ids, len(job.rows) if job is not None else 0, self._model.identity)
-            self._model.metrics.request("grpc ModelInfer", status, loop.time() - began)
+                span.end(status, (job.ids or [])[:SHOWN_IDS] if job is not None else [], rows, self._model.identity)
+            self._model.metrics.request("grpc ModelInfer", status, time.perf_counter() - began)
+
+    def _parse(self, body: bytes) -> tuple[Any, Job]:
+        try:
+            request = messages.ModelInferRequest.FromString(body)
+        except DecodeError:
+            raise ContractError("not a ModelInferRequest") from None
+        self._known(request.model_name, request.model_version)
+        job = self._read(request)
+        job.digest = hashlib.sha256(body).hexdigest()
+        return request, job
 
     def _known(self, name: str, version: str) -> None:
         model = self._model
@@ -220,16 +218,27 @@ class Service:
         return answer
 
 
+def _failure(error: Exception) -> tuple[int, grpc.StatusCode, str]:
+    """Status in HTTP's terms and in gRPC's, and what the client is told: of a defect its id, never a text of Python's."""
+    if isinstance(error, Refusal):
+        return error.status, CODES[error.status], error.problem
+    if isinstance(error, ContractError | DecodeError):
+        return 400, CODES[400], str(error)
+    return 500, grpc.StatusCode.INTERNAL, f"internal error {defect(error)}; the server's log says more"
+
+
 def _serialize(message: Any) -> bytes:
     return message.SerializeToString()
 
 
-def _contents(tensor: Any) -> list[Any]:
+def _contents(tensor: Any) -> Any:
     tensors.known_datatype(tensor.datatype, tensor.name)
     if tensor.datatype not in CONTENTS:
         raise ContractError(f"{tensor.datatype} has no typed contents; send it in raw_input_contents", tensor.name)
     values = list(getattr(tensor.contents, CONTENTS[tensor.datatype]))
-    return [tensors.text(value, tensor.name) for value in values] if tensor.datatype == "BYTES" else values
+    if tensor.datatype == "BYTES":
+        return [tensors.text(value, tensor.name) for value in values]
+    return tensors.typed(values, tensor.datatype, tensor.name)
 
 
 def _value(parameter: Any) -> Any:

@@ -16,6 +16,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     bundle: str
     log: str
+    digest: str = ""  # of the bundle that was checked at the start: a worker serves this one, or ends
+    public_key: str = ""  # PEM of who must have signed it; "" where nobody must
     host: str = "127.0.0.1"
     port: int = 8080
     grpc_port: int = 0  # 0: no gRPC
@@ -28,6 +30,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     tls_certificate: str = ""
     tls_key: str = ""
     queue_rows: int = 512
+    request_rows: int = 100_000
     body_bytes: int = 32 * 1024 * 1024
     body_seconds: float = 10.0
     grace_seconds: float = 10.0

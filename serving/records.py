@@ -14,8 +14,11 @@ import msgspec
 import numpy as np
 from msgspec.structs import astuple
 
-from serving.contract import FLOAT32_MAX, MISSING, Column, Contract, ContractError
+from serving.contract import FLOAT32_MAX, MAX_FAULTS, MISSING, Column, Contract, ContractError, Fault
+from serving.identifiers import identifier, identifiers
+from serving.spelling import doubles
 
+READ_ROWS = 1024  # decoded at a time
 Record = Any  # an instance of `Records.strict` or `Records.lenient`
 
 
@@ -30,6 +33,31 @@ class Inputs(NamedTuple):
         return Inputs(self.numbers[:, cut], self.texts[:, cut])
 
 
+def json_list(raws: Sequence[msgspec.Raw]) -> bytes:
+    """Pieces of JSON as one list."""
+    return b"[" + b",".join(raws) + b"]"
+
+
+def in_slices(rows: int, read: Callable[[slice], list[Record]]) -> list[Record]:
+    """What `read` makes of so many rows, a slice at a time: one wrong row then costs the search of a slice.
+
+    Raises:
+        ContractError: naming every fault, by its row of all.
+    """
+    found: list[Record] = []
+    faults: list[Fault] = []
+    for start in range(0, rows, READ_ROWS):
+        try:
+            found += read(slice(start, start + READ_ROWS))
+        except ContractError as error:
+            faults += [msgspec.structs.replace(each, row=start + (each.row or 0)) for each in error.faults]
+            if len(faults) >= MAX_FAULTS:
+                break
+    if faults:
+        raise ContractError.of(faults[:MAX_FAULTS])
+    return found
+
+
 class Records:
     """The record type of a contract, and what turns records into model input."""
 
@@ -42,18 +70,23 @@ class Records:
         self._end = len(self._columns)
         names = [*(column.name for column in self._columns), *contract.identifiers]
         self._names = names
-        self.strict = self._type("Record", _strict_field)
-        self.lenient = self._type("LenientRecord", _lenient_field)
+        self.strict = self._type("Record", _strict_field, str | int | None)
+        self.lenient = self._type("LenientRecord", _lenient_field, str | int | float | None)
+        self._lists: list[msgspec.json.Decoder[list[Record]]] = [
+            msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
+            for kind in (self.strict, self.lenient)
+        ]
         self._checks = [(f"f{i}", column, not column.nullable) for i, column in enumerate(self._categorical)]
+        self._subjects = [(f"f{i}", name) for i, name in enumerate(names) if i >= self._end]
         lows = [-np.inf if column.low is None else column.low for column in self._numeric]
         highs = [np.inf if column.high is None else column.high for column in self._numeric]
         self._low, self._high = (np.array(bounds, dtype=np.float32).reshape(-1, 1) for bounds in (lows, highs))
         self._seen = [frozenset((*column.categories, "", None)) for column in self._categorical]
 
-    def _type(self, name: str, field: Callable[[str, Column], Any]) -> type[msgspec.Struct]:
+    def _type(self, name: str, field: Callable[[str, Column], Any], subject: Any) -> type[msgspec.Struct]:
         """A record type; a column may have a name that Python has not, so fields are numbered."""
         fields: list[Any] = [field(f"f{i}", column) for i, column in enumerate(self._columns)]
-        fields += [(f"f{i}", str | int | None, None) for i in range(self._end, len(self._names))]
+        fields += [(f"f{i}", subject, None) for i in range(self._end, len(self._names))]
         return msgspec.defstruct(
             name,
             fields,
@@ -65,12 +98,12 @@ class Records:
         )
 
     def check(self, records: Sequence[Record]) -> None:
-        """What the lenient type cannot say about categories; numbers become the strings that the contract means.
+        """What the lenient type cannot say about categories and identifiers; both become what the contract means.
 
         Raises:
             ContractError: naming every fault.
         """
-        faults = []
+        faults: list[Fault] = []
         for name, column, required in self._checks:
             for row, record in enumerate(records):
                 value = getattr(record, name)
@@ -82,8 +115,36 @@ class Records:
                     setattr(record, name, column.category(value, row))
                 except ContractError as error:
                     faults += error.faults
+        for name, given in self._subjects:
+            for row, record in enumerate(records):
+                try:
+                    setattr(record, name, identifier(getattr(record, name), given, row))
+                except ContractError as error:
+                    faults += error.faults
         if faults:
             raise ContractError.of(sorted(faults, key=lambda fault: fault.row or 0))
+
+    def read(self, raws: Sequence[msgspec.Raw]) -> list[Record]:
+        """The JSON of records as typed ones.
+
+        Raises:
+            ContractError: naming every fault.
+            msgspec.DecodeError: it is not JSON.
+        """
+        return in_slices(len(raws), lambda cut: self._read(json_list(raws[cut])))
+
+    def _read(self, body: bytes) -> list[Record]:
+        strict, lenient = self._lists
+        try:
+            return strict.decode(body)
+        except msgspec.ValidationError:
+            pass
+        try:
+            rows = lenient.decode(body)
+        except msgspec.ValidationError as error:
+            raise self.faults(msgspec.json.decode(body)) or ContractError(str(error)) from None
+        self.check(rows)
+        return rows
 
     def faults(self, records: Sequence[Any]) -> ContractError | None:
         """Why plain records could not be decoded, or None where the contract finds nothing wrong with them."""
@@ -91,7 +152,9 @@ class Records:
         if strange:
             return ContractError("must be an object with one field a column", None, strange[0])
         found = self.contract.faults(records)
-        return ContractError.of(found) if found else None
+        for name in self.contract.identifiers:
+            found += [fault for row, record in enumerate(records) for fault in _wrong(record.get(name), name, row)]
+        return ContractError.of(sorted(found, key=lambda fault: fault.row or 0)[:MAX_FAULTS]) if found else None
 
     def convert(self, records: Sequence[Mapping[str, Any]]) -> list[Record]:
         """Plain records as typed ones.
@@ -119,8 +182,9 @@ class Records:
         inputs = Inputs(
             np.array(numbers, dtype=np.float32).reshape(-1, count), np.array(texts, dtype=object).reshape(-1, count)
         )
-        lists = [_plain(arrays[column.name]) for column in self._columns]
-        lists += [_identifiers(table.get(name, [None] * count), name) for name in self.contract.identifiers]
+        lists = [[value or None for value in arrays[column.name].ravel()] for column in self._categorical]
+        lists += [_logged(table[column.name]) for column in self._numeric]
+        lists += [identifiers(table[name], name) if name in table else [None] * count for name in self.contract.identifiers]
         keys = [f"f{i}" for i in range(len(lists))]
         return [self.strict(**dict(zip(keys, row, strict=True))) for row in zip(*lists, strict=True)], inputs
 
@@ -164,7 +228,7 @@ def _strict_field(name: str, column: Column) -> Any:
 
 def _lenient_field(name: str, column: Column) -> Any:
     if column.kind == "categorical":
-        kind: Any = str | int | float
+        kind: Any = str | int | float | bool
     else:
         low = -FLOAT32_MAX if column.minimum is None else max(column.minimum, -FLOAT32_MAX)
         high = FLOAT32_MAX if column.maximum is None else min(column.maximum, FLOAT32_MAX)
@@ -172,18 +236,20 @@ def _lenient_field(name: str, column: Column) -> Any:
     return (name, kind | None, None) if column.nullable else (name, kind)
 
 
-def _identifiers(values: Sequence[Any], name: str) -> list[Any]:
-    """Identifiers of a table as JSON has them: text, or whole numbers with all their digits."""
-    plain = values.tolist() if isinstance(values, np.ndarray) else list(values)
-    for row, value in enumerate(plain):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, str | int)):
-            raise ContractError("must be text or a whole number", name, row)
-    return plain
+def _wrong(value: Any, name: str, row: int) -> list[Fault]:
+    try:
+        identifier(value, name, row)
+    except ContractError as error:
+        return error.faults
+    return []
 
 
-def _plain(array: np.ndarray) -> list[Any]:
-    """An encoded column as JSON has it: null for what is missing."""
-    values = array.ravel().tolist()
-    if array.dtype == object:
-        return [value or None for value in values]
-    return [None if value != value else value for value in values]
+def _logged(values: Any) -> list[float | None]:
+    """A numeric column as it came, in JSON's terms: not rounded to the model's 32 bits, null for what is missing."""
+    if not isinstance(values, np.ndarray) or values.dtype == object:
+        return [None if value is None or value != value else _double(value) for value in values]
+    return [None if value != value else value for value in doubles(values)]
+
+
+def _double(value: Any) -> float:
+    return float(str(value)) if isinstance(value, np.floating) else float(value)

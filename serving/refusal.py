@@ -24,3 +24,11 @@ def client_gone() -> Refusal:
 def unlogged(error: OSError) -> Refusal:
     """The prediction log cannot be written."""
     return Refusal(503, f"the prediction log cannot be written, so nothing is answered: {error.strerror}", 5)
+
+
+def too_many_rows(rows: int | None, most: int) -> Refusal:
+    """More than one request may hold; None where nobody counted to the end."""
+    found = "too many" if rows is None else f"{rows:,}"
+    return Refusal(
+        413, f"{found} rows in one request; at most {most:,} are taken, so send several, or score a file as a batch"
+    )

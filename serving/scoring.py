@@ -17,7 +17,7 @@ class Scorer:
         ort.disable_telemetry_events()
         options = ort.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        source = model if isinstance(model, bytes) else str(model)
+        source = model if isinstance(model, bytes) else str(model)  # bytes: what was verified, with no file in between
         self._session = ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
     def probabilities(self, arrays: dict[str, np.ndarray]) -> np.ndarray:

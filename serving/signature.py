@@ -52,8 +52,8 @@ class _Statement(msgspec.Struct, rename="camel"):
     predicate: _Predicate
 
 
-def check_signature(bundle: Bundle, public_key: Path) -> None:
-    """Raise unless the key's owner signed just this bundle.
+def check_signature(bundle: Bundle, public_key: Path | bytes) -> None:
+    """Raise unless the key's owner signed just this bundle; the key is a PEM file, or what stood in one.
 
     Raises:
         BundleError: there is no signature, another key made it, or it is of other files; the first of them is named.
@@ -82,7 +82,7 @@ def check_signature(bundle: Bundle, public_key: Path) -> None:
             raise BundleError(f"{bundle.folder}: {name} is not the file that was signed")
 
 
-def _check(data: bytes, signature: bytes, public_key: Path, path: Path) -> None:
+def _check(data: bytes, signature: bytes, public_key: Path | bytes, path: Path) -> None:
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -92,11 +92,11 @@ def _check(data: bytes, signature: bytes, public_key: Path, path: Path) -> None:
     try:
         key.verify(signature, data, ec.ECDSA(digests[key.curve.key_size]()))
     except InvalidSignature:
-        raise BundleError(f"{path}: was not made with the private key of {public_key}, or was changed") from None
+        raise BundleError(f"{path}: was not made with the private key of {_name(public_key)}, or was changed") from None
 
 
-def read_public_key(path: Path) -> Any:
-    """The elliptic curve public key of a PEM file.
+def read_public_key(source: Path | bytes) -> Any:
+    """The elliptic curve public key of a PEM file, or of its content.
 
     Raises:
         BundleError: it is none, or there is no such file.
@@ -105,12 +105,16 @@ def read_public_key(path: Path) -> Any:
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     try:
-        key = load_pem_public_key(path.read_bytes())
+        key = load_pem_public_key(source.read_bytes() if isinstance(source, Path) else source)
     except (OSError, ValueError) as error:
-        raise BundleError(f"{path}: is not a public key in PEM ({error})") from None
+        raise BundleError(f"{_name(source)}: is not a public key in PEM ({error})") from None
     if not isinstance(key, EllipticCurvePublicKey) or key.curve.key_size not in (256, 384, 521):
-        raise BundleError(f"{path}: must be an elliptic curve key (P-256, P-384 or P-521)")
+        raise BundleError(f"{_name(source)}: must be an elliptic curve key (P-256, P-384 or P-521)")
     return key
+
+
+def _name(source: Path | bytes) -> str:
+    return str(source) if isinstance(source, Path) else "the given public key"
 
 
 def _pae(kind: str, payload: bytes) -> bytes:

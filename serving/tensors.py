@@ -15,7 +15,7 @@ import numpy as np
 
 from serving.contract import ContractError, Fault
 from serving.job import Job
-from serving.model import ServedModel, event_text
+from serving.model import LONGEST_ID, ServedModel, event_text, own_ids
 
 NUMPY = {
     "BOOL": np.dtype("?"),
@@ -82,6 +82,27 @@ def text(value: bytes, name: str) -> str:
         raise ContractError("holds bytes that are not UTF-8", name) from None
 
 
+def typed(values: Sequence[Any], datatype: str, name: str) -> Any:
+    """Numbers or booleans as their datatype says, so that 1.5 as INT64 is a fault; with nulls a list, else an array.
+
+    Raises:
+        ContractError: one is no such value.
+    """
+    wanted = bool if datatype == "BOOL" else int if "INT" in datatype else (int, float)
+    for row, value in enumerate(values):
+        if value is not None and (not isinstance(value, wanted) or (type(value) is bool) != (datatype == "BOOL")):
+            raise ContractError(f"must be {datatype}, found {str(value)[:40]!r}", name, row)
+    present = [value for value in values if value is not None]
+    try:
+        array = np.array(present, dtype=NUMPY[datatype])
+    except OverflowError:
+        raise ContractError(f"holds a number that does not fit in {datatype}", name) from None
+    if len(present) == len(values):
+        return array
+    found = iter(array)
+    return [None if value is None else next(found) for value in values]
+
+
 def known_datatype(datatype: str, name: str) -> None:
     """Raise unless the protocol has the datatype and the contract a use for it."""
     if datatype not in DATATYPES:
@@ -98,8 +119,8 @@ def rows_of(shape: Sequence[int], name: str) -> int:
 def read(model: ServedModel, columns: Mapping[str, Any], rows: Mapping[str, int], parameters: Mapping[str, Any]) -> Job:
     """The job of named columns; `rows` is what each tensor's shape says.
 
-    Request parameters `event_time` (ISO 8601 with offset) and `prediction_ids` (a comma between each) are those of the
-    native protocol; others are not ours, and are left alone as the protocol asks.
+    Request parameters `event_time` (ISO 8601 with offset) and `prediction_ids` (a list, or text with a comma between each)
+    are those of the native protocol; others are not ours, and are left alone as the protocol asks.
 
     Raises:
         ContractError: naming every fault.
@@ -117,6 +138,7 @@ def read(model: ServedModel, columns: Mapping[str, Any], rows: Mapping[str, int]
     count = next(iter(rows.values()), 0)
     if count == 0:
         raise ContractError("there is no row to score")
+    model.check_size(count)
     table = {column.name: [None] * count for column in contract.columns if column.nullable} | dict(columns)
     records, inputs = model.records.from_columns(table)
     return Job(records, _event_time(parameters), _ids(parameters, count), inputs)
@@ -178,7 +200,9 @@ def _ids(parameters: Mapping[str, Any], count: int) -> list[str] | None:
     given = parameters.get("prediction_ids")
     if given is None:
         return None
-    ids = str(given).split(",")
-    if len(ids) != count or not all(0 < len(prediction_id) <= 100 for prediction_id in ids):
-        raise ContractError(f"{len(ids)} prediction_ids for {count} rows; give one each, of 1 to 100 characters")
-    return ids
+    ids = given.split(",") if isinstance(given, str) else given
+    if not isinstance(ids, list) or not all(isinstance(each, str) and 0 < len(each) <= LONGEST_ID for each in ids):
+        raise ContractError(
+            f"must be text of 1 to {LONGEST_ID} characters each: a list, or a comma between", "prediction_ids"
+        )
+    return own_ids(ids, count)

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import gc
+import logging
 from pathlib import Path
 
 from serving.app import App
-from serving.bundle import read_bundle
+from serving.bundle import BundleError, read_bundle
 from serving.json_log import configure
 from serving.keys import Guard
 from serving.log import PredictionLog, sensitive_of
 from serving.model import Identity, ServedModel
 from serving.options import Options, handed_over
 from serving.segment import log_key
+from serving.signature import check_signature
 from serving.tracing import tracing
+
+logger = logging.getLogger("slipway")
 
 
 def create() -> App:
     """The application, from the options that `serving.__main__` handed over."""
     options = handed_over()
     configure(options.release)
-    model = served_model(options)
+    try:
+        model = served_model(options)
+    except BundleError as error:  # Granian ends the server when its workers end at once, and a supervisor says why
+        logger.error("not served: %s", error)
+        raise SystemExit(2) from None
     guard = Guard(Path(options.keys), options.workers) if options.keys else None
     app = App(model, options, guard, tracing(model.contract.use_case))
     gc.collect()
@@ -29,8 +37,18 @@ def create() -> App:
 
 
 def served_model(options: Options) -> ServedModel:
-    """The model, without any transport."""
+    """The model, without any transport, from just the bundle that was checked when the server started.
+
+    Raises:
+        BundleError: what lies in its folder now is another one, or was changed.
+    """
     bundle = read_bundle(Path(options.bundle))
+    if options.public_key:
+        check_signature(bundle, options.public_key.encode())
+    if options.digest and bundle.digest != options.digest:
+        raise BundleError(
+            f"{bundle.folder}: is bundle {bundle.digest[:12]} now, and this server began with {options.digest[:12]}"
+        )
     key = log_key()
     log = PredictionLog(Path(options.log), key, options.segment_bytes, options.segment_seconds)
     return ServedModel(
@@ -40,4 +58,5 @@ def served_model(options: Options) -> ServedModel:
         sensitive_of(bundle.contract, options.sensitive, key),
         answer_unlogged=options.log_failure == "answer",
         cache_size=options.cache,
+        request_rows=options.request_rows,
     )

@@ -15,8 +15,9 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from configs.errors import InputError
 from configs.settings import made
 from serving.bundle import read_bundle
-from serving.contract import ContractError
+from serving.contract import MEANING, Contract, ContractError
 from serving.scoring import Scorer
+from tasks.csv_types import Known, csv_categories, csv_options
 from tasks.frames import plain
 from tasks.values import Version, write_atomically
 
@@ -36,19 +37,22 @@ def score_file(use_case: str, version: Version, source: str, destination: str) -
     """
     path = _check(source, destination)
     bundle = read_bundle(version.bundle.path)
+    contract = bundle.contract
+    known = _known(contract) if path.suffix == ".csv" else {}
     folder = _claim(path, Path(destination), version)
     scorer, rows, logger = Scorer(bundle.model), 0, get_run_logger()
     total = path.stat().st_size
     artifact = cast(UUID, create_progress_artifact(progress=0.0, key=f"score-{use_case}"))
-    for number, (frame, done) in enumerate(_chunks(path)):
+    for number, (frame, done) in enumerate(_chunks(path, known)):
         part = folder / f"part-{number:05d}.parquet"
         if not part.exists():
             try:
-                arrays = bundle.contract.encode_columns({n: plain(frame[n]) for n in bundle.contract.names if n in frame})
+                read = csv_categories(frame, known)
+                arrays = contract.encode_columns({n: plain(read[n], contract.meaning) for n in contract.names if n in read})
             except ContractError as error:
                 where = "" if error.row is None else f" row {rows + error.row},"
                 raise InputError(f"{source}:{where} column {error.column!r}: {error.problem}") from None
-            _write(part, frame, scorer.probabilities(arrays), bundle.contract.classes, version.version)
+            _write(part, frame, scorer.probabilities(arrays), contract.classes, version.version)
         rows += len(frame)
         update_progress_artifact(artifact, progress=min(100.0, 100 * done / max(total, 1)))
         logger.info("%s rows scored", f"{rows:,}")
@@ -68,6 +72,12 @@ def _check(source: str, destination: str) -> Path:
     if path.suffix not in (".csv", ".parquet"):
         raise InputError(f"source {source!r}: is neither .csv nor .parquet")
     return path
+
+
+def _known(contract: Contract) -> Known:
+    """The categories of a CSV's columns; none for a model of before, which learned what pandas guessed, and so gets that."""
+    columns = contract.columns if contract.meaning == MEANING else ()
+    return {each.name: each.allowed or each.categories for each in columns if each.kind == "categorical"}
 
 
 def _claim(path: Path, destination: Path, version: Version) -> Path:
@@ -90,7 +100,7 @@ def _claim(path: Path, destination: Path, version: Version) -> Path:
     return destination
 
 
-def _chunks(path: Path) -> Iterator[tuple[Any, float]]:
+def _chunks(path: Path, known: Known) -> Iterator[tuple[Any, float]]:
     """Frames of at most `CHUNK_ROWS` rows, and how many bytes of the file lie behind each."""
     import pandas as pd
     import pyarrow as pa
@@ -108,7 +118,7 @@ def _chunks(path: Path) -> Iterator[tuple[Any, float]]:
         return
     with path.open("rb") as raw:
         try:
-            for frame in pd.read_csv(raw, chunksize=CHUNK_ROWS):
+            for frame in pd.read_csv(raw, chunksize=CHUNK_ROWS, **csv_options(known)):
                 yield frame, raw.tell()
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
             raise InputError(f"source {str(path)!r}: cannot be read: {error}") from None

@@ -15,7 +15,7 @@ from configs.schema import Features
 from serving.contract import Contract
 from serving.scoring import PROBABILITIES, Scorer
 from tasks.fitted import load
-from tasks.frames import contract_of, encode, model_input, plain, read_rows
+from tasks.frames import client_values, contract_of, encode, model_input, read_rows
 from tasks.step import step
 from tasks.values import FittedModel, OnnxModel, Split, put
 
@@ -74,16 +74,11 @@ def to_onnx(pipeline: Any, contract: Contract, features: Features) -> bytes:
 def _golden(contract: Contract, frame: Any, pipeline: Any, features: Features) -> bytes:
     """Records as a client would send them, and what scikit-learn answers to them."""
     records = [
-        {name: value for name, value in zip(contract.names, row, strict=True) if value is not None and value == value}
-        for row in zip(*(_client_values(frame[name]) for name in contract.names), strict=True)
+        {name: value for name, value in zip(contract.names, row, strict=True) if value is not None}
+        for row in zip(*(client_values(frame[name]) for name in contract.names), strict=True)
     ]
     probabilities = pipeline.predict_proba(encode(contract, frame)[features.all])
     return json.dumps({"records": records, "probabilities": probabilities.tolist()}).encode()
-
-
-def _client_values(series: Any) -> list[Any]:
-    values = plain(series)
-    return values.tolist() if isinstance(values, np.ndarray) else values
 
 
 def canonical(model: Any) -> Any:

@@ -8,7 +8,8 @@ import numpy as np
 
 from configs.schema import Target
 from configs.settings import store
-from serving.contract import Contract, read_contract
+from serving.contract import MEANING, Contract, read_contract
+from serving.spelling import doubles
 from tasks.values import FEATURE, Snapshot
 
 
@@ -23,7 +24,7 @@ def encode(contract: Contract, frame: Any) -> Any:
     """The frame's features as the contract encodes them, as a frame: float32 numbers and string categories."""
     import pandas as pd
 
-    arrays = contract.encode_columns({name: plain(frame[name]) for name in contract.names})
+    arrays = contract.encode_columns({name: plain(frame[name], contract.meaning) for name in contract.names})
     return pd.DataFrame({name: array.ravel() for name, array in arrays.items()})
 
 
@@ -35,7 +36,7 @@ def as_served(contract: Contract, frame: Any, names: list[str]) -> Any:
     import pandas as pd
 
     columns = {column.name: column for column in contract.columns}
-    encoded = {name: columns[name].encode(plain(frame[name])).ravel() for name in names}
+    encoded = {name: columns[name].encode(plain(frame[name], contract.meaning)).ravel() for name in names}
     found = pd.DataFrame(encoded, index=frame.index)
     return found.replace({name: {"": None} for name in names if columns[name].kind == "categorical"})
 
@@ -50,13 +51,29 @@ def model_input(encoded: Any) -> dict[str, np.ndarray]:
     return {name: encoded[name].to_numpy().reshape(-1, 1) for name in encoded.columns}
 
 
-def plain(series: Any) -> Any:
-    """A column as the contract takes it: a float64 array where it holds numbers, else a list of Python values."""
+def plain(series: Any, meaning: int = MEANING) -> Any:
+    """A column as the contract takes it: an array of its own type where it holds numbers, else a list of Python values.
+
+    Contracts made before numbers kept their type (`meaning`) learned all of them as 64 bits.
+    """
     import pandas as pd
 
     if pd.api.types.is_numeric_dtype(series) and not pd.api.types.is_bool_dtype(series):
-        return series.to_numpy(dtype=np.float64, na_value=np.nan)
+        if meaning < MEANING:
+            return series.to_numpy(dtype=np.float64, na_value=np.nan)
+        if isinstance(series.dtype, np.dtype):
+            return series.to_numpy()
     return [None if pd.isna(value) else value for value in series.tolist()]
+
+
+def client_values(series: Any) -> list[Any]:
+    """A column as a client sends it: numbers by their shortest decimal, None for what is missing."""
+    values = plain(series)
+    if not isinstance(values, np.ndarray):
+        return values
+    if values.dtype.kind != "f":
+        return values.tolist()
+    return [None if value != value else value for value in doubles(values)]
 
 
 def labels(target: Target, frame: Any) -> np.ndarray:

@@ -13,6 +13,7 @@ import duckdb
 
 from configs.errors import InputError, nearest
 from configs.schema import Replay, Source, UseCase
+from tasks.csv_types import Known, csv_categories, csv_options
 from tasks.row_keys import row_keys
 
 
@@ -82,8 +83,9 @@ def read_source(use_case: UseCase) -> duckdb.DuckDBPyRelation:
             connection.register("rows", _read_database(source.database, source.query or ""))
             rows = connection.table("rows")
         else:
+            known = {name: _declared(use_case, name) for name in use_case.features.categorical}
             for name, url in source.tables.items():
-                connection.register(name, _read_table(name, url))
+                connection.register(name, _read_table(name, url, known))
             rows = connection.sql(source.query or f'select * from "{next(iter(source.tables))}"')
     except duckdb.Error as error:
         raise InputError(f"use case {use_case.name!r}: source.query: {str(error).splitlines()[0]}") from None
@@ -126,20 +128,27 @@ def _quoted(names: list[str]) -> list[str]:
     return [f'"{name}"' for name in names]
 
 
-def _read_table(name: str, url: str) -> Any:
-    """A CSV or Parquet file as an Arrow table."""
+def _declared(use_case: UseCase, column: str) -> tuple[str, ...]:
+    rule = use_case.features.rules.get(column)
+    return tuple(rule.allowed) if rule and rule.allowed else ()
+
+
+def _read_table(name: str, url: str, known: Known) -> Any:
+    """A CSV or Parquet file as an Arrow table; `known` is what is declared of columns that hold categories."""
     import pandas as pd
     import pyarrow as pa
 
     where = f"source.tables.{name}"
     location = _resolve(where, url)
     kind = location.removesuffix(".gz").removesuffix(".bz2").removesuffix(".zip").removesuffix(".zst")
-    readers = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
     suffix = Path(urlsplit(kind).path).suffix
-    if suffix not in readers:
+    if suffix not in (".csv", ".parquet"):
         raise InputError(f"{where}: {url!r} is neither .csv nor .parquet (compressed or not)")
     try:
-        frame = readers[suffix](location)
+        if suffix == ".csv":
+            frame = csv_categories(pd.read_csv(location, **csv_options(known)), known)
+        else:
+            frame = pd.read_parquet(location)
     except Exception as error:  # every file system and format has errors of its own; all mean "cannot be read"
         raise InputError(f"{where}: cannot read {url!r}: {type(error).__name__}: {error}") from error
     if frame.empty:

@@ -24,7 +24,7 @@ class Server:
 
     def __init__(self, bundle, log, *words, output=None, environment=None, tls=None, port=None):
         self.port, self.output = port or free_port(), output or log.parent / "server.log"
-        command = [sys.executable, "-m", "serving", *words, "--bundle", str(bundle), "--log", str(log)]
+        command = [sys.executable, "-m", "serving", "--bundle", str(bundle), "--log", str(log), *words]
         if port is None:
             command += ["--port", str(self.port)]
         if tls:

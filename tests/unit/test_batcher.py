@@ -77,3 +77,39 @@ def test_an_error_of_one_slice_is_the_request_s():
 
     _, (outcome,) = run(Batcher(broken), SLICE_ROWS + 1)
     assert isinstance(outcome, OSError)
+
+
+def test_a_deadline_counts_from_when_the_request_came(model):
+    record = {"a": 1.0, "b": 0.5, "c": "red"}
+    jobs = [Job(model.records.convert([record])) for _ in range(3)]
+    for job in jobs:
+        job.received -= 10  # seconds ago
+    jobs[0].budget, jobs[1].budget = 9.9, 3600.0
+    model.score(jobs)
+    assert (jobs[0].error.status, jobs[0].error.problem) == (
+        504,
+        "the deadline of 9900 ms passed before the request was scored",
+    )
+    assert [(job.error, len(job.probabilities)) for job in jobs[1:]] == [(None, 1)] * 2
+
+
+def test_a_deadline_comes_in_milliseconds(model):
+    import asyncio
+
+    from serving.app import App
+    from serving.options import Options
+    from tests.unit.rsgi import ask, predict_body
+
+    app = App(model, Options(bundle="b", log="l"), None)
+    body = predict_body({"a": 1.0, "b": 0.5, "c": "red"})
+
+    def status(budget, delay):
+        async def late():
+            asked = asyncio.Event()
+            asyncio.get_running_loop().call_later(delay, asked.set)
+            return await ask(app, "/predict", parts=[asked.wait, body], x_request_timeout_ms=budget)
+
+        return asyncio.run(late()).status
+
+    assert status("20", 0.03) == 504
+    assert status("3600000", 0.03) == 200

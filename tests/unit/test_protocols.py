@@ -9,7 +9,6 @@ import pytest
 
 from serving.contract import ContractError
 from serving.mlflow_scoring import MlflowScoring
-from serving.model import Outcome
 from serving.native import Native
 from serving.open_inference import OpenInference
 from serving.refusal import Refusal
@@ -148,7 +147,7 @@ def test_open_inference_refuses_what_does_not_fit_together(model):
         ({"instances": [1]}, "row 0: must be an object with one field a column"),
         ({"instances": [RECORD], "more": 1}, "key 'more' is not one of instances, params"),
         ({"instances": [RECORD], "params": {"predict_fn": "explain"}}, "'explain' is not one of predict, predict_proba"),
-        ({"dataframe_split": {"data": []}}, "needs 'columns' and 'data'"),
+        ({"dataframe_split": {"data": []}}, "dataframe_split needs a list of names in 'columns' and of rows in 'data'"),
         ({"dataframe_split": {"columns": ["a"], "data": [[1, 2]]}}, "row 0: must be a list of 1 values"),
         ({"inputs": {"a": [1, 2], "c": ["x"]}}, "columns differ in their number of rows"),
         ({"instances": [{**RECORD, "a": "x"}]}, "row 0, column 'a': must be a number, found 'x'"),
@@ -197,24 +196,27 @@ def test_of_a_key_that_is_there_twice_the_last_counts(model):
     )
 
 
+def outcomes(model, body):
+    """Read, check and log outcomes, as the transport does."""
+    model.feedback(Native(model).read_feedback(body), "")
+
+
 def test_a_label_that_is_no_class_is_refused_and_nothing_is_logged(model):
     with pytest.raises(ContractError, match="'maybe' is not one of 'no', 'yes'"):
-        model.feedback([Outcome("id-1", "yes"), Outcome("id-2", "maybe")], "")
+        outcomes(model, b'{"labels":[{"prediction_id":"id-1","label":"yes"},{"prediction_id":"id-2","label":"maybe"}]}')
     assert find_prediction("small", "id-1") == set()
 
 
 def test_an_outcome_may_be_a_label_or_numbers_but_not_nothing(model):
-    native = Native(model)
-    native.feedback(
-        b'{"labels":[{"prediction_id":"id-1","kpis":{"minutes":12.5}},{"prediction_id":"id-1","label":"yes"}]}', ""
-    )
+    both = b'{"labels":[{"prediction_id":"id-1","kpis":{"minutes":12.5}},{"prediction_id":"id-1","label":"yes"}]}'
+    outcomes(model, both)
     with open_log("small") as log:
         found = log.sql("select label, kpis ->> 'minutes' from log order by label nulls first").fetchall()
     assert found == [(None, "12.5"), ("yes", None)]
     with pytest.raises(ContractError, match="row 1: has neither a label nor kpis"):
-        native.feedback(b'{"labels":[{"prediction_id":"a","label":"yes"},{"prediction_id":"b"}]}', "")
+        outcomes(model, b'{"labels":[{"prediction_id":"a","label":"yes"},{"prediction_id":"b"}]}')
     with pytest.raises(ContractError, match="'refused' is a KPI of the service itself"):
-        native.feedback(b'{"labels":[{"prediction_id":"a","kpis":{"refused":0}}]}', "")
+        outcomes(model, b'{"labels":[{"prediction_id":"a","kpis":{"refused":0}}]}')
     for wrong in (
         '{"a b": 1}',
         '{"minutes": "1"}',
@@ -225,7 +227,7 @@ def test_an_outcome_may_be_a_label_or_numbers_but_not_nothing(model):
         "{" + ",".join(f'"k{n}":1' for n in range(21)) + "}",
     ):
         with pytest.raises(msgspec.DecodeError):
-            native.feedback(b'{"labels":[{"prediction_id":"c","kpis":%b}]}' % wrong.encode(), "")
+            outcomes(model, b'{"labels":[{"prediction_id":"c","kpis":%b}]}' % wrong.encode())
 
 
 def test_refusals_are_counted_and_logged_when_the_log_can_be_written(model):

@@ -1,0 +1,37 @@
+"""Identifiers: fields beside the columns that say whom a record is about. They are logged with it, and never scored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from serving.contract import ContractError, shown
+
+
+def identifier(value: Any, name: str, row: int) -> str | int | None:
+    """One identifier as the log has it: text, a whole number, or nothing.
+
+    Raises:
+        ContractError: it is anything else.
+
+    >>> [identifier(each, "customer", 0) for each in ("00123", 42, 42.0, np.int64(7), None)]
+    ['00123', 42, 42, 7, None]
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, float | np.floating):
+        if value != value:
+            return None
+        # Above, a float does not say which whole number is meant.
+        if value.is_integer() and abs(value) < 2 ** (np.finfo(type(value)).nmant + 1):
+            return int(value)
+    elif isinstance(value, int | np.integer) and not isinstance(value, bool):
+        return int(value)
+    raise ContractError(f"must be text or a whole number, found {shown(value)}", name, row)
+
+
+def identifiers(values: Sequence[Any], name: str) -> list[str | int | None]:
+    """A column of them, from a tensor or a table."""
+    return [identifier(value, name, row) for row, value in enumerate(values)]
