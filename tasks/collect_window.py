@@ -45,11 +45,12 @@ def collect_window(use_case: UseCase, bounds: Bounds, versions: Mapping[str, Ver
 
 def _parts(whole: Window, read: WindowRows, versions: Mapping[str, Version]) -> list[Window]:
     """The rows of each version, the oldest first. The most are judged, however few; of the others those with enough."""
-    numbers = read.table["version"].to_pylist()
-    counts = Counter(numbers)
+    import pyarrow.compute as pc
+
+    counts = Counter(read.table["version"].to_pylist())
     most, parts = max(counts, key=lambda number: counts[number], default=""), []
     for number in sorted(counts, key=lambda number: (len(number), number)):
-        rows = read.table.filter([found == number for found in numbers])
+        rows = read.table.filter(pc.field("version") == number)
         part = whole.model_copy(
             update={
                 "version": number,

@@ -28,7 +28,7 @@ def conclude(use_case: UseCase, window: Window, serving: Version, judged: list[G
     groups = sorted([*judged, *others], key=lambda group: (len(group.version), group.version))
     known = findings(use_case.name)
     until, moment = _times(use_case, window, known)
-    before = max((f for f in known if f.moment_of_look < moment), key=lambda f: f.moment_of_look, default=None)
+    before = max((f for f in known if _moment(f) < moment), key=_moment, default=None)
     lead = leading(judged, serving.version)
     version = lead.version if lead else serving.version
     found = causes_of(window, lead, service)
@@ -37,7 +37,7 @@ def conclude(use_case: UseCase, window: Window, serving: Version, judged: list[G
         window=window.name,
         look=window.look,
         until=until,
-        moment=moment,
+        moment=moment.isoformat(timespec="microseconds"),
         due=due(use_case, until).isoformat(),
         version=version,
         rows=window.rows,
@@ -50,7 +50,7 @@ def conclude(use_case: UseCase, window: Window, serving: Version, judged: list[G
             before.alarms if before else {},
             found,
             _lingering(lead) | (ALL - _judged(window, lead, service)),
-            datetime.fromisoformat(moment),
+            moment,
             use_case.monitoring.cooldown,
             window.name,
         ),
@@ -121,20 +121,23 @@ def _lingering(lead: Group | None) -> set[str]:
     return near
 
 
-def _times(use_case: UseCase, window: Window, known: list[Finding]) -> tuple[str, str]:
+def _moment(finding: Finding) -> datetime:
+    return datetime.fromisoformat(finding.moment_of_look)
+
+
+def _times(use_case: UseCase, window: Window, known: list[Finding]) -> tuple[str, datetime]:
     """When the window ended, and the moment of this look; both stay what they were where the look is done again.
 
     Windows that are counted in rows end now.
     """
     same = next((f for f in known if f.window == window.name and f.look == window.look), None)
     if same:
-        return same.until, same.moment_of_look
+        return same.until, _moment(same)
     first = next((f for f in known if f.window == window.name), None)
     ended = datetime.now(UTC).isoformat() if window.end.isdigit() else window.end
     until = first.until if first else ended
     usual = datetime.fromisoformat(until) if window.look == "first" else due(use_case, until)
-    latest = max((datetime.fromisoformat(f.moment_of_look) + NEXT for f in known), default=usual)
-    return until, max(usual, latest).isoformat(timespec="microseconds")
+    return until, max([usual, *(_moment(finding) + NEXT for finding in known)])
 
 
 def _new_labels(window: Window, known: list[Finding]) -> int:

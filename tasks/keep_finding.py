@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import get_run_logger, task
 
 from configs.schema import UseCase
-from tasks.findings import finding_path
+from tasks.findings import finding_path, findings
 from tasks.outbox import Entry, put
 from tasks.tidings import events, messages
 from tasks.values import Finding, write_atomically
@@ -17,5 +17,7 @@ def keep_finding(use_case: UseCase, finding: Finding) -> None:
     for cause, alarm in finding.alarms.items():
         get_run_logger().info("Open alarm (%s): %s: %s", alarm.severity, cause, alarm.reason)
     path = finding_path(finding.use_case, finding.window, finding.look)
-    put(use_case.name, path.stem, Entry(events=events(use_case, finding), messages=messages(use_case, finding)))
+    known = next((f for f in findings(use_case.name) if (f.window, f.look) == (finding.window, finding.look)), None)
+    entry = Entry(events=events(use_case, finding), messages=messages(use_case, finding, known))
+    put(use_case.name, path.stem, entry, again=known is not None)
     write_atomically(path, finding.model_dump_json(indent=1).encode())

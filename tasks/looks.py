@@ -47,4 +47,4 @@ def _is_time(use_case: UseCase, first: Finding, now: datetime) -> bool:
 
 
 def _enough(use_case: UseCase, first: Finding) -> float:
-    return first.labelled + max(use_case.monitoring.min_labels, MORE * first.labelled)
+    return max(use_case.monitoring.min_labels, (1 + MORE) * first.labelled)

@@ -62,10 +62,12 @@ def channel_name(channel: Notify) -> str:
     return f"{channel.by} {channel.url or ', '.join(channel.to)}"
 
 
-def put(use_case: str, name: str, entry: Entry) -> None:
-    """Keep what is to be told; an entry of the same name is replaced."""
+def put(use_case: str, name: str, entry: Entry, again: bool = False) -> None:
+    """Keep what is to be told, in place of an entry of the same name; told again, beside the messages that still wait."""
+    path = _folder(use_case) / f"{name}.json"
     with _alone(use_case):
-        _keep(_folder(use_case) / f"{name}.json", entry)
+        before = Entry.model_validate_json(path.read_bytes()).messages if again and path.exists() else []
+        _keep(path, Entry(events=entry.events, messages=[*before, *entry.messages]))
 
 
 def deliver(use_case: UseCase, waits: Sequence[float] = ()) -> dict[str, str]:

@@ -50,9 +50,13 @@ def known_until(finding: Finding) -> str:
     return finding.until if finding.look == "first" else finding.moment_of_look
 
 
-def messages(use_case: UseCase, finding: Finding) -> list[Telling]:
-    """One for each alarm that is new or whose cooldown is over, with a plot of the window and those before."""
+def messages(use_case: UseCase, finding: Finding, known: Finding | None) -> list[Telling]:
+    """One for each alarm that is new or whose cooldown is over, with a plot of the window and those before.
+
+    Where the look is done again, of what `known`, its finding before, did not tell.
+    """
     alarms = to_tell(finding.alarms, datetime.fromisoformat(finding.moment_of_look))
+    alarms = {cause: alarm for cause, alarm in alarms.items() if not known or known.alarms.get(cause) != alarm}
     path = plot_page(finding.use_case, finding_path(finding.use_case, finding.window, finding.look).stem)
     if alarms and use_case.monitoring.notify:
         before = [f for f in findings(use_case.name) if f.until < finding.until and f.look == "first"]

@@ -143,6 +143,10 @@ def test_a_dead_channel_stops_nothing_and_nobody_is_told_twice(home, tmp_path, q
         "webhook DEAD_HOOK": (2, "answered 500"),
         "webhook UNSET_HOOK": (2, failed["webhook UNSET_HOOK"]),
     }
+    keep_finding.fn(case, opened(number=30))  # a person has the window looked at again, and it shows the same
+    assert set(notify.fn(case)) == set(failed)
+    assert len(read_history("small", "told")) == 2
+    assert events == ["slipway.fault"] * 3
     received.clear()
     monkeypatch.setenv("DEAD_HOOK", f"{address}/hook")
     case = with_channels(tmp_path, *channels[:2])  # the third is no longer asked for
