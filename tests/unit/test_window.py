@@ -123,3 +123,28 @@ def test_months_close_when_they_have_ended(home):
     assert [bounds.name for bounds in closed_windows(case)] == ["2013-03"]
     set_clock(case, datetime(2013, 5, 1, tzinfo=UTC))
     assert [bounds.name for bounds in closed_windows(case)] == ["2013-03", "2013-04"]
+
+
+def test_a_feature_may_have_any_name_also_one_of_the_log_s_own(home, tmp_path):
+    names = [
+        "time",
+        "target",
+        "version",
+        "probability",
+        "latency_us",
+        "prediction_id",
+        "kpi.cost",
+        "a",
+        "A",
+        'say "hi"',
+        "x/y~z",
+    ]
+    columns = tuple(Column(name, "numeric" if name != "A" else "categorical", nullable=True) for name in names)
+    record = {name: float(n) for n, name in enumerate(names)} | {"A": "it's"}
+    log = PredictionLog(prediction_log("small"))
+    log.append([msgspec.structs.replace(prediction(n), features=record) for n in range(2)])
+    log.append([Feedback("p000", "2020-01-02T00:00:00.000000Z", "yes", "", {"cost": 5.0})])
+    read = read_window(small_use_case(tmp_path), Bounds(name="w", start="0", end="2"))
+    rows = decoded(read.table, Contract("small", columns, "y", ("no", "yes"))).to_pydict()
+    assert (rows["prediction_id"], rows["target"], rows["kpi.cost"]) == (["p000", "p001"], [1, None], [5.0, None])
+    assert {name: rows[f"feature.{name}"][0] for name in names} == record
