@@ -41,7 +41,10 @@ def roll_back(use_case: str, version: str | None, reason: str, say: Callable[[st
         CheckFailed: the bundle is not trusted, or the release is not ready or answers wrongly; then nothing has changed.
     """
     if not (home() / "use_cases" / use_case / "served").is_dir():
-        raise InputError(f"nothing of {use_case!r} was ever switched to in {home()}, so there is nothing to roll back")
+        raise InputError(
+            f"nothing of {use_case!r} was ever switched to in {home()}, so there is nothing to roll back; 'slipway deploy "
+            f"{use_case} --version N' tests any version and switches to it"
+        )
     with emergency(use_case, "rolled back", reason, say):
         now, before = earlier(use_case, version)
         release = start(_wanted(now, before))
