@@ -9,10 +9,10 @@ from configs.settings import home, read_services, service_address
 from configs.tls import running_tls
 from console import services
 from console.releases import serving, with_releases
-from tasks import traffic
-from tasks.findings import findings, told, unreadable
+from tasks.findings import findings, told, unreadable_findings
 from tasks.history import read_history
 from tasks.outbox import waiting
+from tasks.traffic import unreadable
 
 
 def show(screen: Console) -> None:
@@ -23,7 +23,7 @@ def show(screen: Console) -> None:
         table.add_column(column, overflow="fold")
     for use_case in with_releases():
         table.add_row(use_case, *_serving(use_case), _last_window(use_case))
-    for problem in traffic.unreadable():
+    for problem in unreadable():
         screen.print(f"[red]Route left out:[/] {problem}")
     screen.print(table if table.row_count else "No use case was released yet: slipway release flights")
     screen.print(f"Home: {home()}")
@@ -63,5 +63,5 @@ def _last_window(use_case: str) -> str:
     found = findings(use_case)
     lines = [f"{found[-1].title}: {told(found[-1])}"] if found else []
     lines += [f"{n} not told: {channel} ({why})" for channel, (n, why) in waiting(use_case).items()]
-    lines += [f"{path} cannot be read" for path in unreadable(use_case)]
+    lines += [f"{path} cannot be read" for path in unreadable_findings(use_case)]
     return "\n".join(lines)

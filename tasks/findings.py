@@ -210,7 +210,7 @@ def performances_before(window: Window) -> list[Performance]:
     return list(shown.values())
 
 
-def unreadable(use_case: str) -> list[Path]:
+def unreadable_findings(use_case: str) -> list[Path]:
     """Files that are no findings of this version of Slipway. Their windows count as looked at."""
     return [path for path in sorted(_folder(use_case).glob("*.json")) if _read(path) is None]
 

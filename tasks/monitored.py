@@ -11,13 +11,13 @@ from prefect.events import emit_event
 from prefect.states import Completed
 
 from configs.schema import UseCase
-from tasks.findings import unreadable
+from tasks.findings import unreadable_findings
 
 
 @task
 def monitored(use_case: UseCase, windows: list[str], untold: Mapping[str, str]) -> None:
     """Emit `slipway.monitored`; where it stays away, the trigger of the deployment `missed` tells people."""
-    for path in unreadable(use_case.name):
+    for path in unreadable_findings(use_case.name):
         told = "%s is no finding of this version; its window counts as looked at, 'slipway monitor --window' looks again"
         get_run_logger().warning(told, path)
     resource = {"prefect.resource.id": f"slipway.use-case.{use_case.name}", "prefect.resource.name": use_case.name}

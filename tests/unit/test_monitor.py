@@ -22,7 +22,7 @@ from tasks.bundle import bundle
 from tasks.calibrate_joint import calibrate_joint
 from tasks.convert import convert
 from tasks.evaluate import evaluate
-from tasks.findings import describe, finding_path, findings, told, unreadable
+from tasks.findings import describe, finding_path, findings, told, unreadable_findings
 from tasks.frames import encode, model_input
 from tasks.lineage import lineage
 from tasks.values import Version
@@ -250,11 +250,11 @@ def test_findings_of_an_earlier_form_are_read_and_what_cannot_be_read_is_told(pl
     (read,) = [found for found in findings("small") if found.window == finding.window]
     assert (read.drift, read.performance, read.title) == (finding.drift, finding.performance, names[0])
     path.write_text("{}")
-    assert unreadable("small") == [path]
+    assert unreadable_findings("small") == [path]
     assert finding.window not in [found.window for found in findings("small")]
     assert place.monitor() == []
     assert place.monitor(finding.window) == [finding.window]
-    assert unreadable("small") == []
+    assert unreadable_findings("small") == []
 
 
 def test_a_run_killed_before_the_finding_was_kept_tells_nothing_and_the_next_one_does(place, monkeypatch):
