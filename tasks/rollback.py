@@ -21,7 +21,7 @@ from tasks.reconcile import named, releases, take_down
 from tasks.registry import the_champion
 from tasks.served import Served, earlier
 from tasks.switchover import DRAIN_SECONDS, send, start
-from tasks.targets.settings import secrets
+from tasks.targets.settings import given
 from tasks.values import Release
 
 # The door and the log stay as strict as they are now; the rest is as it was when the version served.
@@ -66,7 +66,7 @@ def rolled_back(use_case: str, version: str | None, reason: str) -> str:
 
 def _wanted(now: Served, before: Served) -> Release:
     """The release of the record, behind a door and with a log that are as strict as those of what serves now."""
-    if missing := sorted(set(before.secrets) - set(secrets(before.release.use_case))):
+    if missing := sorted(set(before.secrets) - set(given())):
         raise SecretMissing(
             f"version {before.version.version} was served with the secret {missing[0]}, which nobody gives now; put it into "
             "the environment (a Prefect block needs Prefect's server) and run this again"

@@ -11,14 +11,14 @@ from pathlib import Path
 from configs.errors import InputError
 from configs.settings import home
 from tasks import gateway
-from tasks.targets.settings import secrets
+from tasks.targets.settings import given
 from tasks.values import Release, Value, Version, write_atomically
 
 
 class Served(Value):
     """A version, the release that it ran as, and the version that it took over from when it was first switched to.
 
-    `number` counts switches; `secrets` are the names of those that the release was started with.
+    `number` counts switches; `secrets` are the names of those that somebody gave for it.
     """
 
     number: int
@@ -37,7 +37,7 @@ def keep_served(version: Version, release: Release) -> Served:
         version=version,
         release=release,
         previous=before.previous if before else now.version.version if now else "",
-        secrets=sorted(name for name, text in secrets(release.use_case).items() if text),
+        secrets=given(),
     )
     restore_served(served)
     return served

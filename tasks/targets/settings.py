@@ -41,6 +41,11 @@ def secrets(use_case: str) -> dict[str, str]:
     return {**given, **{f"{name}_FILE": "" for name in given}}
 
 
+def given() -> list[str]:
+    """The names of the secrets that somebody gave; a pepper that nobody gave is the use case's own."""
+    return [name for name in ("SLIPWAY_LOG_KEY", "SLIPWAY_LOG_PEPPER") if secret(name)]
+
+
 def secrets_digest(use_case: str) -> str:
     """Tells one set of secrets from another without telling them."""
     return hashlib.sha256(repr(sorted(secrets(use_case).items())).encode()).hexdigest()
