@@ -66,9 +66,9 @@ def parse_time(value: Any) -> Any:
         return None
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # the year 1 at +02:00 is before the calendar begins
         raise ValueError(f"{value!r} is not a time; write for example '2013-03-01' or '2013-03-01T12:00'") from None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]

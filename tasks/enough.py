@@ -24,8 +24,12 @@ def too_little(use_case: UseCase, version: str, unseen: Unseen, days: np.ndarray
     wanted = f"{needed} of both classes" + f" on {LEAST_DAYS} days" * timed
     found = f"{unseen.rows.sum():,} labelled rows" + f" on {len(np.unique(days[unseen.rows]))} days" * timed
     again = ""
-    if not _say_enough(needed, timed, days, target):
-        then = f"'split.holdout' never gives more than {len(target):,} rows; make it longer"
+    if not unseen.known:
+        then = f"'slipway release {use_case.name}' makes a version that records what it learned from"
+    elif not _say_enough(needed, timed, days, target):
+        then = (
+            f"'split.holdout' never gives more than {len(target):,} rows: make it longer, or 'monitoring.min_labels' smaller"
+        )
     elif again := _again(use_case, unseen, days):
         then = f"from {again[:16].replace('T', ' ')} on there can be enough"
     else:

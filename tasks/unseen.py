@@ -17,12 +17,13 @@ from tasks.values import Snapshot, Split
 class Unseen(NamedTuple):
     """Of each row of the holdout whether the champion has not learned from it, shape (rows,), and what is told of that.
 
-    Where rows have a time, those after `since` count.
+    Where rows have a time, those after `since` count. `known` is False where nothing says what the champion learned from.
     """
 
     rows: np.ndarray
     told: str = ""
     since: datetime | None = None
+    known: bool = True
 
 
 def unseen_rows(use_case: UseCase, champion: Bundle, split: Split) -> Unseen:
@@ -43,7 +44,8 @@ def unseen_rows(use_case: UseCase, champion: Bundle, split: Split) -> Unseen:
     elif learned.path.exists():
         return Unseen(_looked_up(learned, split), told)
     none = np.zeros(split.snapshot.rows - split.cut, dtype=bool)
-    return Unseen(none, f"; snapshot {learned.digest[:12]}, which it learned from, is gone: nobody knows what it saw")
+    gone = f"; snapshot {learned.digest[:12]}, which it learned from, is gone: nobody knows what it saw"
+    return Unseen(none, gone, known=False)
 
 
 def _last_learned(lineage: dict[str, Any], learned: Snapshot, time: str, delay: timedelta) -> datetime | None:

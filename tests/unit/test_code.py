@@ -70,15 +70,17 @@ def test_an_edit_while_a_process_runs_files_nothing_under_the_new_code(tmp_path)
         shutil.copytree(PROJECT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     program = """
 import pathlib, sys, tasks.code as code
+before = code.Code(code.read_sources()).digest("tasks.train")
 path = pathlib.Path(code.__file__).with_name("fit.py")
 path.write_text(path.read_text() + "\\nEDITED = 1\\n")
-print(code.CODE.digest("tasks.train"), code.Code(code.read_sources()).digest("tasks.train"))
+print(before, code.CODE.digest("tasks.train"), code.Code(code.read_sources()).digest("tasks.train"))
 """
+    command = [sys.executable, "-c", program]
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True
+        command, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True
     )
-    running, later = done.stdout.split()
-    assert running == CODE.digest("tasks.train") != later
+    before, running, later = done.stdout.split()
+    assert running == before != later
 
 
 def test_installed_packages_are_part_of_the_environment(tmp_path, monkeypatch):

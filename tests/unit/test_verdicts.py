@@ -106,6 +106,7 @@ def test_a_version_that_records_nothing_is_taken_to_have_learned_its_whole_snaps
     verdict = measure(case, champion, evaluation, parts, "a person")
     assert verdict.undecided
     assert "nobody knows what it saw" in verdict.reason
+    assert "'slipway release small' makes a version that records" in verdict.reason
 
 
 def test_an_old_version_with_times_is_known_by_its_moment(home, quiet, tmp_path):
