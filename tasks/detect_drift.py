@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ from tasks.frames import as_served, encode, logged_features, model_input
 from tasks.metrics import LOWER_IS_BETTER, gain
 from tasks.monitoring.bins import make_layout
 from tasks.monitoring.damage import costs
-from tasks.monitoring.distance import distances
 from tasks.monitoring.estimate import calibrator, expected_score
+from tasks.monitoring.evidence import Evidence
 from tasks.monitoring.faults import fault
 from tasks.monitoring.joint import LEAST_ROWS, domain_auc
 from tasks.monitoring.null import COLUMNS_SHARE, OTHER_SHARE, calibrate
@@ -87,13 +88,12 @@ def compare(
         numeric: The columns that hold numbers.
         share: Of the false alarm rate that these columns may spend together.
     """
-    layout = make_layout(reference, numeric)
-    calibration = calibrate(layout, reference, times, len(current), rules.false_alarm_rate * share, rules.needed)
-    before, now = layout.counts(reference), layout.counts(current)
-    found = distances(layout, now, before)[0]
-    scores = calibration.scores(layout, found)
-    new = np.where(before[0] == 0, now[0], 0)
-    outside = [new[start:stop].sum() / len(current) for start, stop in zip(layout.starts, layout.starts[1:], strict=False)]
+    evidence = Evidence(reference, numeric)
+    calibration = calibrate(evidence, reference, times, len(current), rules.false_alarm_rate * share, rules.needed)
+    before, now = evidence.sums(reference), evidence.sums(current)
+    scores, found = calibration.scores(evidence, evidence.between(now, before)[0]), evidence.distance(now, before)[0]
+    new, starts = np.where(before[0] == 0, now[0], 0), evidence.layout.starts
+    outside = [new[start:stop].sum() / len(current) for start, stop in pairwise(starts)]
     return {
         name: ColumnDrift(score=scores[name], distance=float(found[number]), outside=float(outside[number]))
         for number, name in enumerate(reference)

@@ -13,8 +13,7 @@ from rich.table import Table
 from benchmarks.monitoring.data import NAMES, Rows, read, without_drift
 from benchmarks.monitoring.peers import evidently, nannyml
 from configs.schema import Monitoring
-from tasks.monitoring.bins import make_layout
-from tasks.monitoring.distance import distances
+from tasks.monitoring.evidence import Evidence
 from tasks.monitoring.faults import fault
 from tasks.monitoring.null import calibrate
 
@@ -31,15 +30,14 @@ class Detector:
 
     def __init__(self, rows: Rows, reference: Any, size: int, rate: float = RULES.false_alarm_rate) -> None:
         self.rows, self.reference = rows, reference
-        self.layout = make_layout(reference[rows.features], rows.numeric)
-        self.before = self.layout.counts(reference)
+        self.evidence = Evidence(reference[rows.features], rows.numeric)
+        self.before = self.evidence.sums(reference)
         times = reference["time"].to_numpy() if rows.timed else None
-        self.calibration = calibrate(self.layout, reference, times, size, rate, RULES.needed)
+        self.calibration = calibrate(self.evidence, reference, times, size, rate, RULES.needed)
 
     def drifted(self, window: Any) -> list[str]:
         """The columns over their bound, farthest first."""
-        found = distances(self.layout, self.layout.counts(window), self.before)[0]
-        scores = self.calibration.scores(self.layout, found)
+        scores = self.calibration.scores(self.evidence, self.evidence.between(self.evidence.sums(window), self.before)[0])
         return sorted((name for name, score in scores.items() if score > 1), key=lambda name: -scores[name])
 
     def cause(self, window: Any) -> dict[str, str | None]:

@@ -20,13 +20,12 @@ import resource, sys, time
 began = time.monotonic()
 import pandas as pd
 from configs.schema import Monitoring
-from tasks.monitoring.bins import make_layout
-from tasks.monitoring.distance import distances
+from tasks.monitoring.evidence import Evidence
 from tasks.monitoring.null import calibrate
 reference, window = (pd.read_parquet(f"{sys.argv[1]}/{name}.parquet") for name in ("reference", "window"))
-layout = make_layout(reference, [name for name in reference if name.startswith("x")])
-found = calibrate(layout, reference, None, len(window), 0.01, (1, 1))
-scores = found.scores(layout, distances(layout, layout.counts(window), layout.counts(reference))[0])
+evidence = Evidence(reference, [name for name in reference if name.startswith("x")])
+found = calibrate(evidence, reference, None, len(window), 0.01, (1, 1))
+scores = found.scores(evidence, evidence.between(evidence.sums(window), evidence.sums(reference))[0])
 print([time.monotonic() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, max(scores.values())])
 """
 THEIRS = """

@@ -69,11 +69,16 @@ def make_bins(values: Any, numeric: bool) -> Bins:
     numbers = numbers[~np.isnan(numbers)]
     if not len(numbers):
         return Bins(name, edges=np.array([]))
-    edges = np.unique(numbers)
-    if len(edges) > NUMERIC_BINS:
-        edges = np.unique(np.quantile(numbers, np.linspace(0, 1, NUMERIC_BINS + 1), method="lower"))
+    edges, counts = np.unique(numbers, return_counts=True)
     beyond = np.nextafter(edges[-1], np.inf)
-    return Bins(name, edges=np.append(edges[:-1], [edges[-1], beyond]) if edges[-1] < beyond else edges)
+    if len(edges) > NUMERIC_BINS:
+        # A frequent value (zeros, a default) has a bin of its own, lest it hides all others; quantiles part the rest.
+        own = edges[counts * NUMERIC_BINS >= len(numbers)]
+        others = numbers[~np.isin(numbers, own)]
+        parts = np.linspace(0, 1, max(NUMERIC_BINS - len(own), 2), endpoint=False)
+        quantiles = np.quantile(others, parts, method="lower")
+        edges = np.unique(np.concatenate([edges[:1], own, np.nextafter(own, np.inf), quantiles]))
+    return Bins(name, edges=np.append(edges[edges < beyond], beyond))
 
 
 def make_layout(reference: Any, numeric: list[str]) -> Layout:

@@ -18,8 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.monitoring.bins import Layout
-from tasks.monitoring.distance import distances, tests_of
+from tasks.monitoring.evidence import Evidence
 
 # Of the false alarm rate of a model: half for its columns together, a sixth each for scores, performance and its estimate.
 COLUMNS_SHARE, OTHER_SHARE = 1 / 2, 1 / 6
@@ -29,7 +28,7 @@ MOST_UNITS = 4000
 LARGEST_SHARE = 1 / 3  # of the reference that a window without drift takes
 BLOCK = np.timedelta64(7, "D")
 LEAST_BLOCKS = 8
-TINY = 1e-3
+LEAST_SPREAD = 1e-5  # of a test; what differs by less is rounding
 
 
 @dataclass(frozen=True)
@@ -96,52 +95,60 @@ def windows_without_drift(order: Order, draws: int, consecutive: int, seed: int 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What distances of windows without drift are like: of each test its mean and spread, and the bound for the largest."""
+    """What tests of windows without drift are like: of each its mean and spread, and the bound for the largest."""
 
     mean: np.ndarray
     spread: np.ndarray
     bound: float
     blocks: int
 
-    def scores(self, layout: Layout, found: np.ndarray) -> dict[str, float]:
-        """Of each column the largest standardised distance over the bound: over 1 is drift. `found` has shape (tests,)."""
-        scores = (np.log(found + TINY) - self.mean) / self.spread / self.bound
-        result = dict.fromkeys((column.name for column in layout.columns), -np.inf)
-        for number, score in zip(tests_of(layout), scores, strict=True):
-            name = layout.columns[number].name
+    def scores(self, evidence: Evidence, found: np.ndarray) -> dict[str, float]:
+        """Of each column the largest standardised test over the bound: over 1 is drift. `found` has shape (tests,)."""
+        scores = standardised(evidence, found, self.mean, self.spread) / self.bound
+        result = dict.fromkeys((column.name for column in evidence.layout.columns), -np.inf)
+        for number, score in zip(evidence.columns, scores, strict=True):
+            name = evidence.layout.columns[number].name
             result[name] = max(result[name], float(score))
         return result
 
 
+def standardised(evidence: Evidence, found: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Tests of shape (..., tests) in units of their spread; a shift counts in either direction."""
+    scores = (found - mean) / spread
+    return np.where(evidence.two_sided, np.abs(scores), scores)
+
+
 def calibrate(
-    layout: Layout, reference: Any, times: np.ndarray | None, window_rows: int, rate: float, persistence: tuple[int, int]
+    evidence: Evidence, reference: Any, times: np.ndarray | None, window_rows: int, rate: float, persistence: tuple[int, int]
 ) -> Calibration:
     """The bounds for windows of that many rows.
 
     Args:
-        layout: The bins of the columns.
+        evidence: The tests of the columns.
         reference: A pandas frame, sorted by time where it has one.
         times: Of its rows, as datetime64.
         window_rows: Of the window that is looked at.
         rate: The share of windows without drift that may alarm.
         persistence: (k, n): an alarm when k of n windows in a row are over the bound.
     """
+    from scipy.special import ndtr
+
     order = order_of(times, len(reference), window_rows)
-    units = layout.counts(reference, order.unit, len(order.block))
+    units = evidence.sums(reference, order.unit, len(order.block))
     needed, among = persistence
     chosen = windows_without_drift(order, DRAWS, among).reshape(DRAWS * among, -1)
-    blocks = np.zeros((order.blocks, layout.size))
+    blocks = np.zeros((order.blocks, units.shape[1]))
     np.add.at(blocks, order.block, units)
     member = np.zeros((len(order.block), order.blocks), dtype=np.float32)
     member[np.arange(len(order.block)), order.block] = 1
     apart = (chosen @ member == 0).astype(np.float32)
-    found = distances(layout, chosen @ units, apart @ blocks)
-    found = np.log(found + TINY)  # distances are skewed; their logarithms are nearly normal
-    mean, spread = found.mean(axis=0), found.std(axis=0) + 1e-9
-    largest = ((found - mean) / spread).max(axis=1).reshape(DRAWS, among)
+    found = evidence.between(chosen @ units, apart @ blocks)
+    mean, spread = found.mean(axis=0), np.maximum(found.std(axis=0), LEAST_SPREAD)
+    largest = standardised(evidence, found, mean, spread).max(axis=1).reshape(DRAWS, among)
     deciding = np.sort(largest, axis=1)[:, among - needed]
-    bound = float(np.quantile(deciding, 1 - rate, method="higher"))
-    return Calibration(mean, spread, max(bound, 0.5) * widening(order.blocks, rate), order.blocks)
+    bound = max(float(np.quantile(deciding, 1 - rate, method="higher")), 0.5)
+    # The largest of many tests lies farther out than one does at that rate, where few observations know less.
+    return Calibration(mean, spread, bound * widening(order.blocks, float(ndtr(-bound))), order.blocks)
 
 
 def widening(observations: float, rate: float) -> float:

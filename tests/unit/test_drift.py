@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from configs.schema import Monitoring
 from tasks.detect_drift import compare
-from tasks.monitoring.bins import Layout, make_bins
+from tasks.monitoring.bins import make_bins
 from tasks.monitoring.damage import costs, put_back_categories, put_back_numbers
-from tasks.monitoring.distance import distances
+from tasks.monitoring.evidence import Evidence
 from tasks.monitoring.faults import fault
 from tasks.monitoring.null import calibrate, order_of, windows_without_drift
 from tasks.reference import REFERENCE_ROWS, reference_rows
@@ -29,13 +29,13 @@ class Alarm:
     """Bounds for windows of a length, found once."""
 
     def __init__(self, rules, rows, reference, times, numeric):
-        self.layout = Layout([make_bins(reference[name], name in numeric) for name in reference])
-        self.before = self.layout.counts(reference)
-        self.calibration = calibrate(self.layout, reference, times, rows, rules.false_alarm_rate, rules.needed)
+        self.evidence = Evidence(reference, [name for name in reference if name in numeric])
+        self.before = self.evidence.sums(reference)
+        self.calibration = calibrate(self.evidence, reference, times, rows, rules.false_alarm_rate, rules.needed)
 
     def score(self, window):
-        found = distances(self.layout, self.layout.counts(window), self.before)[0]
-        return max(self.calibration.scores(self.layout, found).values())
+        found = self.evidence.between(self.evidence.sums(window), self.before)[0]
+        return max(self.calibration.scores(self.evidence, found).values())
 
 
 @pytest.mark.parametrize("days", [3, 30])
