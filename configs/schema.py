@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from cronsim import CronSim, CronSimError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 
@@ -71,9 +73,39 @@ def parse_time(value: Any) -> Any:
         raise ValueError(f"{value!r} is not a time; write for example '2013-03-01' or '2013-03-01T12:00'") from None
 
 
+def check_cron(text: str) -> str:
+    """A cron expression of five fields.
+
+    >>> check_cron("15 3 * * *")
+    '15 3 * * *'
+    """
+    try:
+        if len(text.split()) != 5:
+            raise CronSimError
+        next(CronSim(text, datetime(2026, 1, 1, tzinfo=UTC)))
+    except (CronSimError, StopIteration):
+        raise ValueError(f"{text!r} is not a cron expression that ever comes; write for example '15 3 * * *'") from None
+    return text
+
+
+def check_time_zone(name: str) -> str:
+    """The name of a time zone of the IANA database.
+
+    >>> check_time_zone("Europe/Berlin")
+    'Europe/Berlin'
+    """
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{name!r} is not a time zone; write for example 'UTC' or 'Europe/Berlin'") from None
+    return name
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Size = Annotated[int, BeforeValidator(parse_bytes)]
 Moment = Annotated[datetime, BeforeValidator(parse_time)]
+Cron = Annotated[str, AfterValidator(check_cron)]
+TimeZone = Annotated[str, AfterValidator(check_time_zone)]
 
 USE_CASE_NAME = r"^[a-z][a-z0-9_-]{0,39}$"
 
@@ -379,12 +411,14 @@ class Deploy(Strict):
 class Log(Strict):
     """What the prediction log keeps of sensitive columns and for how long, and what happens when it cannot be written.
 
+    It is compacted and cut to `keep` at `schedule`, a cron expression in the use case's `time_zone`.
     Columns that are hashed or left out are not monitored for drift: the log no longer has their values.
     """
 
     sensitive: Literal["keep", "hash", "omit"] = "hash"
     keep: Duration | None = None
     on_failure: Literal["refuse", "answer"] = "refuse"
+    schedule: Cron | None = "30 2 * * *"
 
     @model_validator(mode="after")
     def _whole_days(self) -> Log:
@@ -451,10 +485,12 @@ class Monitoring(Strict):
     `false_alarm_rate` is the share of windows without drift that may alarm, a model. An alarm needs `persistence` windows:
     '2 of 3'. Drift matters when it is estimated to cost more than `tolerance` of `promotion.metric`. An alarm that stays is
     told again after `cooldown`. With a `season` a window is compared with those rows of the reference that are of the same
-    hour of the day, day of the week or month of the year.
+    hour of the day, day of the week or month of the year. Windows are looked at by `schedule`, a cron expression in the use
+    case's `time_zone`; `null` for never, and `slipway status` says so.
     """
 
     window: str = "7 days"
+    schedule: Cron | None = "15 3 * * *"
     season: Season | None = None
     false_alarm_rate: float = Field(0.01, gt=0, lt=0.5)
     persistence: str = Field("1 of 1", pattern=r"^[1-9] of [1-9]$")
@@ -483,17 +519,19 @@ class Monitoring(Strict):
 
 
 class Retraining(Strict):
-    """Which findings of the monitoring start a retraining, and how often one may. Cron schedules stand in `prefect.yaml`.
+    """Which findings of the monitoring start a retraining, and how often one may.
 
     `new_labels` starts one when so many labels have come since the champion learned. Between two retrainings that findings
-    or labels started lies at least `cooldown`, doubled for each challenger in a row that did
-    not come to serve; in any seven days there are at most `budget`. A person or a schedule is not held back.
+    or labels started lies at least `cooldown`, doubled for each challenger in a row that did not come to serve; in any seven
+    days there are at most `budget`. A person or a schedule is not held back. `schedule`, a cron expression in the use case's
+    `time_zone`, starts one whatever was found.
     """
 
     on: list[Cause] = []
     cooldown: Duration = timedelta(days=1)
     budget: int | None = Field(None, ge=1)
     new_labels: int | None = Field(None, ge=1)
+    schedule: Cron | None = None
 
 
 class Replay(Strict):
@@ -505,10 +543,14 @@ class Replay(Strict):
 
 
 class UseCase(Strict):
-    """One model at work: its data, target, features, gates, deployment, monitoring and triggers."""
+    """One model at work: its data, target, features, gates, deployment, monitoring and triggers.
+
+    `time_zone` is that of the schedules.
+    """
 
     name: str = Field(pattern=USE_CASE_NAME)
     description: str
+    time_zone: TimeZone = "UTC"
     source: Source
     target: Target
     features: Features

@@ -76,6 +76,7 @@ def run(
 
         before = releases.running(case.name)
         try:
+            _register(case.name)
             _print_addresses()
             from console.run import main_job
 
@@ -229,6 +230,23 @@ def rollback(
 
 
 @app.command()
+def retire(
+    use_case: UseCaseName,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    reason: str = "retired by a person",
+) -> None:
+    """Take a use case out of service: its releases, route, schedules and deployments go, its log and history stay."""
+    from console import retire as retirement
+
+    retirement.require_known(use_case)
+    if not yes and not typer.confirm(f"Stop every release of {use_case}, and take its address and its deployments away?"):
+        raise typer.Exit(1)
+    if not all(services.is_up(name) for name in ("prefect", "mlflow", "gateway")):
+        services.up(screen.print)
+    retirement.retire(use_case, reason, screen.print)
+
+
+@app.command()
 def score(
     use_case: UseCaseName,
     source: Annotated[str, typer.Argument(help="A .parquet or .csv file of any size.")],
@@ -274,7 +292,15 @@ def _ready(use_case: str) -> Any:
     if not (services.supervised() and all(services.is_up(name) for name in names)):
         services.up(screen.print)
         screen.print("Services stay up; 'slipway down' stops them")
+    _register(case.name)
     return case
+
+
+def _register(use_case: str) -> None:
+    """The deployments of a use case, as its file says now; also of one that comes back from retirement."""
+    from console.deployments import register
+
+    register(screen.print, use_case)
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -19,9 +19,9 @@ from configs.errors import CheckFailed
 POLL_SECONDS = 0.5
 
 
-def start(deployment: str, parameters: dict[str, Any]) -> UUID:
-    """Schedule a run of a deployment now."""
-    run: Any = run_deployment(f"{deployment}/default", parameters=parameters, timeout=0, as_subflow=False)
+def start(flow: str, use_case: str, **parameters: Any) -> UUID:
+    """Schedule a run of a use case's deployment now."""
+    run: Any = run_deployment(f"{flow}/{use_case}", parameters=parameters, timeout=0, as_subflow=False)
     return run.id
 
 

@@ -9,6 +9,7 @@ from configs.errors import CheckFailed, InputError
 from configs.settings import home
 from tasks import gateway, reconcile
 from tasks.history import read_history
+from tasks.released import released_version
 from tasks.values import Release
 
 logger = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ def bring_back(say: Callable[[str], None]) -> None:
     failures = []
     for use_case in with_releases():
         try:
-            if read_history(use_case, "deploy") and serving(use_case) is None:
+            if released_version(use_case) and serving(use_case) is None:
                 from flows.deploy import deploy as flow
 
                 say(f"{use_case} version {flow(use_case)} serves again")

@@ -36,17 +36,17 @@ def main_job(case: UseCase, until: datetime | None, rate: float | None, began: f
     """Release, then window after window: replay, monitor, and the retraining that Prefect starts; then the summary."""
     if champion(case.name) is None:
         screen.rule("Release")
-        follow(start("release", {"use_case": case.name, "reason": "the first release"}), screen)
+        follow(start("release", case.name, reason="the first release"), screen)
     elif serving(case.name) is None:
         screen.rule("The champion comes back")
-        follow(start("deploy", {"use_case": case.name}), screen)
+        follow(start("deploy", case.name), screen)
     screen.print(f"[green]{case.name} serves at {gateway.address(case.name)}[/] after {_minutes(began)}")
     replay = the_replay(case)
     for name, end, count in _windows(case, replay, until):
         if name not in _looked_at(case):
             screen.rule(f"Window {name}")
             replayed(replay, end, count, rate, screen)
-            follow(start("monitor", {"use_case": case.name}), screen)
+            follow(start("monitor", case.name), screen)
         _react(case, name, screen)
     screen.rule(f"After {_minutes(began)}")
     summarize(case, screen)
@@ -105,7 +105,7 @@ def _react(case: UseCase, name: str, screen: Console) -> None:
     screen.print(f"{told(finding)}: waiting for Prefect to start the retraining")
     runs = _started_by(finding)
     if runs and all(run.state is not None and run.state.is_crashed() for run in runs):
-        follow(start("monitor", {"use_case": case.name, "window": name}), screen)  # stopped in the middle: ask again
+        follow(start("monitor", case.name, window=name), screen)  # stopped in the middle: ask again
     follow(_triggered(finding), screen)
 
 
@@ -127,16 +127,15 @@ def _triggered(finding: Finding) -> UUID:
 
 
 def _started_by(finding: Finding) -> list[FlowRun]:
-    """Runs of the deployment `retrain` with the finding's use case and time."""
+    """Runs of the use case's deployment `retrain` with the finding's time."""
     with get_client(sync_client=True) as client:
         runs = client.read_flow_runs(
             flow_filter=FlowFilter(name=FlowFilterName(any_=["retrain"])),
-            deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=["default"])),
+            deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[finding.use_case])),
             sort=FlowRunSort.EXPECTED_START_TIME_DESC,
             limit=50,
         )
-    wanted = (finding.use_case, parse_time(finding.until))
-    return [r for r in runs if (r.parameters.get("use_case"), parse_time(r.parameters.get("until"))) == wanted]
+    return [run for run in runs if parse_time(run.parameters.get("until")) == parse_time(finding.until)]
 
 
 def _minutes(began: float) -> str:

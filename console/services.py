@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection
@@ -22,7 +21,7 @@ import psutil
 
 from configs.errors import InputError
 from configs.files import locked, write_atomically
-from configs.settings import PROJECT, TELEMETRY_OFF, home, made, pool, read_services
+from configs.settings import TELEMETRY_OFF, home, made, pool, read_services
 from configs.tls import gateway_tls, remember_tls
 from tasks.targets.ports import free_port, is_free
 from tasks.targets.supervision import end, listed, supervise, supervisor_of
@@ -160,7 +159,7 @@ def environment() -> dict[str, str]:
 
 
 def up(say: Callable[[str], None]) -> list[str]:
-    """Start what is not running, and register the deployments of `prefect.yaml`. Twice changes nothing.
+    """Start what is not running, and register the deployments of every use case. Twice changes nothing.
 
     Returns:
         The names of the services that were started.
@@ -175,7 +174,9 @@ def up(say: Callable[[str], None]) -> list[str]:
         started = _start([*services(), worker()], say)
         os.environ.update(environment())
         try:
-            _deploy(say)
+            from console.deployments import register
+
+            register(say)
         except BaseException:
             _stop(started)
             raise
@@ -356,24 +357,6 @@ def _answers(service: Service, process: psutil.Process) -> bool:
 
 def _port_of(service: Service) -> int:
     return int(read_services()[service.name]["port"])
-
-
-def _deploy(say: Callable[[str], None]) -> None:
-    """Register the deployments, unless this server has just these already."""
-    from console.pool import make_pool
-    from tasks.code import CODE
-
-    text = (PROJECT / "prefect.yaml").read_text()
-    mark, wanted = home() / "prefect" / "deployed", f"{pool()}\n{CODE.digest(*CODE.sources)}\n{PROJECT}\n{text}"
-    if mark.exists() and mark.read_text() == wanted:
-        return
-    say("Registering the deployments of prefect.yaml")
-    make_pool()
-    command = [f"{BIN}/prefect", "--no-prompt", "deploy", "--all"]
-    done = subprocess.run(command, cwd=PROJECT, env={**os.environ}, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise InputError(f"{' '.join(command[1:])} failed: {(done.stderr or done.stdout).strip()[-2000:]}")
-    write_atomically(mark, wanted.encode())
 
 
 def _write(known: dict[str, dict[str, float]]) -> None:

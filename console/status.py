@@ -12,17 +12,20 @@ from console.releases import serving, with_releases
 from tasks.findings import findings, told, unreadable_findings
 from tasks.history import read_history
 from tasks.outbox import waiting
+from tasks.released import is_retired
 from tasks.traffic import unreadable
+from tasks.watching import next_looks
 
 
 def show(screen: Console) -> None:
     """Print what is up and what serves."""
     screen.print(addresses())
     table = Table(title="Use cases", title_justify="left")
-    for column in ("use case", "version", "since", "why", "release", "last window"):
+    for column in ("use case", "version", "since", "why", "release", "watched", "last window"):
         table.add_column(column, overflow="fold")
+    looks, nowhere = _looks()
     for use_case in with_releases():
-        table.add_row(use_case, *_serving(use_case), _last_window(use_case))
+        table.add_row(use_case, *_serving(use_case), looks.get(use_case, nowhere), _last_window(use_case))
     for problem in unreadable():
         screen.print(f"[red]Route left out:[/] {problem}")
     screen.print(table if table.row_count else "No use case was released yet: slipway release flights")
@@ -49,7 +52,18 @@ def addresses() -> Table:
     return table
 
 
+def _looks() -> tuple[dict[str, str], str]:
+    """When each use case is looked at next, and what is true of those that Prefect does not know."""
+    if not services.is_up("prefect"):
+        return {}, "[red]not watched: Prefect is down[/]"
+    found = {name: look if look.startswith("next") else f"[red]{look}[/]" for name, look in next_looks().items()}
+    return found, "[red]not watched: not registered; 'slipway up' does it[/]"
+
+
 def _serving(use_case: str) -> tuple[str, str, str, str]:
+    if is_retired(use_case):
+        last = read_history(use_case, "retire")[-1]
+        return "", last["time"], last["reason"], "retired"
     deploys = read_history(use_case, "deploy")
     if not deploys:
         return "", "", "", ""

@@ -32,6 +32,7 @@ from tasks.train import train
 from tasks.validate import validate
 from tasks.values import Evaluation, Image, Release, Split, Version
 from tasks.variants import choose_variant
+from tasks.watch import watch
 
 
 class Challenger(NamedTuple):
@@ -66,7 +67,7 @@ def build(use_case: UseCase, until: datetime | None) -> Challenger:
 
 
 def roll_out(use_case: UseCase, version: Version, reason: str, began: int | None = None) -> Release:
-    """Containerize, rehearse, publish, bring up beside the champion, test, switch, take the old one down.
+    """Containerize, rehearse, publish, bring up beside the champion, test, switch, take the old one down; watch it.
 
     `began` is the epoch in which the run began: a rollback since then keeps it from switching.
     """
@@ -81,6 +82,7 @@ def roll_out(use_case: UseCase, version: Version, reason: str, began: int | None
         release = bring_up(wanted)
         contract_gate(release, version)
         switch(version, release, reason, began)
+    watch(use_case)
     return release
 
 

@@ -10,7 +10,6 @@ import time
 import httpx
 import pandas as pd
 import pytest
-from ruamel.yaml import YAML
 
 from configs.load import load_use_case
 from tasks.source import replay_rows
@@ -109,20 +108,20 @@ def test_replay_then_monitor(served):
 
 
 def test_a_monitoring_run_that_stays_away_is_told(served):
-    """The trigger of `prefect.yaml`, with ten seconds in place of 26 hours."""
+    """The trigger of the use case, with ten seconds in place of 26 hours."""
     from prefect.client.orchestration import get_client
     from prefect.events.actions import RunDeployment
     from prefect.events.schemas.automations import AutomationCore, EventTrigger
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    from configs.settings import PROJECT, service_address
+    from configs.settings import service_address
+    from console.pattern import flow_of, rendered
 
-    deployments = YAML(typ="safe").load((PROJECT / "prefect.yaml").read_text())["deployments"]
-    triggers = next(d for d in deployments if d["entrypoint"] == "flows/missed.py:missed")["triggers"]
-    (trigger,) = [t for t in triggers if t["parameters"]["use_case"] == "loans"]
+    deployments = rendered(load_use_case("loans"), "slipway", False)["deployments"]
+    (trigger,) = next(d for d in deployments if flow_of(d) == "missed")["triggers"]
     rule = {name: trigger[name] for name in ("posture", "match", "after", "expect", "threshold")}
     with temporary_settings({PREFECT_API_URL: f"{service_address('prefect')}/api"}), get_client(sync_client=True) as client:
-        missed = client.read_deployment_by_name("missed/default")
+        missed = client.read_deployment_by_name("missed/loans")
         action = RunDeployment(source="selected", deployment_id=missed.id, parameters=trigger["parameters"])
         soon = AutomationCore(name="soon", trigger=EventTrigger(within=10, **rule), actions=[action])
         automation = client.create_automation(soon)

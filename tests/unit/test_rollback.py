@@ -1,5 +1,6 @@
 """What a rollback rests on: the record of what served, and the fence that keeps what was begun before from switching."""
 
+import base64
 import fcntl
 import threading
 
@@ -138,11 +139,11 @@ def test_a_rollback_opens_no_door_that_was_closed_since(home):
 
 
 def test_a_rollback_without_the_secret_of_then_is_refused(home, monkeypatch):
-    monkeypatch.setenv("SLIPWAY_LOG_PEPPER", "pepper")
+    monkeypatch.setenv("SLIPWAY_LOG_KEY", base64.b64encode(bytes(32)).decode())
     switched("1", 9001)
-    monkeypatch.delenv("SLIPWAY_LOG_PEPPER")
+    monkeypatch.delenv("SLIPWAY_LOG_KEY")
     switched("2", 9002)
-    with pytest.raises(SecretMissing, match="version 1 was served with the secret SLIPWAY_LOG_PEPPER"):
+    with pytest.raises(SecretMissing, match="version 1 was served with the secret SLIPWAY_LOG_KEY"):
         _wanted(*earlier("loans"))
 
 
