@@ -28,9 +28,23 @@ def fit(snapshot: Snapshot, rows: int, contract: str, recipe: Recipe, share: flo
     weighted = {"model__sample_weight": weights[taken]} if recipe.history.startswith(HALF_LIFE) else {}
     x = encode(contract_of(contract), frame)[recipe.features.all]
     try:
-        return pipeline.fit(x, labels(recipe.target, frame), **weighted), len(taken)
+        pipeline.fit(x, labels(recipe.target, frame), **weighted)
     except InvalidParameterError as error:
         raise InputError(f"model.parameters: {' '.join(str(error).split())}") from None
+    _round_thresholds(pipeline.named_steps["model"])
+    return pipeline, len(taken)
+
+
+def _round_thresholds(model: Any) -> None:
+    """The thresholds of trees as float32, rounded down: no float32 value goes another way, in ONNX neither.
+
+    A threshold is the middle of two values, in doubles. Where these are neighbours among the float32s, ONNX would round it
+    to one of them, and in half of the cases to the larger one, whose rows would then turn left.
+    """
+    for (tree,) in getattr(model, "_predictors", []):
+        exact = tree.nodes["num_threshold"]
+        rounded = exact.astype(np.float32)
+        tree.nodes["num_threshold"] = np.where(rounded > exact, np.nextafter(rounded, np.float32(-np.inf)), rounded)
 
 
 def history_weights(times: Any, history: str) -> np.ndarray:
