@@ -66,7 +66,7 @@ def built(tmp_path_factory):
             snapshot, contract, parts, fitted = chain(each)
             evaluation = evaluate.fn(each, parts, contract, fitted)
             onnx = convert.fn(parts, contract, each.features, fitted)
-            packed = bundle.fn(each, snapshot, contract, onnx, evaluation, lineage(each, snapshot, None, contract, onnx))
+            packed = bundle.fn(each, snapshot, contract, onnx, evaluation, lineage(each, parts, None, contract, onnx))
             versions[number] = Version(use_case="small", version=number, run_id="", bundle=packed, golden="")
     return folder / "home", case, versions, {}
 
