@@ -11,23 +11,17 @@ from serving.contract import ContractError, shown
 
 
 def identifier(value: Any, name: str, row: int) -> str | int | None:
-    """One identifier as the log has it: text, a whole number, or nothing.
+    """One identifier as the log has it: text, a whole number, or nothing. A float does not say which number is meant.
 
     Raises:
         ContractError: it is anything else.
 
-    >>> [identifier(each, "customer", 0) for each in ("00123", 42, 42.0, np.int64(7), None)]
-    ['00123', 42, 42, 7, None]
+    >>> [identifier(each, "customer", 0) for each in ("00123", 42, np.int64(7), None)]
+    ['00123', 42, 7, None]
     """
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, float | np.floating):
-        if value != value:
-            return None
-        # Above, a float does not say which whole number is meant.
-        if value.is_integer() and abs(value) < 2 ** (np.finfo(type(value)).nmant + 1):
-            return int(value)
-    elif isinstance(value, int | np.integer) and not isinstance(value, bool):
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
         return int(value)
     raise ContractError(f"must be text or a whole number, found {shown(value)}", name, row)
 

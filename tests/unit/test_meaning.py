@@ -269,7 +269,7 @@ def test_a_contract_made_before_keeps_what_its_model_learned():
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("customer", [True, 1.5])
+@pytest.mark.parametrize("customer", [True, 1.5, 42.0])
 def test_what_is_no_identifier_is_refused_by_every_way(app, way, customer):
     with pytest.raises(ContractError, match="column 'customer': must be text or a whole number"):
         way(app, "red", customer)
