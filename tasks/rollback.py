@@ -45,6 +45,7 @@ def roll_back(use_case: str, version: str | None, reason: str, say: Callable[[st
             f"nothing of {use_case!r} was ever switched to in {home()}, so there is nothing to roll back; 'slipway deploy "
             f"{use_case} --version N' tests any version and switches to it"
         )
+    earlier(use_case, version)  # where there is none, no run is fenced either
     with emergency(use_case, "rolled back", reason, say):
         now, before = earlier(use_case, version)
         release = start(_wanted(now, before))

@@ -151,3 +151,11 @@ def test_nothing_to_roll_back_is_told_and_makes_nothing(home):
     with pytest.raises(InputError, match="nothing of 'lons' was ever switched to"):
         roll_back("lons", None, "a typo", print)
     assert not (home / "use_cases").exists()
+
+
+def test_a_rollback_to_nowhere_fences_nobody(home):
+    switched("1", 9001)
+    began = epoch("loans")
+    with pytest.raises(InputError, match="version 1 is the first"):
+        roll_back("loans", None, "a mistake", print)
+    assert epoch("loans") == began
