@@ -62,14 +62,14 @@ class Home:
         row = replay_rows(case).to_pylist()[0]
         return {name: value for name, value in row.items() if name in case.features.all and value is not None}
 
-    def connected(self):
-        """While it is entered, this process is a client of the home's Prefect server."""
+    def connected(self, results="results"):
+        """While it is entered, this process is a client of the home's Prefect server; where it keeps results of steps."""
         from prefect.settings import PREFECT_API_URL, PREFECT_LOCAL_STORAGE_PATH, temporary_settings
 
         from configs.settings import service_address
 
         api = f"{service_address('prefect')}/api"
-        return temporary_settings({PREFECT_API_URL: api, PREFECT_LOCAL_STORAGE_PATH: self.folder / "results"})
+        return temporary_settings({PREFECT_API_URL: api, PREFECT_LOCAL_STORAGE_PATH: self.folder / results})
 
     def in_flow(self, body):
         """Run a function as a flow of this process, on the home's Prefect server."""
@@ -84,7 +84,7 @@ class Home:
 
         output, handlers = io.StringIO(), {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
         with (
-            self.connected(),
+            self.connected("prefect/storage"),  # as a command's own process has it
             mock.patch.dict(os.environ, {**self.environment, **environment}),
             mock.patch.object(sys, "argv", ["slipway", *words]),
             contextlib.redirect_stdout(output),
