@@ -22,13 +22,13 @@ class Evidence:
     def __init__(self, reference: Any, numeric: list[str]) -> None:
         self.layout = make_layout(reference, numeric)
         self._location = Location(self.layout, reference)
-        self.columns = [*tests_of(self.layout), *self._location.ordered, *self._location.ordered]
-        self.two_sided = np.arange(len(self.columns)) >= len(self.columns) - self._location.size
+        self.columns = [*tests_of(self.layout), *self._location.ordered]
+        self.two_sided = np.arange(len(self.columns)) >= len(self.columns) - len(self._location.ordered)
 
     def sums(self, frame: Any, units: np.ndarray | None = None, number: int = 1) -> np.ndarray:
         """Of each unit of a frame's rows the counts of bins and the sums of places, shape (number of units, sums)."""
         units = np.zeros(len(frame), dtype=np.int64) if units is None else units
-        places = [np.bincount(units, weights=place, minlength=number) for place in self._location.places(frame).T]
+        places = [np.bincount(units, weights=place, minlength=number) for place in self._location.places(frame)]
         return np.column_stack([self.layout.counts(frame, units, number), *places])
 
     def between(self, window: np.ndarray, reference: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ NUMERIC = ["age", "income", "gain"]
 
 
 def people(generator, rows):
-    """A number that the others know half of, one of its own, one that is mostly zero, and a category."""
+    """A number that a category tells much of, one of its own, one that is mostly zero, and a category."""
     stage = generator.integers(0, 4, rows)
     age = 20 + 12 * stage + generator.gamma(4, 3, rows)
     gain = np.where(generator.random(rows) < 0.95, 0, generator.lognormal(7, 1, rows)).round()
@@ -25,7 +25,7 @@ def highest(reference, windows):
     return [calibration.scores(evidence, evidence.between(evidence.sums(window), before)[0]) for window in windows]
 
 
-def test_a_small_shift_of_a_column_that_the_others_know_is_found_and_named():
+def test_a_small_shift_of_a_column_is_found_and_named():
     """A fifth of its deviation, in windows of 500 rows."""
     generator = np.random.default_rng(0)
     reference = people(generator, 10_000)
