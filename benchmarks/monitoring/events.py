@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 from rich.console import Console
@@ -19,18 +20,16 @@ FIRST = datetime(2013, 3, 1, tzinfo=UTC)
 
 
 def events(screen: Console) -> None:
-    """Flights, an event of drift every second week of the year; each challenger is taken that is not much worse.
-
-    The use case lies in `configs/` while this runs, where the worker's flow runs look for it.
-    """
-    config = PROJECT / "configs" / "everytime.yaml"
+    """Flights, an event of drift every second week of the year; each challenger is taken that is not much worse."""
     text = (PROJECT / "configs" / "flights.yaml").read_text()
     changed = text.replace("name: flights", "name: everytime").replace(
         "  window: 1 month", "  window: 1 month\n  tolerance: 0.5"
     )
     with tempfile.TemporaryDirectory() as folder:
-        os.environ |= {"SLIPWAY_HOME": folder, "DOCKER_HOST": NO_ENGINE}  # target local
-        config.write_text(changed)
+        configs = Path(folder) / "configs"
+        configs.mkdir()
+        (configs / "everytime.yaml").write_text(changed)
+        os.environ |= {"SLIPWAY_HOME": folder, "SLIPWAY_CONFIGS": str(configs), "DOCKER_HOST": NO_ENGINE}  # target local
         try:
             slipway("up")
             slipway("release", "everytime", "--until", FIRST.isoformat())
@@ -38,7 +37,6 @@ def events(screen: Console) -> None:
             seconds = [_from_event(moment) for moment in track(moments, "events", console=screen)]
         finally:
             slipway("down")
-            config.unlink()
     arrived = [second for second in seconds if second is not None]
     told = f"; median {np.median(arrived):.0f} s, longest {max(arrived):.0f} s" if arrived else ""
     screen.print(f"From event to deployed champion: {len(arrived)} of {EVENTS}{told} (target local, with all gates)")
