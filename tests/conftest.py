@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,8 @@ from configs.load import parse_use_case
 from configs.settings import TELEMETRY_OFF
 
 os.environ.update(TELEMETRY_OFF)
+# Triton's client, which tests use, brings the same messages, and one process can hold them once: here ours are Triton's.
+sys.modules["serving.open_inference_pb2"] = importlib.import_module("tritonclient.grpc.service_pb2")
 # A slow, shared machine is no finding: no example is timed.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
 settings.load_profile("untimed")

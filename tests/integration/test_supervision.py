@@ -53,7 +53,7 @@ def test_every_service_that_is_killed_comes_back_and_an_accepted_run_is_not_lost
     before = released()
     names = [*(each.name for each in services.services()), "worker"]
     with temporary_settings({PREFECT_API_URL: f"{service_address('prefect')}/api"}):
-        run = start("monitor", {"use_case": "loans"})
+        run = start("monitor", "loans")
         first = {name: services.known(name) for name in names}
         for each in first.values():
             each.process.kill()
