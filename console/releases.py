@@ -27,30 +27,42 @@ def serving(use_case: str) -> Release | None:
 
 
 def bring_back(say: Callable[[str], None]) -> None:
-    """Deploy again the champions that were taken down, or did not survive a reboot; each for itself.
+    """Deploy again the champions that were taken down, or did not survive a reboot.
 
     Raises:
-        CheckFailed: some do not come back; each is told in a line, and the others serve.
+        CheckFailed: some do not come back.
     """
-    failures = []
-    for use_case in with_releases():
-        try:
-            if released_version(use_case) and serving(use_case) is None:
-                from flows.deploy import deploy as flow
 
-                say(f"{use_case} version {flow(use_case)} serves again")
-        except Exception as error:  # whatever it is, it is told below, and the next one is not to blame
-            if not isinstance(error, InputError | CheckFailed):
-                logger.exception("%s does not come back", use_case)
-            failures.append(f"{use_case}: {' '.join(str(error).split()) or type(error).__name__}")
-    if failures:
-        raise CheckFailed("not every use case came back\n" + "\n".join(failures))
+    def come_back(use_case: str) -> None:
+        if released_version(use_case) and serving(use_case) is None:
+            from flows.deploy import deploy as flow
+
+            say(f"{use_case} version {flow(use_case)} serves again")
+
+    _each_by_itself("come back", come_back)
 
 
 def stop_all(say: Callable[[str], None]) -> None:
-    """Stop every release; what was accepted is finished first."""
+    """Stop every release; what was accepted is finished first.
+
+    Raises:
+        CheckFailed: some do not stop.
+    """
+    _each_by_itself("stop", lambda use_case: stop(say, use_case))
+
+
+def _each_by_itself(what: str, action: Callable[[str], None]) -> None:
+    """Do it for every use case; where it fails for one, that is told at the end in a line, and stops no other."""
+    failures = []
     for use_case in with_releases():
-        stop(say, use_case)
+        try:
+            action(use_case)
+        except Exception as error:  # whatever it is, it is told below, and the next one is not to blame
+            if not isinstance(error, InputError | CheckFailed):
+                logger.exception("%s did not %s", use_case, what)
+            failures.append(f"{use_case}: {' '.join(str(error).split()) or type(error).__name__}")
+    if failures:
+        raise CheckFailed(f"not every use case did {what}\n" + "\n".join(failures))
 
 
 def running(use_case: str) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from configs.errors import InputError
 from configs.settings import home, read_services, service_address
 from configs.tls import running_tls
 from console import services
@@ -68,9 +70,16 @@ def _serving(use_case: str) -> tuple[str, str, str, str]:
     if not deploys:
         return "", "", "", ""
     last = deploys[-1]
-    running = serving(use_case)
-    state = f"{running.name} ({running.target})" if running else "down"
-    return last["version"], last["time"], last["reason"], state
+    return last["version"], last["time"], last["reason"], _release(use_case)
+
+
+def _release(use_case: str) -> str:
+    """What runs; where that cannot be said, why: the lines of others are to be read too."""
+    try:
+        running = serving(use_case)
+    except InputError as error:
+        return f"[red]{escape(str(error))}[/]"
+    return f"{running.name} ({running.target})" if running else "down"
 
 
 def _last_window(use_case: str) -> str:

@@ -12,6 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from configs.errors import InputError
 from configs.settings import home, made, use_case_home
 from tasks.keys import keys_folder
 from tasks.signing_keys import public_key
@@ -23,7 +26,11 @@ from tasks.values import BundleRef, Release, Replica, write_atomically
 
 
 def observe(use_case: str) -> list[Release]:
-    """What lies in `releases/`, and which of its processes run now."""
+    """What lies in `releases/`, and which of its processes run now.
+
+    Raises:
+        InputError: a record of a release is damaged.
+    """
     folders = sorted(path.parent for path in use_case_home(use_case).glob("releases/*/release.json"))
     return [_observed(folder) for folder in folders]
 
@@ -65,7 +72,13 @@ def last_words(release: Release) -> str:
 
 
 def _observed(folder: Path) -> Release:
-    release = Release.model_validate_json((folder / "release.json").read_bytes())
+    path = folder / "release.json"
+    try:
+        release = Release.model_validate_json(path.read_bytes())
+    except ValidationError:
+        raise InputError(
+            f"{path} is damaged; end its supervisor ({folder / 'lock'} names it), then remove the folder"
+        ) from None
     known = {each.name: each for each in supervisor.read_status(folder)}
     kept = supervisor_of(folder) is not None
     replicas = (
