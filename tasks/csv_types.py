@@ -21,8 +21,8 @@ def csv_options(known: Known) -> dict[str, Any]:
 
 def csv_categories(frame: Any, known: Known) -> Any:
     """The frame that was read so, with each category in its one spelling."""
-    columns = {}
+    found = frame.copy()
     for name in known.keys() & set(frame.columns):
         texts = {text: csv_category(text, known[name]) for text in frame[name].dropna().unique()}
-        columns[name] = frame[name].map(texts).astype(object)
-    return frame.assign(**columns)
+        found[name] = frame[name].map(texts).astype(object)
+    return found

@@ -42,7 +42,8 @@ def costs(
     now, found = estimate(window), {}
     for name in drifted:
         put_back = put_back_categories if name in categorical else put_back_numbers
-        restored = window.assign(**{name: put_back(window[name], reference[name], generator)})
+        restored = window.copy()  # not `assign`, which has no place for a column called `self`
+        restored[name] = put_back(window[name], reference[name], generator)
         found[name] = gain(metric, estimate(restored), now)
     return found
 
