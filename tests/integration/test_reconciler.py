@@ -105,7 +105,7 @@ def test_a_killed_replica_is_not_noticed_and_secrets_are_seen_nowhere(served, mo
 
     seen = [path for path in served.folder.rglob("*") if path.is_file() and CANARY.encode() in path.read_bytes()]
     assert seen == []
-    assert not any(CANARY in " ".join(process.cmdline()) for process in psutil.process_iter())
+    assert not any(CANARY in " ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"]))
 
     monkeypatch.delenv("SLIPWAY_LOG_PEPPER")
     served.run("deploy", "loans")
