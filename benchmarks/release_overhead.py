@@ -23,9 +23,9 @@ from rich.table import Table
 
 SLIPWAY = str(Path(sys.executable).parent / "slipway")
 ARTIFACTS = (
-    *("validate.create_link", "evaluate.create_table", "variants.create_table", "inventory.create_link"),
-    *("inventory.create_table", "deploy.create_table", "deploy.create_markdown", "gates.checks.create_table"),
-    "gates.load.create_link",
+    *("data.validate.create_link", "training.evaluate.create_table", "packaging.variants.create_table"),
+    *("containers.inventory.create_link", "containers.inventory.create_table", "gates.checks.create_table"),
+    *("deploying.deploy.create_table", "deploying.deploy.create_markdown", "gates.load.create_link"),
 )
 FIRST_DAY = datetime(2013, 3, 2)
 
@@ -66,31 +66,18 @@ def plain_script(until: str) -> None:
 
     from configs.load import load_use_case
     from configs.schema import parse_time
-    from tasks import (
-        bundle,
-        containerize,
-        convert,
-        deploy,
-        derive_contract,
-        evaluate,
-        ingest,
-        inventory,
-        lineage,
-        publish,
-        reconcile,
-        register,
-        registry,
-        sign,
-        split,
-        train,
-        validate,
-        variants,
-    )
+    from tasks.containers import containerize, inventory, publish
+    from tasks.data import derive_contract, ingest, split, validate
+    from tasks.deploying import deploy, reconcile
     from tasks.gates import rehearsal
     from tasks.gates.behaviour import behaviour_gate
     from tasks.gates.contract import contract_gate
     from tasks.gates.integration import integration_gate
     from tasks.gates.load import load_gate
+    from tasks.packaging import bundle, convert, sign, variants
+    from tasks.registry import lineage, register
+    from tasks.registry import versions as registry
+    from tasks.training import evaluate, train
 
     case, moment = load_use_case("flights"), parse_time(until)
     with ExitStack() as stack:

@@ -96,8 +96,8 @@ def measured(names: list[str], count: int) -> Table:
 
     os.environ.update(services.environment())
     from configs.load import load_use_case
-    from tasks.gateway import address
-    from tasks.source import replay_rows
+    from tasks.data.source import replay_rows
+    from tasks.routing.gateway import address
 
     table = Table(title=f"kill -9 under {RATE} requests a second", title_justify="left")
     for column in (

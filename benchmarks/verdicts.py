@@ -80,11 +80,11 @@ def simulate(number: int) -> list[Outcome]:
     """One table, timed and not, with all its retrainings; in a home of its own."""
     from prefect.logging import disable_run_logger
 
-    import tasks.evaluate
+    import tasks.training.evaluate
 
     with tempfile.TemporaryDirectory() as folder, disable_run_logger():
         os.environ["SLIPWAY_HOME"] = folder
-        tasks.evaluate.create_table_artifact = lambda **_: None  # type: ignore[assignment]
+        tasks.training.evaluate.create_table_artifact = lambda **_: None  # type: ignore[assignment]
         generator = np.random.default_rng(number)
         frame = world(HISTORY + max(AFTER) + 1, generator)
         fresh = world(FRESH // A_DAY, generator) if number < 40 else None
@@ -92,8 +92,8 @@ def simulate(number: int) -> list[Outcome]:
 
 
 def _retrainings(folder: Path, frame: Any, fresh: Any, timed: bool) -> list[Outcome]:
-    from tasks.compare import measure
-    from tasks.fitted import load
+    from tasks.training.compare import measure
+    from tasks.training.fitted import load
 
     path, until = _table(folder, frame, 0, timed)
     champion, everything = _champion(use_case(path, timed, USUAL), until)
@@ -125,14 +125,14 @@ def _table(folder: Path, frame: Any, days: int, timed: bool) -> tuple[Path, date
 
 def _champion(case: Any, until: datetime) -> tuple[Any, Any]:
     """The version that serves, and a model that learned everything known at its day, as one did before."""
-    from tasks.bundle import bundle
-    from tasks.convert import convert
-    from tasks.derive_contract import derive_contract
-    from tasks.evaluate import evaluate
-    from tasks.fitted import load
-    from tasks.lineage import lineage
-    from tasks.train import train
-    from tasks.values import Version
+    from tasks.data.derive_contract import derive_contract
+    from tasks.packaging.bundle import bundle
+    from tasks.packaging.convert import convert
+    from tasks.registry.lineage import lineage
+    from tasks.registry.values import Version
+    from tasks.training.evaluate import evaluate
+    from tasks.training.fitted import load
+    from tasks.training.train import train
 
     parts = _split(case, until)
     snapshot, contract = parts.snapshot, derive_contract.fn(case, parts.snapshot)
@@ -144,9 +144,9 @@ def _champion(case: Any, until: datetime) -> tuple[Any, Any]:
 
 
 def _candidate(case: Any, parts: Any) -> tuple[Any, Any]:
-    from tasks.derive_contract import derive_contract
-    from tasks.evaluate import evaluate
-    from tasks.train import train
+    from tasks.data.derive_contract import derive_contract
+    from tasks.training.evaluate import evaluate
+    from tasks.training.train import train
 
     contract = derive_contract.fn(case, parts.snapshot)
     candidate = train.fn(parts.snapshot, parts.learn, contract, case.recipe)
@@ -154,8 +154,8 @@ def _candidate(case: Any, parts: Any) -> tuple[Any, Any]:
 
 
 def _split(case: Any, until: datetime) -> Any:
-    from tasks.ingest import ingest
-    from tasks.split import split
+    from tasks.data.ingest import ingest
+    from tasks.data.split import split
 
     return split.fn(case, ingest.fn(case, until))
 
@@ -164,9 +164,10 @@ def better_before(everything: Any, evaluation: Any, parts: Any) -> bool:
     """The verdict of the rule before, whose champion may have learned from the rows of the holdout."""
     import pandas as pd
 
-    from tasks.compare import RESAMPLES
-    from tasks.frames import read_rows
-    from tasks.metrics import day_blocks, resamples, roc_auc
+    from tasks.data.frames import read_rows
+    from tasks.problems.chance import day_blocks, resamples
+    from tasks.problems.metrics import roc_auc
+    from tasks.training.compare import RESAMPLES
 
     scores = pd.read_parquet(evaluation.scores_path)
     target, ours = scores["target"].to_numpy(), scores["probability"].to_numpy()
@@ -182,7 +183,7 @@ def _input(frame: Any, columns: list[str]) -> Any:
 
 
 def _auc(frame: Any, model: Any, columns: list[str]) -> float:
-    from tasks.metrics import roc_auc
+    from tasks.problems.metrics import roc_auc
 
     return roc_auc(frame["y"].to_numpy(), model.predict_proba(_input(frame, columns))[:, 1])
 
@@ -191,12 +192,12 @@ class _Served:
     """The model in a bundle, asked as scikit-learn's are."""
 
     def __init__(self, version: Any) -> None:
-        from serving.scoring import Scorer
+        from serving.scoring.onnx import Scorer
 
         self.scorer = Scorer(version.bundle.path / "model.onnx")
 
     def predict_proba(self, frame: Any) -> np.ndarray:
-        from tasks.frames import model_input
+        from tasks.data.frames import model_input
 
         return self.scorer.probabilities(model_input(frame))
 

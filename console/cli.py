@@ -16,7 +16,8 @@ from rich.console import Console
 
 from configs.errors import CheckFailed, InputError
 from configs.load import load_use_case
-from console import keys, log, services
+from console import services
+from console.commands import keys, log
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -78,7 +79,7 @@ def run(
         try:
             _register(case.name)
             _print_addresses()
-            from console.run import main_job
+            from console.commands.run import main_job
 
             main_job(case, moment, rate, began, screen)
             if not once:
@@ -112,7 +113,7 @@ def service(
     show: Annotated[bool, typer.Option("--print", help="Only show what would be written.")] = False,
 ) -> None:
     """Have this home come back after a reboot: a unit of systemd's for this user, or an @reboot line of cron's."""
-    from console import boot
+    from console.commands import boot
 
     wanted = boot.entry()
     print(wanted.content)
@@ -137,7 +138,7 @@ def ui() -> None:
 @app.command()
 def status() -> None:
     """What is up, which version serves each use case and why, and what monitoring found last."""
-    from console.status import show
+    from console.commands.status import show
 
     show(screen)
 
@@ -168,7 +169,7 @@ def monitor(
     """Look at every closed window that was not looked at yet: drift, performance, Evidently report, event."""
     case = _ready(use_case)
     from flows.monitor import monitor as flow
-    from tasks.findings import findings, told
+    from tasks.monitoring.findings import findings, told
 
     names = flow(case.name, window)
     for finding in findings(case.name):
@@ -187,7 +188,7 @@ def replay(
 ) -> None:
     """Send history through the gateway as live requests, in time order (or seeded random order), labels later."""
     case = _ready(use_case)
-    from console.run import replayed, the_replay
+    from console.commands.run import replayed, the_replay
 
     replayed(the_replay(case), _moment(until), rows, rate, screen)
 
@@ -212,7 +213,7 @@ def plan(
 ) -> None:
     """Show what 'deploy' would change: images, releases, replicas, the gateway. Changes nothing itself."""
     case = _ready(use_case)
-    from console.plan import show
+    from console.commands.plan import show
 
     show(case, version, screen)
 
@@ -224,7 +225,7 @@ def rollback(
     reason: str = "rolled back by a person",
 ) -> None:
     """Put an earlier version back behind the gateway, at once: needs only the gateway, and fences whatever deploys now."""
-    from tasks.rollback import roll_back
+    from tasks.rollouts.rollback import roll_back
 
     _told(use_case, roll_back(use_case, version, reason, screen.print))
 
@@ -236,7 +237,7 @@ def retire(
     reason: str = "retired by a person",
 ) -> None:
     """Take a use case out of service: its releases, route, schedules and deployments go, its log and history stay."""
-    from console import retire as retirement
+    from console.commands import retire as retirement
 
     retirement.require_known(use_case)
     if not yes and not typer.confirm(f"Stop every release of {use_case}, and take its address and its deployments away?"):
@@ -315,7 +316,7 @@ def _moment(text: str | None) -> datetime | None:
 def _told(use_case: str, version: str) -> None:
     """What serves now, where, and where to look."""
     from console.releases import serving
-    from tasks.gateway import address
+    from tasks.routing.gateway import address
 
     release = serving(use_case)
     target = f" on target {release.target} (release {release.name})" if release else ""
@@ -324,7 +325,7 @@ def _told(use_case: str, version: str) -> None:
 
 
 def _print_addresses() -> None:
-    from console.status import addresses
+    from console.commands.status import addresses
 
     screen.print(addresses())
 

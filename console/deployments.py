@@ -21,8 +21,8 @@ from configs.schema import UseCase
 from configs.settings import PROJECT, home, made, pool
 from console.pattern import rendered
 from console.pool import make_pool
-from tasks.released import is_retired, released_version
-from tasks.watching import deployments, pause, remove
+from tasks.monitoring.watching import deployments, pause, remove
+from tasks.routing.released import is_retired, released_version
 
 PAUSED = "paused: its file is gone"
 

@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 from configs.errors import CheckFailed, InputError
 from configs.settings import home
-from tasks import gateway, reconcile
+from tasks.deploying import reconcile
+from tasks.deploying.values import Release
 from tasks.history import read_history
-from tasks.released import released_version
-from tasks.values import Release
+from tasks.routing import gateway
+from tasks.routing.released import released_version
 
 logger = logging.getLogger(__name__)
 

@@ -1,7 +1,8 @@
 """What `slipway up` starts: Prefect server and worker, MLflow, Traefik, and the files of the reports.
 
-Each service is a process of its own that outlives the command, kept running by the supervisor that also keeps local releases
-(`tasks/targets/supervisor.py`); `services.json` in the home keeps its port. Everything listens on the loopback interface.
+Each service is a process of its own that outlives the command, kept running by the supervisor that also keeps local
+releases (`tasks/deploying/platforms/supervisor.py`); `services.json` in the home keeps its port. Everything listens on the
+loopback interface.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from configs.errors import InputError
 from configs.files import locked, write_atomically
 from configs.settings import TELEMETRY_OFF, home, made, pool, read_services
 from configs.tls import gateway_tls, remember_tls
-from tasks.targets.ports import free_port, is_free
-from tasks.targets.supervision import end, listed, supervise, supervisor_of
-from tasks.targets.supervisor import STOP_SECONDS, Known, process_of, read_status, stop
-from tasks.traffic import refresh, routes_file
-from tasks.workspace import workspace
+from tasks.deploying.platforms.ports import free_port, is_free
+from tasks.deploying.platforms.supervision import end, listed, supervise, supervisor_of
+from tasks.deploying.platforms.supervisor import STOP_SECONDS, Known, process_of, read_status, stop
+from tasks.monitoring.workspace import workspace
+from tasks.routing.traffic import refresh, routes_file
 
 BIN = Path(sys.executable).parent
 START_SECONDS = 120

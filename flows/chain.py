@@ -7,32 +7,36 @@ from typing import NamedTuple
 
 from configs.schema import UseCase
 from flows.choose_recipe import chosen_recipe
-from tasks.bundle import bundle
-from tasks.containerize import containerize
-from tasks.convert import convert
-from tasks.deploy import bring_up, plan, switch
-from tasks.derive_contract import derive_contract
-from tasks.evaluate import evaluate
+from tasks.containers.containerize import containerize
+from tasks.containers.inventory import inventory
+from tasks.containers.publish import publish
+from tasks.containers.values import Image
+from tasks.data.derive_contract import derive_contract
+from tasks.data.ingest import ingest
+from tasks.data.split import split
+from tasks.data.validate import validate
+from tasks.data.values import Split
+from tasks.deploying.deploy import bring_up, plan, switch
+from tasks.deploying.reconcile import describe
+from tasks.deploying.values import Release
 from tasks.fence import epoch, unless_fenced
 from tasks.gates.behaviour import behaviour_gate
 from tasks.gates.contract import contract_gate
 from tasks.gates.integration import integration_gate
 from tasks.gates.load import load_gate
 from tasks.gates.rehearsal import passed_before, reachable, remember, stand_in
-from tasks.ingest import ingest
-from tasks.inventory import inventory
-from tasks.lineage import lineage
-from tasks.publish import publish
-from tasks.reconcile import describe
-from tasks.register import register
-from tasks.registry import champion
-from tasks.sign import sign
-from tasks.split import split
-from tasks.train import train
-from tasks.validate import validate
-from tasks.values import Evaluation, Image, Release, Split, Version
-from tasks.variants import choose_variant
-from tasks.watch import watch
+from tasks.monitoring.watch import watch
+from tasks.packaging.bundle import bundle
+from tasks.packaging.convert import convert
+from tasks.packaging.sign import sign
+from tasks.packaging.variants import choose_variant
+from tasks.registry.lineage import lineage
+from tasks.registry.register import register
+from tasks.registry.values import Version
+from tasks.registry.versions import champion
+from tasks.training.evaluate import evaluate
+from tasks.training.train import train
+from tasks.training.values import Evaluation
 
 
 class Challenger(NamedTuple):

@@ -13,10 +13,11 @@ from prefect.artifacts import create_table_artifact
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from configs.schema import Recipe, UseCase
-from tasks.candidates import better_third, draw_candidates
-from tasks.folds import Fold, best, forward_folds
-from tasks.try_recipe import try_recipe
-from tasks.values import ChosenRecipe, Split
+from tasks.data.values import Split
+from tasks.training.candidates import better_third, draw_candidates
+from tasks.training.folds import Fold, best, forward_folds
+from tasks.training.try_recipe import try_recipe
+from tasks.training.values import ChosenRecipe
 
 RUNGS = (1 / 9, 1 / 3, 1.0)
 

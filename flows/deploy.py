@@ -7,7 +7,7 @@ from prefect import flow
 from configs.load import load_use_case
 from flows.chain import roll_out
 from tasks.lock import one_at_a_time
-from tasks.registry import get_version, the_champion
+from tasks.registry.versions import get_version, the_champion
 
 
 @flow(name="deploy", flow_run_name="deploy-{use_case}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import flow
 
 from configs.load import load_use_case
-from tasks.failed_run import tell_failed_run
+from tasks.monitoring.alerts.failed_run import tell_failed_run
 
 
 @flow(name="failed", flow_run_name="failed-{use_case}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import flow
 
 from configs.load import load_use_case
-from tasks.maintain_log import maintain_log
+from tasks.log.maintain import maintain_log
 
 
 @flow(name="maintain", flow_run_name="maintain-{use_case}")

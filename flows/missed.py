@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import flow
 
 from configs.load import load_use_case
-from tasks.missed_run import tell_missed_run
+from tasks.monitoring.alerts.missed_run import tell_missed_run
 
 
 @flow(name="missed", flow_run_name="missed-{use_case}")

@@ -6,25 +6,27 @@ from prefect import flow
 
 from configs.load import load_use_case
 from configs.schema import UseCase
-from tasks.calibrate_joint import calibrate_joint, seasons_of, size_class
-from tasks.collect_window import collect_window
-from tasks.conclude import conclude
-from tasks.detect_drift import detect_drift
-from tasks.drift_report import drift_report
-from tasks.findings import performances_before
-from tasks.groups import drift_before, group_of
-from tasks.keep_finding import keep_finding
 from tasks.lock import one_at_a_time
-from tasks.looks import first_looks, label_looks
-from tasks.measure_service import measure_service
-from tasks.monitored import ended, monitored
-from tasks.notify import notify
-from tasks.outbox import WAITS
-from tasks.performance import measure_performance
-from tasks.registry import the_champion, versions_by_number
-from tasks.terms import in_terms_of
-from tasks.values import Group, Version, Window
-from tasks.window import closed_windows
+from tasks.log.values import Window
+from tasks.log.windows import closed_windows
+from tasks.monitoring.alerts.keep_finding import keep_finding
+from tasks.monitoring.alerts.monitored import ended, monitored
+from tasks.monitoring.alerts.notify import notify
+from tasks.monitoring.alerts.outbox import WAITS
+from tasks.monitoring.collect import collect_window
+from tasks.monitoring.conclude import conclude
+from tasks.monitoring.drift.calibrate_joint import calibrate_joint, seasons_of, size_class
+from tasks.monitoring.drift.detect import detect_drift
+from tasks.monitoring.findings import performances_before
+from tasks.monitoring.groups import drift_before, group_of
+from tasks.monitoring.looks import first_looks, label_looks
+from tasks.monitoring.performance import measure_performance
+from tasks.monitoring.report import drift_report
+from tasks.monitoring.service import measure_service
+from tasks.monitoring.terms import in_terms_of
+from tasks.monitoring.values import Group
+from tasks.registry.values import Version
+from tasks.registry.versions import the_champion, versions_by_number
 
 
 @flow(name="monitor", flow_run_name="monitor-{use_case}")

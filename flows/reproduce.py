@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from prefect import flow
 
-from tasks.convert import convert
-from tasks.derive_contract import derive_contract
-from tasks.registry import get_version, recorded_use_case
-from tasks.reproduction import compare_onnx, recorded_snapshot
-from tasks.split import split
-from tasks.train import train
-from tasks.variants import CONVERTED, rebuilt
+from tasks.data.derive_contract import derive_contract
+from tasks.data.split import split
+from tasks.packaging.convert import convert
+from tasks.packaging.variants import CONVERTED, rebuilt
+from tasks.registry.reproduction import compare_onnx, recorded_snapshot
+from tasks.registry.versions import get_version, recorded_use_case
+from tasks.training.train import train
 
 
 @flow(name="reproduce", flow_run_name="reproduce-{use_case}-{version}")

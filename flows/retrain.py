@@ -8,12 +8,12 @@ from configs.load import load_use_case
 from configs.schema import Moment
 from flows.chain import build, roll_out
 from tasks.clock import current_time
-from tasks.compare import compare
-from tasks.evaluate import GateFailed
 from tasks.lock import one_at_a_time
-from tasks.may_retrain import may_retrain
-from tasks.registry import champion
-from tasks.verdicts import keep_champion, told
+from tasks.registry.verdicts import keep_champion, told
+from tasks.registry.versions import champion
+from tasks.training.compare import compare
+from tasks.training.evaluate import GateFailed
+from tasks.training.may_retrain import may_retrain
 
 
 @flow(name="retrain", flow_run_name="retrain-{use_case}-{cause}")

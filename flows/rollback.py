@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
-from tasks.rollback import rolled_back
+from tasks.rollouts.rollback import rolled_back
 
 
 @flow(name="rollback", flow_run_name="rollback-{use_case}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from prefect import flow
 
 from configs.load import load_use_case
-from tasks.batch import score_file
-from tasks.registry import get_version, the_champion
+from tasks.registry.versions import get_version, the_champion
+from tasks.scoring.files import score_file
 
 
 @flow(name="score", flow_run_name="score-{use_case}")

@@ -44,7 +44,7 @@ FILES = (
 )
 
 
-IMPORTED = ("granian.server", "serving.__main__", "serving.worker", "serving.open_inference_grpc")
+IMPORTED = ("granian.server", "serving.__main__", "serving.worker", "serving.transports.grpc")
 
 
 def main(root: Path) -> None:

@@ -12,16 +12,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from serving.bundle import BundleError, read_bundle
-from serving.keys import KeysError, read_keys
-from serving.log import sensitive_of
+from serving.log.segment import log_key
+from serving.log.writer import sensitive_of
 from serving.options import Options
 from serving.platforms import from_environment, log_folder, platform, platform_port
-from serving.segment import log_key
-from serving.signature import check_signature
+from serving.scoring.bundle import BundleError, read_bundle
+from serving.security.keys import KeysError, read_keys
+from serving.security.signature import check_signature
 
 BACKLOG = 1024  # connections that the kernel keeps until a worker takes them
-CONNECTIONS = 16_384  # of one worker, most of them idle: work has limits of its own (`serving/admission.py`)
+CONNECTIONS = 16_384  # of one worker, most of them idle: work has limits of its own (`serving/scoring/admission.py`)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -6,16 +6,16 @@ import gc
 import logging
 from pathlib import Path
 
-from serving.app import App
-from serving.bundle import BundleError, read_bundle
-from serving.json_log import configure
-from serving.keys import Guard
-from serving.log import PredictionLog, sensitive_of
-from serving.model import Identity, ServedModel
+from serving.log.segment import log_key
+from serving.log.writer import PredictionLog, sensitive_of
 from serving.options import Options, handed_over
-from serving.segment import log_key
-from serving.signature import check_signature
-from serving.tracing import tracing
+from serving.scoring.bundle import BundleError, read_bundle
+from serving.scoring.model import Identity, ServedModel
+from serving.security.keys import Guard
+from serving.security.signature import check_signature
+from serving.telemetry.json_log import configure
+from serving.telemetry.tracing import tracing
+from serving.transports.http import App
 
 logger = logging.getLogger("slipway")
 

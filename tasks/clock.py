@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
+from configs.files import write_atomically
 from configs.schema import UseCase, parse_time
 from configs.settings import use_case_home
-from tasks.values import write_atomically
 
 
 def current_time(use_case: UseCase) -> datetime | None:

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from configs.errors import CheckFailed
+from configs.files import write_atomically
 from configs.settings import use_case_home
-from tasks.values import write_atomically
 
 
 class Fenced(CheckFailed):

@@ -16,7 +16,7 @@ from configs.settings import TELEMETRY_OFF
 
 os.environ.update(TELEMETRY_OFF)
 # Triton's client, which tests use, brings the same messages, and one process can hold them once: here ours are Triton's.
-sys.modules["serving.open_inference_pb2"] = importlib.import_module("tritonclient.grpc.service_pb2")
+sys.modules["serving.transports.open_inference_pb2"] = importlib.import_module("tritonclient.grpc.service_pb2")
 # A slow, shared machine is no finding: no example is timed.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
 settings.load_profile("untimed")
@@ -45,12 +45,12 @@ def quiet(monkeypatch):
     """Lets a task's function run outside a flow, where there is no log and no artifact to write to."""
     from prefect.logging import disable_run_logger
 
-    import tasks.evaluate
-    import tasks.validate
+    import tasks.data.validate
+    import tasks.training.evaluate
 
-    monkeypatch.setattr(tasks.evaluate, "create_table_artifact", lambda **_: None)
-    monkeypatch.setattr(tasks.validate, "create_link_artifact", lambda **_: None)
-    monkeypatch.setattr(tasks.validate, "report_address", str)
+    monkeypatch.setattr(tasks.training.evaluate, "create_table_artifact", lambda **_: None)
+    monkeypatch.setattr(tasks.data.validate, "create_link_artifact", lambda **_: None)
+    monkeypatch.setattr(tasks.data.validate, "report_address", str)
     with disable_run_logger():
         yield
 
@@ -83,10 +83,10 @@ def small_use_case(folder: Path, frame=None, **replace):
 
 def chain(case, until=None):
     """The first steps of a release: snapshot, contract, parts and fitted pipeline."""
-    from tasks.derive_contract import derive_contract
-    from tasks.ingest import ingest
-    from tasks.split import split
-    from tasks.train import train
+    from tasks.data.derive_contract import derive_contract
+    from tasks.data.ingest import ingest
+    from tasks.data.split import split
+    from tasks.training.train import train
 
     snapshot = ingest.fn(case, until)
     contract = derive_contract.fn(case, snapshot)
@@ -106,18 +106,18 @@ def built_bundle(tmp_path_factory):
     """
     from prefect.logging import disable_run_logger
 
-    import tasks.evaluate
-    from tasks.bundle import bundle
-    from tasks.convert import convert
-    from tasks.lineage import lineage
+    import tasks.training.evaluate
+    from tasks.packaging.bundle import bundle
+    from tasks.packaging.convert import convert
+    from tasks.registry.lineage import lineage
 
     folder = tmp_path_factory.mktemp("built")
     with pytest.MonkeyPatch.context() as patch, disable_run_logger():
         patch.setenv("SLIPWAY_HOME", str(folder / "home"))
-        patch.setattr(tasks.evaluate, "create_table_artifact", lambda **_: None)
+        patch.setattr(tasks.training.evaluate, "create_table_artifact", lambda **_: None)
         case = small_use_case(folder, **{"{numeric: [a, b], categorical: [c]}": RICH + "\nlog: {sensitive: keep}"})
         snapshot, contract, parts, fitted = chain(case)
-        evaluation = tasks.evaluate.evaluate.fn(case, parts, contract, fitted)
+        evaluation = tasks.training.evaluate.evaluate.fn(case, parts, contract, fitted)
         onnx = convert.fn(parts, contract, case.features, fitted)
         built = bundle.fn(case, snapshot, contract, onnx, evaluation, lineage(case, parts, None, contract, onnx))
         return built.path, snapshot.path, fitted.path
@@ -140,9 +140,9 @@ def bundle_folder(built_bundle, tmp_path):
 def model(bundle_folder, home):
     """The bundle served in this process, without any transport; its log is that of use case `small` in the home."""
     from configs.settings import prediction_log
-    from serving.bundle import read_bundle
-    from serving.log import PredictionLog
-    from serving.model import Identity, ServedModel
+    from serving.log.writer import PredictionLog
+    from serving.scoring.bundle import read_bundle
+    from serving.scoring.model import Identity, ServedModel
 
     log = PredictionLog(prediction_log("small"))
     yield ServedModel(read_bundle(bundle_folder), Identity("1", "small-v1"), log)
@@ -160,7 +160,7 @@ def real_data():
 
 def pytest_report_header():
     """Whether the container parts are tested on a real engine, or, where none answers, on local processes."""
-    from tasks.targets.engine import engine
+    from tasks.containers.engine import engine
 
     client, why = engine()
     return "Docker Engine: " + (

@@ -109,7 +109,7 @@ def deploys(count: int, replicas: int) -> None:
     """Deploy version 1, 2, 1, ..."""
     from configs.load import load_use_case
     from flows.chain import roll_out
-    from tasks.registry import get_version
+    from tasks.registry.versions import get_version
 
     case = load_use_case("loans")
     case = case.model_copy(update={"deploy": case.deploy.model_copy(update={"replicas": replicas})})
@@ -132,7 +132,7 @@ def first_answer(seed: int, gates: bool) -> float:
     from configs.load import load_use_case
     from configs.schema import Gates
     from flows.chain import build, roll_out
-    from tasks import gateway
+    from tasks.routing import gateway
 
     case = load_use_case("loans")
     case = case.model_copy(update={"model": case.model.model_copy(update={"seed": seed})})
@@ -175,7 +175,7 @@ def kill_replica(number: int) -> None:
     """SIGKILL to every process of a replica; returns when it answers again."""
     import psutil
 
-    from tasks.reconcile import releases
+    from tasks.deploying.reconcile import releases
 
     (release,) = releases("loans")
     replica = release.replicas[number]
@@ -193,7 +193,7 @@ def kill_replica(number: int) -> None:
 
 def _pid(target: str, release: str, number: int, handle: str) -> int:
     if target == "docker":
-        from tasks.targets.engine import engine
+        from tasks.containers.engine import engine
 
         return int(engine()[0].containers.get(handle).attrs["State"]["Pid"])
     import json

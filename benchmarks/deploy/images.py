@@ -23,9 +23,9 @@ def images(target: str) -> list[list[str]]:
     if target == "local":
         return []
     from configs.load import load_use_case
-    from tasks.images import wanted_image
-    from tasks.registry import the_champion
-    from tasks.targets.engine import engine
+    from tasks.containers.engine import engine
+    from tasks.containers.images import wanted_image
+    from tasks.registry.versions import the_champion
 
     client, _ = engine()
     base = client.images.get(BASE).attrs["Size"]
@@ -60,7 +60,7 @@ def _with(client: object, packages: Path) -> int:
 
 def _ready(reference: str) -> float:
     """Seconds from the command to the first 200 of /readyz."""
-    from tasks.targets.ports import free_port
+    from tasks.deploying.platforms.ports import free_port
 
     port, began = free_port(), time.monotonic()
     command = ["docker", "run", "--rm", "-d", "--read-only", "--tmpfs", "/tmp", "--tmpfs", "/log:uid=10001"]

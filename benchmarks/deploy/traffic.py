@@ -15,8 +15,8 @@ import numpy as np
 
 from configs.load import load_use_case
 from configs.settings import PROJECT
-from tasks import gateway
-from tasks.source import replay_rows
+from tasks.data.source import replay_rows
+from tasks.routing import gateway
 
 RATE = 200.0
 LONGEST = 1800.0

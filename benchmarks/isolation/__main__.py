@@ -18,8 +18,8 @@ from rich.table import Table
 from benchmarks.isolation.breaks import BREAKS
 from benchmarks.isolation.home import beside_each_other, flow, record, slipway
 from benchmarks.isolation.traffic import Traffic
-from tasks import gateway
 from tasks.history import read_history
+from tasks.routing import gateway
 
 NAMES = ["one", "two", "three", "four", "five", "six"]
 BROKEN, OTHERS = NAMES[-1], NAMES[:-1]

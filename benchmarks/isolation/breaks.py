@@ -19,10 +19,10 @@ import httpx
 from benchmarks.isolation.home import flow, record, rewrite, use_case_text
 from configs.load import use_case_file
 from configs.settings import home, prediction_log, store, use_case_home
-from tasks import gateway, traffic
-from tasks.reconcile import releases
-from tasks.targets.supervisor import read_status
-from tasks.window import closed_windows
+from tasks.deploying.platforms.supervisor import read_status
+from tasks.deploying.reconcile import releases
+from tasks.log.windows import closed_windows
+from tasks.routing import gateway, traffic
 
 Break = Callable[[str], AbstractContextManager[None]]
 

@@ -18,7 +18,7 @@ from configs.load import load_use_case, parse_use_case, use_case_file
 from configs.schema import UseCase
 from configs.settings import home as home_folder
 from configs.settings import service_address
-from tasks.source import replay_rows
+from tasks.data.source import replay_rows
 
 SLIPWAY = str(Path(sys.executable).parent / "slipway")
 NO_ENGINE = "unix:///nowhere/docker.sock"

@@ -13,9 +13,9 @@ from rich.table import Table
 from benchmarks.monitoring.data import NAMES, Rows, read, without_drift
 from benchmarks.monitoring.peers import evidently, nannyml
 from configs.schema import Monitoring
-from tasks.monitoring.evidence import Evidence
-from tasks.monitoring.faults import fault
-from tasks.monitoring.null import calibrate
+from tasks.monitoring.drift.evidence import Evidence
+from tasks.monitoring.drift.faults import fault
+from tasks.monitoring.drift.null import calibrate
 
 SIZES = (200, 2000, 20_000)
 SPLITS, WINDOWS = 20, 50

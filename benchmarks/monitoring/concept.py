@@ -14,9 +14,10 @@ from rich.table import Table
 
 from benchmarks.monitoring.data import Rows, read, without_drift
 from benchmarks.monitoring.peers import NANNYML
-from tasks.metrics import resamples, roc_auc
 from tasks.monitoring.errors import errors_rose
-from tasks.performance import RESAMPLES, bound
+from tasks.monitoring.performance import RESAMPLES, bound
+from tasks.problems.chance import resamples
+from tasks.problems.metrics import roc_auc
 
 RATE, SIZE, SPLITS, WINDOWS = 0.05, 1000, 8, 25
 TURNED = (0.0, 0.02, 0.05, 0.1, 0.2)  # shares of rows whose label is the other one

@@ -37,7 +37,7 @@ def read(name: str) -> Rows:
 
     if name == "flights":
         from configs.load import load_use_case
-        from tasks.source import training_rows
+        from tasks.data.source import training_rows
 
         case = load_use_case("flights")
         frame = training_rows(case, None).to_pandas().rename(columns={"scheduled_at": "time", "late": "target"})

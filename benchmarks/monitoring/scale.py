@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from tasks.log_files import PARQUET
-from tasks.prediction_log import BUCKET
+from tasks.log.files import PARQUET
+from tasks.log.read import BUCKET
 
 COLUMNS = 25
 DAYS, ROWS_A_DAY = 10, 1_000_000
@@ -33,11 +33,11 @@ PROGRAM = """
 import sys, time
 began = time.monotonic()
 from configs.load import parse_use_case
-from serving.contract import Column, Contract
-from tasks.detect_drift import compare
-from tasks.values import Bounds
-from tasks.frames import logged_features
-from tasks.window import decoded, read_window
+from serving.contract.contract import Column, Contract
+from tasks.monitoring.drift.detect import compare
+from tasks.log.values import Bounds
+from tasks.data.frames import logged_features
+from tasks.log.windows import decoded, read_window
 import pandas as pd
 case = parse_use_case(open(f"{sys.argv[1]}/wide.yaml").read(), "wide.yaml")
 names = case.features

@@ -20,8 +20,8 @@ import resource, sys, time
 began = time.monotonic()
 import pandas as pd
 from configs.schema import Monitoring
-from tasks.monitoring.evidence import Evidence
-from tasks.monitoring.null import calibrate
+from tasks.monitoring.drift.evidence import Evidence
+from tasks.monitoring.drift.null import calibrate
 reference, window = (pd.read_parquet(f"{sys.argv[1]}/{name}.parquet") for name in ("reference", "window"))
 evidence = Evidence(reference, [name for name in reference if name.startswith("x")])
 found = calibrate(evidence, reference, None, len(window), 0.01, (1, 1))

@@ -23,11 +23,15 @@ from rich.table import Table
 from benchmarks.monitoring.cases import NAMES, use_case
 from benchmarks.monitoring.peers import nannyml_estimates
 from configs.schema import Training, UseCase
-from serving.bundle import read_bundle
-from serving.scoring import Scorer
-from tasks.frames import encode, model_input
-from tasks.metrics import gain, score
-from tasks.values import ChosenRecipe, Evaluation, Performance, Service, Split, Version, Window
+from serving.scoring.bundle import read_bundle
+from serving.scoring.onnx import Scorer
+from tasks.data.frames import encode, model_input
+from tasks.data.values import Split
+from tasks.log.values import Window
+from tasks.monitoring.values import Performance, Service
+from tasks.problems.metrics import gain, score
+from tasks.registry.values import Version
+from tasks.training.values import ChosenRecipe, Evaluation
 
 BOUNDS: dict[tuple[str, int], float] = {}
 HISTORIES = ["all", "90 days", "half-life 60 days"]
@@ -58,27 +62,27 @@ def own_home() -> Iterator[None]:
     """A home of its own, and no Prefect server to report to."""
     from prefect.logging import disable_run_logger
 
-    import tasks.detect_drift
-    import tasks.evaluate
-    import tasks.performance
+    import tasks.monitoring.drift.detect
+    import tasks.monitoring.performance
+    import tasks.training.evaluate
 
     with tempfile.TemporaryDirectory() as folder, disable_run_logger():
         os.environ["SLIPWAY_HOME"] = folder
-        tasks.evaluate.create_table_artifact = lambda **_: None  # type: ignore[assignment]
-        tasks.performance._report = lambda *_: None  # the page; the decision does not wait for it
+        tasks.training.evaluate.create_table_artifact = lambda **_: None  # type: ignore[assignment]
+        tasks.monitoring.performance._report = lambda *_: None  # the page; the decision does not wait for it
         yield
 
 
 def build(case: UseCase, until: datetime, number: int) -> Built:
     """Ingest, split, train, evaluate, convert and bundle, as the flow `release` does."""
-    from tasks.bundle import bundle
-    from tasks.convert import convert
-    from tasks.derive_contract import derive_contract
-    from tasks.evaluate import evaluate
-    from tasks.ingest import ingest
-    from tasks.lineage import lineage
-    from tasks.split import split
-    from tasks.train import train
+    from tasks.data.derive_contract import derive_contract
+    from tasks.data.ingest import ingest
+    from tasks.data.split import split
+    from tasks.packaging.bundle import bundle
+    from tasks.packaging.convert import convert
+    from tasks.registry.lineage import lineage
+    from tasks.training.evaluate import evaluate
+    from tasks.training.train import train
 
     snapshot = ingest.fn(case, until)
     contract = derive_contract.fn(case, snapshot)
@@ -96,8 +100,8 @@ def build(case: UseCase, until: datetime, number: int) -> Built:
 
 def choose(case: UseCase, parts: Split, contract: str) -> ChosenRecipe:
     """As the flow `choose_recipe` compares histories."""
-    from tasks.folds import best, forward_folds
-    from tasks.try_recipe import try_recipe
+    from tasks.training.folds import best, forward_folds
+    from tasks.training.try_recipe import try_recipe
 
     recipes = [case.recipe.model_copy(update={"history": history}) for history in case.training.history]
     folds = forward_folds(case, parts) if len(recipes) > 1 else []
@@ -111,8 +115,8 @@ def choose(case: UseCase, parts: Split, contract: str) -> ChosenRecipe:
 
 def windows(case: UseCase) -> Iterator[tuple[str, datetime, Any]]:
     """Each closed window of the replay: its name, its end, its rows."""
-    from tasks.source import replay_rows
-    from tasks.window import calendar
+    from tasks.data.source import replay_rows
+    from tasks.log.windows import calendar
 
     rows = replay_rows(case).to_pandas()
     times = rows[case.source.time_column]
@@ -127,7 +131,8 @@ def logged(case: UseCase, name: str, end: datetime, rows: Any, version: Version)
     """The window as the prediction log would have it, every label arrived."""
     import pyarrow as pa
 
-    from tasks.values import FEATURE, put_parquet
+    from tasks.log.values import FEATURE
+    from tasks.store import put_parquet
 
     bundle = read_bundle(version.bundle.path)
     probability = Scorer(bundle.model).probabilities(model_input(encode(bundle.contract, rows)))[:, 1]
@@ -150,10 +155,10 @@ def logged(case: UseCase, name: str, end: datetime, rows: Any, version: Version)
 
 def look(case: UseCase, window: Window, version: Version, earlier: list[Performance]) -> tuple[dict[str, str], Any, Any]:
     """What the monitoring says of a window; `earlier` is what the version did before."""
-    from tasks.calibrate_joint import calibrate_joint, size_class
-    from tasks.conclude import causes
-    from tasks.detect_drift import detect_drift
-    from tasks.performance import measure_performance
+    from tasks.monitoring.conclude import causes
+    from tasks.monitoring.drift.calibrate_joint import calibrate_joint, size_class
+    from tasks.monitoring.drift.detect import detect_drift
+    from tasks.monitoring.performance import measure_performance
 
     kind = (version.bundle.digest, size_class(window.rows))
     if kind not in BOUNDS:  # Prefect keeps it for the flow
@@ -165,11 +170,11 @@ def look(case: UseCase, window: Window, version: Version, earlier: list[Performa
 
 def live(case: UseCase, rule: str) -> list[Lived]:
     """The whole history under a rule: `never`, `always` or `triggers`."""
-    from tasks.compare import measure
-    from tasks.evaluate import GateFailed
-    from tasks.findings import retraining_cause, told_drift, told_performance
-    from tasks.may_retrain import held_back
-    from tasks.reference import holdout_of
+    from tasks.monitoring.findings import retraining_cause, told_drift, told_performance
+    from tasks.packaging.reference import holdout_of
+    from tasks.training.compare import measure
+    from tasks.training.evaluate import GateFailed
+    from tasks.training.may_retrain import held_back
 
     serving, built, verdicts, lived = build(case, case.replay.start, 1), 1, [], []
     earlier: list[Performance] = []

@@ -51,7 +51,7 @@ def large(model: BenchmarkModel, rows: int = 10_000, rounds: int = 15) -> None:
 
 
 def _bare(model: BenchmarkModel, records: list) -> tuple[ort.InferenceSession, dict]:
-    from serving.contract import read_contract
+    from serving.contract.contract import read_contract
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -12,9 +12,8 @@ from benchmarks.serving.model import BenchmarkModel
 from benchmarks.serving.servers import CLIENT_CPU, Server, slipway
 from benchmarks.serving.wrk import load
 
-WITHOUT = (
-    "import sys, serving.log as log, runpy; log.PredictionLog.append = lambda self, records: 0; sys.argv[0] = 'serving'; "
-)
+WITHOUT = "import sys, serving.log.writer as log, runpy; "
+WITHOUT += "log.PredictionLog.append = lambda self, records: 0; sys.argv[0] = 'serving'; "
 WITHOUT += "runpy.run_module('serving', run_name='__main__')"
 
 

@@ -26,14 +26,17 @@ def build(home: Path, rows: int = 10_000) -> BenchmarkModel:
     from prefect.logging import disable_run_logger
 
     from configs.load import load_use_case
-    from tasks import bundle, convert, derive_contract, evaluate, ingest, lineage, split, train
-    from tasks.source import replay_rows
+    from tasks.data import derive_contract, ingest, split
+    from tasks.data.source import replay_rows
+    from tasks.packaging import bundle, convert
+    from tasks.registry import lineage
+    from tasks.training import evaluate, train
 
     case = load_use_case("flights")
     assert case.replay is not None
     with ExitStack() as stack:
         stack.enter_context(disable_run_logger())
-        stack.enter_context(patch("tasks.evaluate.create_table_artifact", lambda **_: None))
+        stack.enter_context(patch("tasks.training.evaluate.create_table_artifact", lambda **_: None))
         snapshot = ingest.ingest.fn(case, case.replay.start)
         contract = derive_contract.derive_contract.fn(case, snapshot)
         parts = split.split.fn(case, snapshot)

@@ -22,12 +22,12 @@ from rich.table import Table
 
 from benchmarks.serving.model import BenchmarkModel
 from benchmarks.serving.servers import SERVER_CPU
-from serving.bundle import read_bundle
-from serving.keys import Guard
-from serving.log import PredictionLog
-from serving.model import Identity, ServedModel
-from serving.native import Native
-from tasks.keys import create_key, keys_folder
+from serving.log.writer import PredictionLog
+from serving.protocols.native import Native
+from serving.scoring.bundle import read_bundle
+from serving.scoring.model import Identity, ServedModel
+from serving.security.keys import Guard
+from tasks.deploying.keys import create_key, keys_folder
 
 BATCHES = (1, 32)
 WARM, REQUESTS = 100, 6400

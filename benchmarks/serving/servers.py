@@ -19,7 +19,7 @@ import httpx
 import psutil
 
 from benchmarks.serving.model import BenchmarkModel
-from tasks.targets.ports import free_port
+from tasks.deploying.platforms.ports import free_port
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent.parent
@@ -112,7 +112,7 @@ class Server:
 
 def slipway(model: BenchmarkModel, work: Path) -> Server:
     """Slipway with validation, log, metrics and authentication on."""
-    from tasks.keys import create_key, keys_folder, list_keys, revoke_key
+    from tasks.deploying.keys import create_key, keys_folder, list_keys, revoke_key
 
     if any(key.name == "benchmark" and key.revoked is None for key in list_keys("flights")):
         revoke_key("flights", "benchmark")

@@ -10,10 +10,10 @@ import numpy as np
 from prefect import task
 
 from configs.schema import Behaviour, Direction, Invariance, Minimum, UseCase
-from serving.contract import Contract
+from serving.contract.contract import Contract
+from tasks.deploying.values import Release
 from tasks.gates.cases import Record, reference_records
 from tasks.gates.checks import Check, conclude, contract_of, expect, gateway_client, run
-from tasks.values import Release
 
 BATCH = 100
 TOLERANCE = 1e-6

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from configs.errors import InputError
-from serving.bundle import read_bundle
+from serving.scoring.bundle import read_bundle
+from tasks.data.values import Snapshot
+from tasks.deploying.values import Release
 from tasks.gates.checks import contract_of
-from tasks.values import BundleRef, Release, Snapshot
+from tasks.packaging.values import BundleRef
 
 CASES = 200
 

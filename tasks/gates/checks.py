@@ -10,14 +10,15 @@ from prefect import get_run_logger
 from prefect.artifacts import create_table_artifact
 
 from configs.errors import CheckFailed
-from serving.bundle import read_bundle
-from serving.contract import Contract
-from tasks import gateway
+from serving.contract.contract import Contract
+from serving.scoring.bundle import read_bundle
+from tasks.deploying.keys import internal_headers
+from tasks.deploying.values import Release
 from tasks.history import record
-from tasks.keys import internal_headers
-from tasks.prediction_log import TEST_CALLER
-from tasks.registry import tag_version
-from tasks.values import BundleRef, Release
+from tasks.log.read import TEST_CALLER
+from tasks.packaging.values import BundleRef
+from tasks.registry.versions import tag_version
+from tasks.routing import gateway
 
 
 class GateClosed(CheckFailed):

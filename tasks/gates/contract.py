@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from prefect import task
 
+from tasks.deploying.values import Release
 from tasks.gates.checks import conclude
 from tasks.gates.contract_checks import contract_checks
-from tasks.values import Release, Version
+from tasks.registry.values import Version
 
 
 @task

@@ -9,9 +9,10 @@ import httpx
 import numpy as np
 
 from configs.settings import store
-from serving.contract import Contract
+from serving.contract.contract import Contract
+from tasks.deploying.values import Release
 from tasks.gates.checks import Check, client, contract_of, expect, run
-from tasks.values import Release, Version
+from tasks.registry.values import Version
 
 TOLERANCE = 1e-6
 

@@ -9,11 +9,12 @@ import httpx
 from prefect import task
 
 from configs.settings import store
-from serving.contract import Contract
-from tasks import gateway
+from serving.contract.contract import Contract
+from tasks.deploying.values import Release
 from tasks.gates.checks import conclude, contract_of, expect, gateway_client, run
-from tasks.prediction_log import find_prediction
-from tasks.values import Release, Version
+from tasks.log.read import find_prediction
+from tasks.registry.values import Version
+from tasks.routing import gateway
 
 
 @task

@@ -16,13 +16,13 @@ from prefect.artifacts import create_link_artifact
 from configs.errors import CheckFailed
 from configs.schema import Load, UseCase
 from configs.settings import PROJECT, report_address, reports
-from tasks import gateway
+from tasks.deploying.keys import internal_headers
+from tasks.deploying.platforms.platform import target_of
+from tasks.deploying.values import Release
 from tasks.gates.cases import reference_records
 from tasks.gates.checks import Check, conclude
-from tasks.keys import internal_headers
-from tasks.prediction_log import TEST_CALLER
-from tasks.targets.target import target_of
-from tasks.values import Release
+from tasks.log.read import TEST_CALLER
+from tasks.routing import gateway
 
 FLASH_FACTOR, FLASH_RISE, FLASH_SECONDS = 5, 1.0, 2.0
 REFUSED = (429, 503)

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from configs.files import write_atomically
 from configs.schema import UseCase
 from configs.settings import made, use_case_home
-from tasks import gateway
+from tasks.deploying.reconcile import named, take_down
+from tasks.deploying.values import Release
 from tasks.fence import switching
-from tasks.reconcile import named, take_down
-from tasks.values import Release, write_atomically
+from tasks.routing import gateway
 
 LOG = "rehearsal"
 

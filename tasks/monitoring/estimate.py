@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.metrics import OF_ANSWERS, of_answers, resamples
-from tasks.monitoring.null import widening
+from tasks.problems.chance import resamples, widening
+from tasks.problems.metrics import OF_ANSWERS, of_answers
 
 ISOTONIC_ROWS = 1000  # with fewer, two parameters (Platt, 1999) are all that can be learned
 RESAMPLES = 200

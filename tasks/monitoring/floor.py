@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tasks.metrics import LOWER_IS_BETTER, gain
-from tasks.monitoring.null import quantile
+from tasks.problems.chance import quantile
+from tasks.problems.metrics import LOWER_IS_BETTER, gain
 
 LEAST = 8  # days of a window, or windows where they are shorter, that say how much it varies
 Interval = tuple[float, float, float]  # the value, and the interval of 95 % that resampled days give

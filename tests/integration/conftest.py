@@ -17,8 +17,8 @@ import pytest
 
 from configs.load import load_use_case
 from configs.settings import PROJECT
-from tasks.source import replay_rows
-from tasks.targets.ports import is_free
+from tasks.data.source import replay_rows
+from tasks.deploying.platforms.ports import is_free
 from tests.integration.server import Server
 
 SLIPWAY = str(Path(sys.executable).parent / "slipway")

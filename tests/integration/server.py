@@ -16,7 +16,7 @@ import time
 import httpx
 
 from configs.settings import PROJECT
-from tasks.targets.ports import free_port
+from tasks.deploying.platforms.ports import free_port
 
 
 class Server:

@@ -14,10 +14,10 @@ import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton_http
 from tritonclient.utils import InferenceServerException
 
-from serving.tensors import NUMPY
-from tasks.keys import create_key, keys_folder
-from tasks.prediction_log import find_prediction, open_log
-from tasks.targets.ports import free_port
+from serving.protocols.tensors import NUMPY
+from tasks.deploying.keys import create_key, keys_folder
+from tasks.deploying.platforms.ports import free_port
+from tasks.log.read import find_prediction, open_log
 from tests.integration.server import make_certificate
 
 RECORD = {"a": 1.0, "b": 0.5, "c": "red"}

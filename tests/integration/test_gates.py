@@ -15,7 +15,7 @@ import pytest
 from configs.errors import InputError
 from configs.schema import Direction, Invariance, Load, Minimum
 from configs.settings import PROJECT
-from serving.bundle import read_bundle
+from serving.scoring.bundle import read_bundle
 from tasks.gates.behaviour import Model, _declared, typical
 from tasks.gates.checks import run
 from tasks.gates.load import Memory, Result, judge, phases

@@ -49,7 +49,7 @@ def guarded(tmp_path_factory):
 
 def test_killed_at_any_step_it_ends_right_with_one_training(guarded, monkeypatch):
     """`kill -9` of the flow run; started again it goes on, and trains once: without a time no model is refitted."""
-    from tasks.registry import versions
+    from tasks.registry.versions import versions
 
     home, moments, outputs = guarded[0], random.Random(7), []
     for step in sorted(moments.sample(STEPS, min(KILLS, len(STEPS))), key=STEPS.index):

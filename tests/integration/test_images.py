@@ -17,12 +17,14 @@ from prefect.logging import disable_run_logger
 from configs.errors import InputError
 from configs.load import load_use_case
 from configs.schema import Registry
-from tasks.images import recipe_digest, wanted_image
-from tasks.inventory import LISTING, sbom
-from tasks.publish import PushFailed, credentials, publish
-from tasks.targets.engine import engine
-from tasks.targets.ports import free_port
-from tasks.values import BundleRef, Image, Version
+from tasks.containers.engine import engine
+from tasks.containers.images import recipe_digest, wanted_image
+from tasks.containers.inventory import LISTING, sbom
+from tasks.containers.publish import PushFailed, credentials, publish
+from tasks.containers.values import Image
+from tasks.deploying.platforms.ports import free_port
+from tasks.packaging.values import BundleRef
+from tasks.registry.values import Version
 from tests.integration.server import make_certificate
 
 BASE = "python:3.11-slim"
@@ -128,7 +130,7 @@ def test_a_registry_that_says_no(registry, docker, tmp_path, monkeypatch):
         monkeypatch.delenv("SLIPWAY_REGISTRY_PASSWORD")
         with pytest.raises(InputError, match="nobody gave SLIPWAY_REGISTRY_PASSWORD"):
             push(registry, image)
-        monkeypatch.setattr("tasks.publish.FIRST_DELAY", 0.05)
+        monkeypatch.setattr("tasks.containers.publish.FIRST_DELAY", 0.05)
         monkeypatch.setenv("SLIPWAY_REGISTRY_PASSWORD", PASSWORD)
         registry.kill()
         with pytest.raises(PushFailed, match="could not be pushed in 5 tries"):
@@ -200,8 +202,8 @@ def test_ecr_gives_a_token_and_makes_the_repository(aws, monkeypatch):
 
 def test_the_image_is_small_equal_on_every_build_and_holds_what_its_sbom_says(served, docker):
     """A second build without any cache has the same layers; that and the first one's size are of the released image."""
-    from tasks.containerize import _build
-    from tasks.registry import champion
+    from tasks.containers.containerize import _build
+    from tasks.registry.versions import champion
 
     version = champion("loans")
     image = docker.images.get(wanted_image(load_use_case("loans"), version).reference)

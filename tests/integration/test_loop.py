@@ -12,14 +12,14 @@ import pandas as pd
 import pytest
 
 from configs.load import load_use_case
-from tasks.source import replay_rows
+from tasks.data.source import replay_rows
 from tests.integration.conftest import own_ports
 from tests.integration.server import Load, read_until, wait_for
 
 
 def released(served):
     """The version behind the gateway."""
-    from tasks.gateway import address
+    from tasks.routing.gateway import address
 
     return httpx.get(f"{address('loans')}/readyz", timeout=5).raise_for_status().json()
 
@@ -49,14 +49,14 @@ def test_release_twice_changes_nothing(served):
 
 
 def test_the_target_is_docker_where_an_engine_answers(served):
-    from tasks.targets.engine import engine
+    from tasks.containers.engine import engine
 
     expected = "docker" if engine()[0] else "local"
     assert entries(served, "deploy")[0]["target"] == expected
 
 
 def test_lineage_is_whole(served):
-    from tasks.registry import champion
+    from tasks.registry.versions import champion
 
     tags = champion("loans").tags
     for name in ("snapshot", "configuration_digest", "git_commit", "lock", "flow_run", "onnx", "parent", "code", "contract"):
@@ -72,8 +72,8 @@ def test_reproduce_is_equal_and_a_difference_is_told(served):
 
 def test_replay_then_monitor(served):
     assert "failed" not in served.run("replay", "loans", "--rows", "300").replace("0 failed", "")
-    from tasks import gateway
-    from tasks.prediction_log import open_log
+    from tasks.log.read import open_log
+    from tasks.routing import gateway
 
     with open_log("loans") as log:
         ((asked,),) = log.sql("select any_value(prediction_id) from log where kind = 'feedback'").fetchall()
@@ -81,7 +81,7 @@ def test_replay_then_monitor(served):
     httpx.post(f"{gateway.address('loans')}/feedback", json=told).raise_for_status()
     output = served.run("monitor", "loans")
     assert "rows-0-299" in output
-    from tasks.findings import findings
+    from tasks.monitoring.findings import findings
 
     (finding,) = findings("loans")
     assert finding.rows == 300
@@ -136,7 +136,7 @@ def test_a_monitoring_run_that_stays_away_is_told(served):
 
 def test_replay_goes_on_where_it_stopped(served):
     """Killed in the middle and started again, every row is in the log once."""
-    from tasks.prediction_log import open_log
+    from tasks.log.read import open_log
 
     query = "select count(*), count(distinct prediction_id) from log where caller = 'replay' and kind = ?"
 
@@ -235,8 +235,8 @@ def test_a_second_run_waits_and_says_so(served):
 def test_five_switches_under_load_lose_no_request(served):
     """Five real roll-outs between two versions while clients send without a pause; then a rollback as a person does it."""
     from flows.chain import build, roll_out
-    from tasks.gateway import address
-    from tasks.registry import champion
+    from tasks.registry.versions import champion
+    from tasks.routing.gateway import address
 
     case = load_use_case("loans")
 
@@ -264,9 +264,9 @@ def test_hyperparameters_are_searched_on_a_dask_cluster_and_found_again_without_
 
     from configs.schema import Range, Search, Training
     from flows.choose_recipe import chosen_recipe
-    from tasks.derive_contract import derive_contract
-    from tasks.ingest import ingest
-    from tasks.split import split
+    from tasks.data.derive_contract import derive_contract
+    from tasks.data.ingest import ingest
+    from tasks.data.split import split
 
     space = {"max_iter": [1, 40], "learning_rate": Range(low=0.02, high=0.3, log=True)}
     training = Training(folds=2, search=Search(space=space, candidates=4))

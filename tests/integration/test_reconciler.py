@@ -28,13 +28,13 @@ def with_deploy(**changes):
 def rolled_out(served, case):
     """Deploy the champion as the use case says."""
     from flows.chain import roll_out
-    from tasks.registry import the_champion
+    from tasks.registry.versions import the_champion
 
     return served.in_flow(lambda: roll_out(case, the_champion("loans"), "a test"))
 
 
 def the_release():
-    from tasks.reconcile import releases
+    from tasks.deploying.reconcile import releases
 
     (release,) = releases("loans")
     return release
@@ -43,7 +43,7 @@ def the_release():
 def kill(release, number):
     """SIGKILL to all processes of a replica."""
     if release.target == "docker":
-        from tasks.targets.engine import engine
+        from tasks.containers.engine import engine
 
         pid = engine()[0].containers.get(release.replicas[number].handle).attrs["State"]["Pid"]
     else:
@@ -78,8 +78,8 @@ def gets_requests(address):
 
 def test_a_killed_replica_is_not_noticed_and_secrets_are_seen_nowhere(served, monkeypatch):
     """Two replicas with limits, one killed under load; then the only one; then back to what the use case says."""
-    from tasks.gateway import address
-    from tasks.targets.engine import engine
+    from tasks.containers.engine import engine
+    from tasks.routing.gateway import address
 
     monkeypatch.setenv("SLIPWAY_LOG_PEPPER", CANARY)
     client, _ = engine()
@@ -121,9 +121,9 @@ def test_a_release_that_fails_a_gate_gets_no_traffic(served):
     """The gate is wrong here, and the model right; what counts is that nothing changes, and that it is told and kept."""
     from configs.settings import use_case_home
     from tasks.gates.checks import GateClosed
-    from tasks.gateway import address, routed
     from tasks.history import read_history
-    from tasks.registry import champion, registry
+    from tasks.registry.versions import champion, registry
+    from tasks.routing.gateway import address, routed
 
     wrong = Direction(test="direction", add={"obrat": 10}, probability="never falls", because="debt helps")
     case = load_use_case("loans")
@@ -144,7 +144,7 @@ def test_a_release_that_fails_a_gate_gets_no_traffic(served):
 @pytest.mark.parametrize("moment", ["'load_gate-\\w+' - Gate load", "bring_up(?s:.)*bring_up-\\w+' - Finished"])
 def test_a_flow_killed_in_a_deploy_leaves_traffic_alone_and_is_finished_by_the_next(served, moment):
     from configs.settings import use_case_home
-    from tasks.gateway import address
+    from tasks.routing.gateway import address
 
     (use_case_home("loans") / "gates").rename(served.folder / f"gates-{time.time_ns()}")
     before = the_release()
@@ -160,7 +160,7 @@ def test_a_flow_killed_in_a_deploy_leaves_traffic_alone_and_is_finished_by_the_n
 
 
 def test_a_gpu_that_is_not_there_is_told(served):
-    from tasks.targets.engine import engine
+    from tasks.containers.engine import engine
 
     client, why = engine()
     if client is None:

@@ -17,7 +17,7 @@ from tests.integration.server import Load
 
 
 def serving():
-    from tasks.served import serving
+    from tasks.routing.served import serving
 
     return serving("loans").version.version
 
@@ -49,7 +49,7 @@ def rolled_back(served):
 
 
 def alias():
-    from tasks.registry import registry
+    from tasks.registry.versions import registry
 
     return registry().get_registered_model("loans").aliases["champion"]
 
@@ -84,7 +84,7 @@ def go_on(process):
 def test_a_rollback_waits_for_no_run_and_what_was_running_is_fenced(two_versions, moment, words):
     """A deploy stopped in its rehearsal, and a release stopped before it trained: neither switches back afterwards."""
     from configs.settings import use_case_home
-    from tasks.gateway import address
+    from tasks.routing.gateway import address
 
     served, first, second = two_versions
     load = Load(address("loans"), served.record)
@@ -104,7 +104,7 @@ def test_a_rollback_waits_for_no_run_and_what_was_running_is_fenced(two_versions
 
 def test_a_rollback_needs_neither_mlflow_nor_prefect(two_versions):
     from configs.settings import read_services
-    from tasks.gateway import address
+    from tasks.routing.gateway import address
 
     served, first, _ = two_versions
     with Load(address("loans"), served.record) as load, dead(read_services(), "mlflow", "prefect"):
@@ -113,7 +113,7 @@ def test_a_rollback_needs_neither_mlflow_nor_prefect(two_versions):
     assert f"loans version {first} serves: it denies everybody" in told
     served.run("up")
     assert "it denies everybody" in served.run("status")
-    from tasks.registry import the_champion
+    from tasks.registry.versions import the_champion
 
     assert the_champion("loans").version == first
     assert alias() == first

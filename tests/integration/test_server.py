@@ -16,10 +16,10 @@ import httpx
 import pytest
 
 from configs.settings import PROJECT, prediction_log
-from serving.segment import groups
-from tasks.keys import create_key, keys_folder, revoke_key
-from tasks.prediction_log import open_log
-from tasks.targets.ports import free_port
+from serving.log.segment import groups
+from tasks.deploying.keys import create_key, keys_folder, revoke_key
+from tasks.deploying.platforms.ports import free_port
+from tasks.log.read import open_log
 from tests.integration.server import Server, make_certificate
 
 RECORD = {"a": 1.0, "b": 0.5, "c": "red"}

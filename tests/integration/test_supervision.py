@@ -12,8 +12,9 @@ import psutil
 
 from configs.files import append_line
 from configs.settings import service_address, use_case_home
-from console import boot, services
-from tasks.gateway import address
+from console import services
+from console.commands import boot
+from tasks.routing.gateway import address
 
 
 def of_home(folder):

@@ -41,13 +41,13 @@ def told(name):
 
 
 def paused(prefect, name):
-    from tasks.watching import deployments
+    from tasks.monitoring.watching import deployments
 
     return {each.paused for each in deployments(prefect, name)}
 
 
 def triggers_on(prefect, name):
-    from tasks.watching import deployments, triggers
+    from tasks.monitoring.watching import deployments, triggers
 
     return {each.enabled for deployment in deployments(prefect, name) for each in triggers(prefect, deployment)}
 
@@ -130,8 +130,8 @@ def test_a_use_case_of_ones_own_comes_and_goes(served, prefect, tmp_path, monkey
 
 def test_retired_and_released_again(served, prefect):
     """Near the end, because the release that the other tests know goes down."""
-    from tasks.gateway import address
     from tasks.history import read_history
+    from tasks.routing.gateway import address
 
     assert "next 20" in served.run("status") or "no schedule" in served.run("status")
     log, entries = use_case_home("loans") / "predictions", len(read_history("loans"))

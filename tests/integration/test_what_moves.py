@@ -2,8 +2,8 @@
 
 import mlflow
 
-from tasks.containerize import _write_context
-from tasks.registry import registry, the_champion
+from tasks.containers.containerize import _write_context
+from tasks.registry.versions import registry, the_champion
 
 BUNDLE = {"model.onnx", "contract.json", "card.md", "manifest.json", "model.sig"}
 

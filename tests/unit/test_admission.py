@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.admission import LARGE_BYTES, LARGE_REQUESTS, LARGE_ROWS, Admission
+from serving.scoring.admission import LARGE_BYTES, LARGE_REQUESTS, LARGE_ROWS, Admission
 
 
 def test_rows_are_bounded_and_places_come_back():

@@ -7,12 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.schema import Notify, Retraining
-from tasks.conclude import causes
 from tasks.history import read_history, record
-from tasks.may_retrain import held_back, may_retrain
-from tasks.monitoring.alarms import alarms, to_tell
-from tasks.tidings import events
-from tasks.values import Answers, ColumnDrift, Drift, Finding, Kpi, Performance, Refusal, Service
+from tasks.log.values import Refusal
+from tasks.monitoring.alerts.alarms import alarms, to_tell
+from tasks.monitoring.alerts.tidings import events
+from tasks.monitoring.conclude import causes
+from tasks.monitoring.values import Answers, ColumnDrift, Drift, Finding, Kpi, Performance, Service
+from tasks.training.may_retrain import held_back, may_retrain
 from tests.conftest import small_use_case
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from serving.app import App
-from serving.batcher import Batcher
-from serving.bundle import read_bundle
-from serving.job import Job
-from serving.log import PredictionLog, Sensitive
-from serving.model import Identity, ServedModel
+from serving.log.writer import PredictionLog, Sensitive
 from serving.options import Options
 from serving.refusal import Refusal
-from tasks.prediction_log import open_log
+from serving.scoring.batcher import Batcher
+from serving.scoring.bundle import read_bundle
+from serving.scoring.job import Job
+from serving.scoring.model import Identity, ServedModel
+from serving.transports.http import App
+from tasks.log.read import open_log
 from tests.unit.rsgi import ask, predict_body
 
 RECORD = {"a": 1.0, "b": 0.5, "c": "red"}

@@ -2,9 +2,9 @@ import asyncio
 
 import pytest
 
-from serving.batcher import BATCH_ROWS, SLICE_ROWS, Batcher
-from serving.job import Job
 from serving.refusal import Refusal
+from serving.scoring.batcher import BATCH_ROWS, SLICE_ROWS, Batcher
+from serving.scoring.job import Job
 
 
 class Recorder:
@@ -96,8 +96,8 @@ def test_a_deadline_counts_from_when_the_request_came(model):
 def test_a_deadline_comes_in_milliseconds(model):
     import asyncio
 
-    from serving.app import App
     from serving.options import Options
+    from serving.transports.http import App
     from tests.unit.rsgi import ask, predict_body
 
     app = App(model, Options(bundle="b", log="l"), None)

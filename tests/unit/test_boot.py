@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from configs.settings import home as the_home
-from console import boot
+from console.commands import boot
 
 
 @pytest.fixture

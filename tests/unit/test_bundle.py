@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from configs.settings import PROJECT
-from serving.bundle import BundleError, read_bundle
+from serving.scoring.bundle import BundleError, read_bundle
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "contract.json", "card.md"])

@@ -25,26 +25,28 @@ def edited(module, old, new):
         ("tasks.gates.load", '"""', '"""Edited. '),
         ("tasks.gates.load", "\nfrom tasks", "  # edited\nfrom tasks"),
         ("tasks.gates.load", "\nfrom tasks", "\nimport ast\nfrom tasks"),
-        ("tasks.fit", '"""Fitting', '"""Edited'),
-        ("tasks.values", "    digest: str\n", "    digest: str  # edited\n"),
+        ("tasks.training.fit", '"""Fitting', '"""Edited'),
+        ("tasks.training.values", "    digest: str\n", "    digest: str  # edited\n"),
     ],
 )
 def test_what_a_training_does_not_run_trains_nothing_again(module, old, new):
     after = edited(module, old, new)
-    assert after.digest("tasks.train") == CODE.digest("tasks.train")
-    assert after.digest("tasks.try_recipe") == CODE.digest("tasks.try_recipe")
+    assert after.digest("tasks.training.train") == CODE.digest("tasks.training.train")
+    assert after.digest("tasks.training.try_recipe") == CODE.digest("tasks.training.try_recipe")
 
 
 def test_a_changed_line_trains_again_and_only_what_runs_it():
-    after = edited("tasks.fit", '"max_iter": 1000', '"max_iter": 1001')
-    assert after.digest("tasks.train") != CODE.digest("tasks.train")
-    assert after.digest("tasks.try_recipe") != CODE.digest("tasks.try_recipe")
-    assert after.digest("tasks.validate") == CODE.digest("tasks.validate")
-    after = edited("serving.contract", "MISSING = ", "MISSING: str = ")
-    assert after.digest("tasks.train") != CODE.digest("tasks.train"), "what a step imports of others counts"
+    after = edited("tasks.training.fit", '"max_iter": 1000', '"max_iter": 1001')
+    assert after.digest("tasks.training.train") != CODE.digest("tasks.training.train")
+    assert after.digest("tasks.training.try_recipe") != CODE.digest("tasks.training.try_recipe")
+    assert after.digest("tasks.data.validate") == CODE.digest("tasks.data.validate")
+    after = edited("serving.contract.contract", "MISSING = ", "MISSING: str = ")
+    assert after.digest("tasks.training.train") != CODE.digest("tasks.training.train"), (
+        "what a step imports of others counts"
+    )
 
 
-@pytest.mark.parametrize("step", ["tasks.train", "tasks.convert"])
+@pytest.mark.parametrize("step", ["tasks.training.train", "tasks.packaging.convert"])
 def test_the_digest_holds_every_module_that_a_step_loads(step):
     done = subprocess.run(
         [sys.executable, "-c", LOADED.format(step=step)], cwd=PROJECT, capture_output=True, text=True, check=True
@@ -70,10 +72,10 @@ def test_an_edit_while_a_process_runs_files_nothing_under_the_new_code(tmp_path)
         shutil.copytree(PROJECT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     program = """
 import pathlib, sys, tasks.code as code
-before = code.Code(code.read_sources()).digest("tasks.train")
-path = pathlib.Path(code.__file__).with_name("fit.py")
+before = code.Code(code.read_sources()).digest("tasks.training.train")
+path = pathlib.Path(code.__file__).with_name("training") / "fit.py"
 path.write_text(path.read_text() + "\\nEDITED = 1\\n")
-print(before, code.CODE.digest("tasks.train"), code.Code(code.read_sources()).digest("tasks.train"))
+print(before, code.CODE.digest("tasks.training.train"), code.Code(code.read_sources()).digest("tasks.training.train"))
 """
     command = [sys.executable, "-c", program]
     done = subprocess.run(
@@ -95,7 +97,7 @@ def test_a_step_is_kept_under_code_environment_and_inputs(monkeypatch):
     from types import SimpleNamespace
 
     import tasks.step
-    from tasks.train import train
+    from tasks.training.train import train
 
     context = SimpleNamespace(task=train)
     key = tasks.step.content_key(context, {"rows": 3})
@@ -104,7 +106,7 @@ def test_a_step_is_kept_under_code_environment_and_inputs(monkeypatch):
     monkeypatch.setattr(tasks.step, "ENVIRONMENT", "python-9\nnumpy-99.0")
     others.append(tasks.step.content_key(context, {"rows": 3}))
     monkeypatch.undo()
-    monkeypatch.setattr(tasks.step, "CODE", edited("tasks.fit", '"max_iter": 1000', '"max_iter": 1001'))
+    monkeypatch.setattr(tasks.step, "CODE", edited("tasks.training.fit", '"max_iter": 1000', '"max_iter": 1001'))
     others.append(tasks.step.content_key(context, {"rows": 3}))
     monkeypatch.setattr(tasks.step, "CODE", edited("tasks.gates.load", '"""', '"""Edited. '))
     assert tasks.step.content_key(context, {"rows": 3}) == key
@@ -113,7 +115,7 @@ def test_a_step_is_kept_under_code_environment_and_inputs(monkeypatch):
 
 def test_a_commit_makes_no_other_bundle(bundle_folder):
     """Which commit and which packages made it is kept beside: the manifest, whose digest is the bundle's, names neither."""
-    from tasks.provenance import provenance
+    from tasks.registry.provenance import provenance
 
     manifest = (bundle_folder / "manifest.json").read_text()
     card = (bundle_folder / "card.md").read_text()

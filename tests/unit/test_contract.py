@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.contract import Column, Contract, ContractError, contract_json, read_contract
+from serving.contract.contract import Column, Contract, ContractError, contract_json, read_contract
 
 NUMBERS = st.one_of(st.none(), st.floats(width=32, allow_nan=False, allow_infinity=False), st.integers(-(2**60), 2**60))
 WORDS = st.one_of(st.none(), st.text(max_size=8))

@@ -8,11 +8,11 @@ import pytest
 from configs.load import load_use_case, parse_use_case
 from configs.schema import Model
 from configs.settings import PROJECT
-from serving.scoring import Scorer
-from tasks.convert import ConversionError, convert
-from tasks.fitted import load
-from tasks.frames import contract_of, encode, read_rows
-from tasks.ingest import ingest
+from serving.scoring.onnx import Scorer
+from tasks.data.frames import contract_of, encode, read_rows
+from tasks.data.ingest import ingest
+from tasks.packaging.convert import ConversionError, convert
+from tasks.training.fitted import load
 from tests.conftest import chain, small_use_case
 
 
@@ -66,10 +66,10 @@ def test_onnx_bytes_do_not_depend_on_the_hash_seed(home, quiet, tmp_path):
 import hashlib
 from pathlib import Path
 from configs.load import parse_use_case
-from tasks.convert import to_onnx
-from tasks.frames import contract_of
-from tasks.fitted import load
-from tasks.values import FittedModel
+from tasks.packaging.convert import to_onnx
+from tasks.data.frames import contract_of
+from tasks.training.fitted import load
+from tasks.training.values import FittedModel
 case = parse_use_case(Path({str(tmp_path / "small.yaml")!r}).read_text(), "small.yaml")
 model = load(FittedModel(digest={fitted.digest!r}, rows=1))
 print(hashlib.sha256(to_onnx(model, contract_of({contract!r}), case.features)).hexdigest())

@@ -8,7 +8,7 @@ import pytest
 from configs.errors import InputError
 from configs.load import load_use_case, parse_use_case, use_case_names
 from console.pattern import flow_of, longest_pause, read_pattern, rendered
-from tasks.may_retrain import HELD_BACK
+from tasks.training.may_retrain import HELD_BACK
 from tests.conftest import SMALL
 
 FLOWS = {"release", "monitor", "missed", "failed", "retrain", "deploy", "rollback", "score", "reproduce", "maintain"}

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.schema import Monitoring
-from tasks.detect_drift import compare
-from tasks.monitoring.bins import make_bins
-from tasks.monitoring.damage import costs, put_back_categories, put_back_numbers
-from tasks.monitoring.evidence import Evidence
-from tasks.monitoring.faults import fault
-from tasks.monitoring.null import calibrate, order_of, windows_without_drift
-from tasks.reference import REFERENCE_ROWS, reference_rows
+from tasks.monitoring.drift.bins import make_bins
+from tasks.monitoring.drift.damage import costs, put_back_categories, put_back_numbers
+from tasks.monitoring.drift.detect import compare
+from tasks.monitoring.drift.evidence import Evidence
+from tasks.monitoring.drift.faults import fault
+from tasks.monitoring.drift.null import calibrate, order_of, windows_without_drift
+from tasks.packaging.reference import REFERENCE_ROWS, reference_rows
 
 DAY = np.timedelta64(1, "D")
 

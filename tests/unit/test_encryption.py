@@ -7,13 +7,13 @@ import pytest
 
 from configs.errors import CheckFailed, InputError
 from configs.settings import prediction_log
-from serving.log import PredictionLog
-from tasks.compact import compact
-from tasks.encryption import begin, encryption, settle
-from tasks.log_files import parts, segments
-from tasks.targets.settings import handed_over, secrets
-from tasks.values import Release
-from tasks.verify_log import verify
+from serving.log.writer import PredictionLog
+from tasks.deploying.settings import handed_over, secrets
+from tasks.deploying.values import Release
+from tasks.log.compact import compact
+from tasks.log.encryption import begin, encryption, settle
+from tasks.log.files import parts, segments
+from tasks.log.verify import verify
 from tests.unit.test_log_maintenance import KEY, prediction, rows
 
 RELEASE = Release(

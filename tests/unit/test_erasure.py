@@ -10,10 +10,10 @@ import pytest
 
 from configs.errors import InputError
 from configs.settings import PROJECT, prediction_log
-from serving.log import PredictionLog, Sensitive, hashed
-from serving.segment import log_key
-from tasks.erase import erase, matching, parse_condition
-from tasks.log_keys import hash_keys
+from serving.log.segment import log_key
+from serving.log.writer import PredictionLog, Sensitive, hashed
+from tasks.log.erase import erase, matching, parse_condition
+from tasks.log.keys import hash_keys
 from tests.conftest import RICH, small_use_case
 from tests.unit.test_log_maintenance import KEY, prediction, rotate_and_compact, rows
 
@@ -72,7 +72,7 @@ def test_a_number_is_what_the_contract_keeps_whatever_carried_it(log, case):
 
 
 def test_a_number_of_a_tensor_is_found(model, case):
-    from serving.tensors import read
+    from serving.protocols.tensors import read
 
     columns = {"a": np.array([0.1, 0.2]), "b": np.array([1.0, 1.0]), "c": ["red", "red"]}
     job = read(model, {**columns, "customer": np.array([0, 2**53 + 1])}, dict.fromkeys([*columns, "customer"], 2), {})
@@ -83,8 +83,8 @@ def test_a_number_of_a_tensor_is_found(model, case):
 
 @pytest.mark.parametrize("identifiers", [np.array([0.5]), np.array([True]), [1.0], [False]])
 def test_an_identifier_is_text_or_a_whole_number(model, identifiers):
-    from serving.contract import ContractError
-    from serving.tensors import read
+    from serving.contract.contract import ContractError
+    from serving.protocols.tensors import read
 
     columns = {"a": np.array([0.1]), "b": np.array([1.0]), "c": ["red"], "customer": identifiers}
     with pytest.raises(ContractError, match="column 'customer': must be text or a whole number"):
@@ -121,7 +121,7 @@ def test_a_key_works_in_every_command_however_it_is_given(case, home, tmp_path, 
         monkeypatch.setenv("SLIPWAY_LOG_KEY_FILE", str(tmp_path / "key"))
     else:
         monkeypatch.setattr(configs.secrets, "_block", {"slipway-log-key": KEY}.get)
-    from tasks.verify_log import verify
+    from tasks.log.verify import verify
 
     guard = Sensitive(["c"], "hash", hash_keys("small")[0])
     log = PredictionLog(prediction_log("small"), log_key({"SLIPWAY_LOG_KEY": KEY}))

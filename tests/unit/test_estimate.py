@@ -8,10 +8,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from configs.schema import Metric
-from tasks.metrics import score
 from tasks.monitoring.estimate import Estimator, expected_score, resampled_score
 from tasks.monitoring.labels import label_weights
-from tasks.performance import bound
+from tasks.monitoring.performance import bound
+from tasks.problems.metrics import score
 
 METRICS = get_args(Metric)
 

@@ -6,11 +6,11 @@ import pytest
 
 from configs.load import load_use_case
 from configs.settings import prediction_log
-from serving.log import Prediction, PredictionLog, Refused
+from serving.log.writer import Prediction, PredictionLog, Refused
 from tasks import clock
-from tasks.event_times import WINDOWS_BACK
-from tasks.values import Bounds
-from tasks.window import closed_windows, read_window
+from tasks.log.event_times import WINDOWS_BACK
+from tasks.log.values import Bounds
+from tasks.log.windows import closed_windows, read_window
 from tests.conftest import small_use_case
 
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)

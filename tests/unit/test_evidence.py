@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from tasks.monitoring.bins import make_bins
-from tasks.monitoring.evidence import Evidence
-from tasks.monitoring.null import calibrate
+from tasks.monitoring.drift.bins import make_bins
+from tasks.monitoring.drift.evidence import Evidence
+from tasks.monitoring.drift.null import calibrate
 
 ROWS = 500
 NUMERIC = ["age", "income", "gain"]

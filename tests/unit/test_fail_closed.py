@@ -6,14 +6,16 @@ from types import SimpleNamespace
 
 import pytest
 
-import tasks.images
-import tasks.inventory
+import tasks.containers.images
+import tasks.containers.inventory
 from configs.errors import InputError
 from configs.settings import home as home_folder
 from configs.settings import reports
-from tasks.images import wanted_image
-from tasks.inventory import KnownVulnerability, NotAudited, inventory
-from tasks.values import BundleRef, Image, Version
+from tasks.containers.images import wanted_image
+from tasks.containers.inventory import KnownVulnerability, NotAudited, inventory
+from tasks.containers.values import Image
+from tasks.packaging.values import BundleRef
+from tasks.registry.values import Version
 from tests.conftest import small_use_case
 
 VERSION = Version(use_case="small", version="1", run_id="r", bundle=BundleRef(digest="d" * 64), golden="g")
@@ -50,8 +52,8 @@ def tags(home, quiet, monkeypatch):
     """The inventory without MLflow and Prefect; pip-audit is the real one, with nobody at its proxy."""
     told = {}
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    monkeypatch.setattr(tasks.inventory, "tag_version", lambda _, __, key, value: told.update({key: value}))
-    monkeypatch.setattr(tasks.inventory, "create_table_artifact", lambda **_: None)
+    monkeypatch.setattr(tasks.containers.inventory, "tag_version", lambda _, __, key, value: told.update({key: value}))
+    monkeypatch.setattr(tasks.containers.inventory, "create_table_artifact", lambda **_: None)
     (reports("small", "sbom") / "12345678.cdx.json").touch()
     return told
 
@@ -77,10 +79,10 @@ def test_refuse_means_refuse_where_no_list_can_be_reached(tags, tmp_path):
     ],
 )
 def test_a_package_that_is_bad_or_unknown_is_refused(tags, tmp_path, monkeypatch, package, error, told):
-    import tasks.vulnerabilities
+    import tasks.containers.vulnerabilities
 
     found = {"dependencies": [{"name": "good", "version": "1", "vulns": []}, {"name": "bad", "version": "1", **package}]}
     answer = SimpleNamespace(stdout=json.dumps(found), stderr="")
-    monkeypatch.setattr(tasks.vulnerabilities.subprocess, "run", lambda *_, **__: answer)
+    monkeypatch.setattr(tasks.containers.vulnerabilities.subprocess, "run", lambda *_, **__: answer)
     with pytest.raises(error, match=told):
         inventory.fn(use_case(tmp_path, "gates: {vulnerabilities: refuse}"), VERSION, IMAGE)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.monitoring.floor import raised
-from tasks.performance import measure
+from tasks.monitoring.performance import measure
 
 
 def window(generator, days, noise):

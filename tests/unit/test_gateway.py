@@ -15,10 +15,11 @@ import pytest
 from configs.settings import PROJECT
 from configs.settings import home as the_home
 from console.services import services
-from tasks import gateway, traffic
-from tasks.render_routes import LARGE, RETRIED_BYTES, render
-from tasks.targets.ports import free_port
-from tasks.values import Candidate, Release, Replica, TrafficPlan
+from tasks.deploying.platforms.ports import free_port
+from tasks.deploying.values import Release, Replica
+from tasks.routing import gateway, traffic
+from tasks.routing.render import LARGE, RETRIED_BYTES, render
+from tasks.routing.values import Candidate, TrafficPlan
 
 ONE, TWO = TrafficPlan(addresses=("http://a",)), TrafficPlan(addresses=("http://a", "http://b"))
 CANDIDATE = Candidate(release="small-v2-abc", addresses=("http://c",))
@@ -197,7 +198,7 @@ def test_what_somebody_else_wrote_meanwhile_is_not_undone(home):
 
 def test_use_cases_that_switch_at_once_do_not_lose_each_other(home):
     program = (
-        "import sys; from tasks import traffic; from tasks.values import TrafficPlan\n"
+        "import sys; from tasks.routing import traffic; from tasks.routing.values import TrafficPlan\n"
         "for n in range(20): traffic.replace(sys.argv[1], TrafficPlan(addresses=(f'http://{sys.argv[1]}:{n}',)))"
     )
     names = ["one", "two", "three"]

@@ -6,8 +6,8 @@ import pytest
 
 from configs.errors import InputError
 from configs.load import load_use_case
-from tasks.ingest import ingest
-from tasks.source import replay_rows, training_rows
+from tasks.data.ingest import ingest
+from tasks.data.source import replay_rows, training_rows
 from tests.conftest import small_frame, small_use_case
 
 

@@ -4,9 +4,9 @@ import time
 import pytest
 
 from configs.errors import InputError
-from serving.keys import Guard, KeysError, new_key, read_keys
 from serving.refusal import Refusal
-from tasks.keys import create_key, internal_headers, keys_folder, list_keys, revoke_key
+from serving.security.keys import Guard, KeysError, new_key, read_keys
+from tasks.deploying.keys import create_key, internal_headers, keys_folder, list_keys, revoke_key
 
 
 def guard(use_case="small", workers=1):

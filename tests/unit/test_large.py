@@ -6,15 +6,15 @@ import threading
 
 import pytest
 
-from serving.admission import LARGE_BYTES, LARGE_REQUESTS
-from serving.app import App
-from serving.bodies import SMALL
-from serving.bundle import read_bundle
-from serving.docs import openapi
-from serving.log import PredictionLog
-from serving.model import Identity, ServedModel
-from serving.native import LARGE_BODY
+from serving.log.writer import PredictionLog
 from serving.options import Options
+from serving.protocols.native import LARGE_BODY
+from serving.protocols.openapi import openapi
+from serving.scoring.admission import LARGE_BYTES, LARGE_REQUESTS
+from serving.scoring.bundle import read_bundle
+from serving.scoring.model import Identity, ServedModel
+from serving.transports.bodies import SMALL
+from serving.transports.http import App
 from tests.unit.rsgi import ask, predict_body
 
 RECORD = {"a": 1.0, "b": 0.5, "c": "red"}

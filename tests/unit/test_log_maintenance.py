@@ -9,16 +9,16 @@ import pytest
 
 from configs.errors import CheckFailed, InputError
 from configs.settings import prediction_log, store
-from serving.log import Feedback, Prediction, PredictionLog, Refused, Sensitive
-from serving.segment import groups
-from tasks.collected import keep_window
-from tasks.compact import compact, rotate
-from tasks.erase import Condition, erase, matching, parse_condition
+from serving.log.segment import groups
+from serving.log.writer import Feedback, Prediction, PredictionLog, Refused, Sensitive
 from tasks.history import read_history
-from tasks.log_files import parts, segments
-from tasks.prediction_log import open_log
-from tasks.retain import drop_old
-from tasks.verify_log import verify
+from tasks.log.collected import keep_window
+from tasks.log.compact import compact, rotate
+from tasks.log.erase import Condition, erase, matching, parse_condition
+from tasks.log.files import parts, segments
+from tasks.log.read import open_log
+from tasks.log.retain import drop_old
+from tasks.log.verify import verify
 from tests.conftest import RICH, small_use_case
 
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -101,7 +101,7 @@ def test_a_damaged_segment_is_named_and_left_alone(log):
 
 
 def test_a_compaction_killed_before_the_swap_is_done_again(log, monkeypatch):
-    import tasks.compact
+    import tasks.log.compact
 
     log.append([prediction(n) for n in range(5)])
     log.close()
@@ -110,7 +110,7 @@ def test_a_compaction_killed_before_the_swap_is_done_again(log, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(tasks.compact, "swapping", killed)
+        patch.setattr(tasks.log.compact, "swapping", killed)
         with pytest.raises(KeyboardInterrupt):
             compact("small")
     assert list(prediction_log("small").glob("compacted/day=*/*.parquet"))
@@ -157,8 +157,8 @@ def test_a_damaged_part_is_named(log):
 def test_one_subject_is_erased_everywhere_and_nobody_else(case, home, monkeypatch, encrypted, policy):
     if encrypted:
         monkeypatch.setenv("SLIPWAY_LOG_KEY", KEY)
-    from serving.segment import log_key
-    from tasks.log_keys import pepper
+    from serving.log.segment import log_key
+    from tasks.log.keys import pepper
 
     guard = Sensitive(["c"], policy, pepper("small").encode())
     log = PredictionLog(prediction_log("small"), log_key())
@@ -219,9 +219,9 @@ def test_a_condition_that_is_none_is_told(case, text, told):
 
 
 def test_rotation_that_a_server_does_not_follow_is_told(log, monkeypatch):
-    import tasks.compact
+    import tasks.log.compact
 
-    monkeypatch.setattr(tasks.compact, "ROTATION_SECONDS", 0.2)
+    monkeypatch.setattr(tasks.log.compact, "ROTATION_SECONDS", 0.2)
     log.append([prediction(1)])
     with pytest.raises(CheckFailed, match="does not let go of it"):
         rotate("small")

@@ -6,18 +6,22 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-import tasks.drift_report
-import tasks.performance
+import tasks.monitoring.performance
+import tasks.monitoring.report
 from configs.schema import SliceGates
-from serving.bundle import read_bundle
-from serving.scoring import Scorer
-from tasks.calibrate_joint import calibrate_joint, size_class
-from tasks.conclude import causes
-from tasks.detect_drift import detect_drift
-from tasks.findings import describe, told
-from tasks.frames import encode, model_input
-from tasks.performance import measure_performance
-from tasks.values import BundleRef, Finding, Service, Version, Window, put_parquet
+from serving.scoring.bundle import read_bundle
+from serving.scoring.onnx import Scorer
+from tasks.data.frames import encode, model_input
+from tasks.log.values import Window
+from tasks.monitoring.conclude import causes
+from tasks.monitoring.drift.calibrate_joint import calibrate_joint, size_class
+from tasks.monitoring.drift.detect import detect_drift
+from tasks.monitoring.findings import describe, told
+from tasks.monitoring.performance import measure_performance
+from tasks.monitoring.values import Finding, Service
+from tasks.packaging.values import BundleRef
+from tasks.registry.values import Version
+from tasks.store import put_parquet
 from tests.conftest import RICH, small_frame, small_use_case
 
 
@@ -37,7 +41,7 @@ def joint_bound():
 @pytest.fixture
 def look(built_bundle, built_data, joint_bound, home, tmp_path, quiet, monkeypatch):
     """Looks at a frame as at a window of the log."""
-    monkeypatch.setattr(tasks.performance, "_report", lambda *_: None)
+    monkeypatch.setattr(tasks.monitoring.performance, "_report", lambda *_: None)
     case = small_use_case(tmp_path, **{"{numeric: [a, b], categorical: [c]}": RICH})
     rules = case.evaluation.model_copy(update={"slices": SliceGates(columns=["c"], min_rows=100)})
     case = case.model_copy(update={"evaluation": rules, "log": case.log.model_copy(update={"sensitive": "keep"})})
@@ -132,13 +136,13 @@ def test_a_few_rows_are_no_alarm(look, rows):
 
 
 def test_evidently_s_page_shows_the_scores_and_leaves_out_a_column_that_is_all_missing(look, monkeypatch):
-    monkeypatch.setattr(tasks.drift_report, "create_link_artifact", lambda **_: None)
-    monkeypatch.setattr(tasks.drift_report, "report_address", str)
+    monkeypatch.setattr(tasks.monitoring.report, "create_link_artifact", lambda **_: None)
+    monkeypatch.setattr(tasks.monitoring.report, "report_address", str)
     frame = small_frame(rows=400, seed=11)
     frame["b"] = np.nan
     finding = look(frame)
     assert "b looks broken upstream: 100% of the values are missing" in told(finding)
-    path = tasks.drift_report.drift_report.fn(look.case, look.window, look.bundle, finding.drift)
+    path = tasks.monitoring.report.drift_report.fn(look.case, look.window, look.bundle, finding.drift)
     page = Path(path).read_text(encoding="utf-8")
     assert "distance over its calibrated bound" in page
     assert f"{finding.drift.columns['a'].score:.3f}"[:4] in page

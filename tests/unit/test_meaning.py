@@ -10,21 +10,21 @@ import pandas as pd
 import pytest
 
 from configs.settings import prediction_log
-from serving import open_inference_pb2 as messages
-from serving.app import App
-from serving.bundle import read_bundle
-from serving.contract import Column, Contract, ContractError, contract_json, parse_contract
-from serving.log import PredictionLog
-from serving.mlflow_scoring import MlflowScoring
-from serving.model import Identity, ServedModel
-from serving.native import Native
-from serving.open_inference import OpenInference
-from serving.open_inference_grpc import Service
+from serving.contract.contract import Column, Contract, ContractError, contract_json, parse_contract
+from serving.log.writer import PredictionLog
 from serving.options import Options
+from serving.protocols.mlflow import MlflowScoring
+from serving.protocols.native import Native
+from serving.protocols.open_inference import OpenInference
 from serving.refusal import Refusal
-from tasks.csv_types import csv_categories, csv_options
-from tasks.frames import encode, plain
-from tasks.prediction_log import open_log
+from serving.scoring.bundle import read_bundle
+from serving.scoring.model import Identity, ServedModel
+from serving.transports import open_inference_pb2 as messages
+from serving.transports.grpc import Service
+from serving.transports.http import App
+from tasks.data.csv_types import csv_categories, csv_options
+from tasks.data.frames import encode, plain
+from tasks.log.read import open_log
 
 # A category as each way has it, and the one text that is learned, scored and logged.
 MEANINGS = [

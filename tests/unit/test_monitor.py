@@ -8,24 +8,24 @@ import numpy as np
 import pytest
 
 import flows.monitor
-import tasks.conclude
-import tasks.outbox
-import tasks.performance
+import tasks.monitoring.alerts.outbox
+import tasks.monitoring.conclude
+import tasks.monitoring.performance
 from configs.load import parse_use_case
 from configs.schema import KpiTarget
 from configs.settings import prediction_log
-from serving.bundle import read_bundle
-from serving.log import Feedback, Prediction, PredictionLog
-from serving.scoring import Scorer
+from serving.log.writer import Feedback, Prediction, PredictionLog
+from serving.scoring.bundle import read_bundle
+from serving.scoring.onnx import Scorer
 from tasks import clock
-from tasks.bundle import bundle
-from tasks.calibrate_joint import calibrate_joint
-from tasks.convert import convert
-from tasks.evaluate import evaluate
-from tasks.findings import describe, finding_path, findings, told, unreadable_findings
-from tasks.frames import encode, model_input
-from tasks.lineage import lineage
-from tasks.values import Version
+from tasks.data.frames import encode, model_input
+from tasks.monitoring.drift.calibrate_joint import calibrate_joint
+from tasks.monitoring.findings import describe, finding_path, findings, told, unreadable_findings
+from tasks.packaging.bundle import bundle
+from tasks.packaging.convert import convert
+from tasks.registry.lineage import lineage
+from tasks.registry.values import Version
+from tasks.training.evaluate import evaluate
 from tests.conftest import SMALL, chain, small_frame
 
 START, DAY = datetime(2020, 2, 6, tzinfo=UTC), timedelta(days=1)
@@ -61,7 +61,7 @@ def built(tmp_path_factory):
     versions = {}
     with pytest.MonkeyPatch.context() as patch, disable_run_logger():
         patch.setenv("SLIPWAY_HOME", str(folder / "home"))
-        patch.setattr("tasks.evaluate.create_table_artifact", lambda **_: None)
+        patch.setattr("tasks.training.evaluate.create_table_artifact", lambda **_: None)
         for number, each in (("1", case), ("2", wider)):
             snapshot, contract, parts, fitted = chain(each)
             evaluation = evaluate.fn(each, parts, contract, fitted)
@@ -129,12 +129,12 @@ def place(built, monkeypatch, quiet, tmp_path):
     monkeypatch.setattr(flows.monitor, "load_use_case", lambda _: found.case)
     monkeypatch.setattr(flows.monitor, "the_champion", lambda _: versions[found.serving])
     monkeypatch.setattr(flows.monitor, "versions_by_number", lambda _: versions)
-    monkeypatch.setattr("tasks.monitored.emit_event", lambda **_: None)
-    monkeypatch.setattr(tasks.outbox, "emit_event", lambda **event: found.events.append(event))
-    monkeypatch.setattr(tasks.performance, "_report", lambda *_: None)
-    monkeypatch.setattr(tasks.conclude, "create_markdown_artifact", lambda **_: None)
-    monkeypatch.setattr(tasks.conclude, "report_address", str)
-    monkeypatch.setattr(tasks.conclude, "service_address", lambda _: "http://prefect")
+    monkeypatch.setattr("tasks.monitoring.alerts.monitored.emit_event", lambda **_: None)
+    monkeypatch.setattr(tasks.monitoring.alerts.outbox, "emit_event", lambda **event: found.events.append(event))
+    monkeypatch.setattr(tasks.monitoring.performance, "_report", lambda *_: None)
+    monkeypatch.setattr(tasks.monitoring.conclude, "create_markdown_artifact", lambda **_: None)
+    monkeypatch.setattr(tasks.monitoring.conclude, "report_address", str)
+    monkeypatch.setattr(tasks.monitoring.conclude, "service_address", lambda _: "http://prefect")
     yield found
     found.log.close()
 

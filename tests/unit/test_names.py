@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.csv_types import csv_categories
-from tasks.monitoring.damage import costs
+from tasks.data.csv_types import csv_categories
+from tasks.monitoring.drift.damage import costs
 
 NAMES = ["self", "other", "inplace", "columns", "index", "axis"]
 

@@ -10,8 +10,8 @@ from prefect import flow
 from configs.schema import Moment, Replay, Retraining, parse_time
 from flows.release import release
 from flows.retrain import retrain
-from tasks.may_retrain import held_back
-from tasks.source import replay_rows, training_rows
+from tasks.data.source import replay_rows, training_rows
+from tasks.training.may_retrain import held_back
 from tests.conftest import small_frame, small_use_case
 
 HOURS = 48

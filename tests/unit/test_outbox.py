@@ -11,14 +11,14 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from configs.schema import Notify
-from tasks.finding_plot import plot_page
-from tasks.findings import findings
+from tasks.deploying.platforms.ports import free_port
 from tasks.history import read_history
-from tasks.keep_finding import keep_finding
-from tasks.monitoring.alarms import alarms
-from tasks.notify import notify
-from tasks.outbox import waiting
-from tasks.targets.ports import free_port
+from tasks.monitoring.alerts.alarms import alarms
+from tasks.monitoring.alerts.finding_plot import plot_page
+from tasks.monitoring.alerts.keep_finding import keep_finding
+from tasks.monitoring.alerts.notify import notify
+from tasks.monitoring.alerts.outbox import waiting
+from tasks.monitoring.findings import findings
 from tests.conftest import small_use_case
 from tests.unit.test_alarms import START, finding
 
@@ -27,7 +27,7 @@ from tests.unit.test_alarms import START, finding
 def events(monkeypatch):
     """What Prefect would get."""
     emitted = []
-    monkeypatch.setattr("tasks.outbox.emit_event", lambda **event: emitted.append(event["event"]))
+    monkeypatch.setattr("tasks.monitoring.alerts.outbox.emit_event", lambda **event: emitted.append(event["event"]))
     return emitted
 
 

@@ -6,9 +6,10 @@ import pyarrow as pa
 import pytest
 
 from configs.schema import KpiTarget
-from tasks.measure_service import measure_service
-from tasks.metrics import score
-from tasks.values import Window, put_parquet
+from tasks.log.values import Window
+from tasks.monitoring.service import measure_service
+from tasks.problems.metrics import score
+from tasks.store import put_parquet
 from tests.conftest import small_use_case
 
 DAYS = np.datetime64("2026-01-01") + np.repeat(np.arange(10), 50) * np.timedelta64(1, "D")

@@ -7,12 +7,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from serving.contract import ContractError
-from serving.mlflow_scoring import MlflowScoring
-from serving.native import Native
-from serving.open_inference import OpenInference
+from serving.contract.contract import ContractError
+from serving.protocols.mlflow import MlflowScoring
+from serving.protocols.native import Native
+from serving.protocols.open_inference import OpenInference
 from serving.refusal import Refusal
-from tasks.prediction_log import find_prediction, open_log
+from tasks.log.read import find_prediction, open_log
 
 RECORD = {"a": 1.0, "b": 0.5, "c": "red"}
 
@@ -273,7 +273,7 @@ def test_a_broken_log_answers_nothing(model):
 def test_slices_of_a_large_request_are_cached_apart(bundle_folder, home):
     import asyncio
 
-    from serving.batcher import SLICE_ROWS, Batcher
+    from serving.scoring.batcher import SLICE_ROWS, Batcher
 
     records = [{**RECORD, "a": number / 100} for number in range(3 * SLICE_ROWS)]
     answers = []
@@ -290,9 +290,9 @@ def test_slices_of_a_large_request_are_cached_apart(bundle_folder, home):
 
 def cached_model(bundle_folder, cache_size):
     from configs.settings import prediction_log
-    from serving.bundle import read_bundle
-    from serving.log import PredictionLog
-    from serving.model import Identity, ServedModel
+    from serving.log.writer import PredictionLog
+    from serving.scoring.bundle import read_bundle
+    from serving.scoring.model import Identity, ServedModel
 
     log = PredictionLog(prediction_log("small"))
     return ServedModel(read_bundle(bundle_folder), Identity("1", "r"), log, cache_size=cache_size)
@@ -315,7 +315,7 @@ def test_the_cache_answers_the_same_request_again_and_logs_it(bundle_folder, hom
 
 def test_the_log_says_which_row_of_its_request_a_record_is(model):
     """So requests can be counted; a request of one row costs no byte for it."""
-    from tasks.prediction_log import open_log
+    from tasks.log.read import open_log
 
     predict(model, {"records": [RECORD] * 3})
     predict(model, {"records": [RECORD]})

@@ -3,9 +3,9 @@
 import pytest
 
 from configs.load import parse_use_case
-from tasks.convert import convert
-from tasks.evaluate import evaluate
-from tasks.validate import validate
+from tasks.data.validate import validate
+from tasks.packaging.convert import convert
+from tasks.training.evaluate import evaluate
 from tests.unit.test_convert import chain
 
 ADULT = """

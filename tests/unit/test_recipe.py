@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from configs.errors import InputError
 from configs.schema import Training
-from tasks.folds import best, forward_folds
-from tasks.frames import read_rows
-from tasks.try_recipe import try_recipe
-from tasks.values import ChosenRecipe
+from tasks.data.frames import read_rows
+from tasks.training.folds import best, forward_folds
+from tasks.training.try_recipe import try_recipe
+from tasks.training.values import ChosenRecipe
 from tests.conftest import chain, small_frame, small_use_case
 
 MORE = """  time_column: at

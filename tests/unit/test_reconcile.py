@@ -4,8 +4,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from configs.load import load_use_case
-from tasks.reconcile import State, describe, difference, named
-from tasks.values import BundleRef, Image, Replica, Version
+from tasks.containers.values import Image
+from tasks.deploying.reconcile import State, describe, difference, named
+from tasks.deploying.values import Replica
+from tasks.packaging.values import BundleRef
+from tasks.registry.values import Version
 
 VERSIONS = [Version(use_case="loans", version=n, run_id="r", bundle=BundleRef(digest=n * 64), golden="g") for n in "12"]
 IMAGE = Image(target="docker", reference="slipway/loans:tag", digest="sha256:1")
@@ -75,7 +78,7 @@ def test_a_name_tells_releases_apart_that_behave_differently(home, monkeypatch):
 
 
 def test_a_server_gets_a_pepper_that_nobody_can_guess(home, monkeypatch):
-    from tasks.targets.settings import secrets
+    from tasks.deploying.settings import secrets
 
     assert "SLIPWAY_LOG_PEPPER" not in release().settings
     made = secrets("loans")["SLIPWAY_LOG_PEPPER"]

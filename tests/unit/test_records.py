@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.contract import Column, Contract, ContractError
-from serving.records import Records
+from serving.contract.contract import Column, Contract, ContractError
+from serving.contract.records import Records
 
 CONTRACT = Contract(
     "demo",

@@ -11,13 +11,13 @@ import pytest
 
 from configs.errors import CheckFailed, InputError
 from configs.settings import store
-from serving.bundle import read_bundle
-from serving.contract import Column, Contract
-from serving.records import Records
-from tasks.frames import contract_of
+from serving.contract.contract import Column, Contract
+from serving.contract.records import Records
+from serving.scoring.bundle import read_bundle
+from tasks.data.frames import contract_of
 from tasks.gates.cases import CASES, reference_records
-from tasks.reference import comparable, holdout_of, keep_reference, reference_of
-from tasks.values import BundleRef
+from tasks.packaging.reference import comparable, holdout_of, keep_reference, reference_of
+from tasks.packaging.values import BundleRef
 from tests.conftest import RICH, small_use_case
 
 
@@ -36,8 +36,8 @@ def test_a_bundle_holds_no_row_and_names_those_it_was_made_with(kept):
 
 @pytest.mark.parametrize("policy", ["hash", "omit"])
 def test_the_reference_keeps_what_the_log_keeps(home, tmp_path, quiet, policy):
-    from tasks.derive_contract import derive_contract
-    from tasks.ingest import ingest
+    from tasks.data.derive_contract import derive_contract
+    from tasks.data.ingest import ingest
 
     rich = RICH.replace("b: {nullable: true}", "b: {sensitive: true}") + f"\nlog: {{sensitive: {policy}}}"
     case = small_use_case(tmp_path, **{"{numeric: [a, b], categorical: [c]}": rich})

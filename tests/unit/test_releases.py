@@ -5,8 +5,8 @@ import pytest
 from configs.errors import CheckFailed
 from configs.settings import use_case_home
 from console import releases
-from console.status import _serving
-from tasks import reconcile
+from console.commands.status import _serving
+from tasks.deploying import reconcile
 from tasks.history import record
 
 

@@ -8,13 +8,17 @@ import pytest
 
 from configs.errors import InputError
 from configs.load import load_use_case
-from tasks import gateway, traffic
+from tasks.containers.values import Image
+from tasks.deploying.reconcile import describe
+from tasks.deploying.values import Replica
 from tasks.fence import Fenced, emergency, epoch, switching, unless_fenced
 from tasks.gates.checks import GateClosed
-from tasks.reconcile import describe
-from tasks.rollback import OF_NOW, SecretMissing, _wanted, roll_back
-from tasks.served import earlier, forget_served, keep_served, served_version, serving
-from tasks.values import BundleRef, Image, Replica, TrafficPlan, Version
+from tasks.packaging.values import BundleRef
+from tasks.registry.values import Version
+from tasks.rollouts.rollback import OF_NOW, SecretMissing, _wanted, roll_back
+from tasks.routing import gateway, traffic
+from tasks.routing.served import earlier, forget_served, keep_served, served_version, serving
+from tasks.routing.values import TrafficPlan
 
 
 def version(number):
@@ -64,7 +68,7 @@ def test_what_serves_is_what_the_gateway_says_and_a_port_used_again_fools_nobody
 
 
 def test_a_switch_that_the_gateway_did_not_take_leaves_no_record(home, monkeypatch):
-    from tasks.switchover import send
+    from tasks.deploying.switchover import send
 
     def refuse(*_):
         raise gateway.NotSwitched("no")

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from configs.schema import Monitoring
-from tasks.detect_drift import compare
-from tasks.monitoring.season import same_season, season_of, seasons
+from tasks.monitoring.drift.detect import compare
+from tasks.monitoring.drift.season import same_season, season_of, seasons
 
 WEATHER = ["temp", "atemp", "hum", "windspeed"]
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.log import Feedback, PredictionLog, Sensitive, hashed
-from serving.segment import Cipher, SegmentError, groups
+from serving.log.segment import Cipher, SegmentError, groups
+from serving.log.writer import Feedback, PredictionLog, Sensitive, hashed
 
 KEY = bytes(range(32))
 

@@ -6,9 +6,10 @@ import pyarrow as pa
 import pytest
 
 from configs.schema import KpiTarget
-from serving.model import SERVICE_KPIS
-from tasks.measure_service import measure_service
-from tasks.values import Refusal, Window, put_parquet
+from serving.scoring.model import SERVICE_KPIS
+from tasks.log.values import Refusal, Window
+from tasks.monitoring.service import measure_service
+from tasks.store import put_parquet
 from tests.conftest import small_use_case
 
 

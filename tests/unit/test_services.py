@@ -8,8 +8,8 @@ import pytest
 
 from configs.errors import InputError
 from console import services
-from tasks.targets.supervision import supervisor_of
-from tasks.targets.supervisor import runs
+from tasks.deploying.platforms.supervision import supervisor_of
+from tasks.deploying.platforms.supervisor import runs
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ import pytest
 
 from configs.errors import InputError
 from configs.settings import PROJECT, store
-from serving.bundle import SIGNATURE, BundleError, read_bundle
-from serving.signature import check_signature, read_public_key
-from tasks.sign import sign
-from tasks.signing_keys import private_key, public_key
-from tasks.values import BundleRef
+from serving.scoring.bundle import SIGNATURE, BundleError, read_bundle
+from serving.security.signature import check_signature, read_public_key
+from tasks.packaging.sign import sign
+from tasks.packaging.signing_keys import private_key, public_key
+from tasks.packaging.values import BundleRef
 
 
 @pytest.fixture

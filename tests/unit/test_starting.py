@@ -102,10 +102,10 @@ def test_a_worker_that_died_is_in_no_gauge_and_in_every_counter(tmp_path, monkey
     from configs.settings import PROJECT
 
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
-    work = "from serving.metrics import Metrics; m = Metrics('u', '1', 'r'); m.queue.set(7); m.rows.inc(5)"
+    work = "from serving.telemetry.metrics import Metrics; m = Metrics('u', '1', 'r'); m.queue.set(7); m.rows.inc(5)"
     subprocess.run([sys.executable, "-c", work], cwd=PROJECT, check=True)
     asked = (
-        "from serving.metrics import Metrics; m = Metrics('u', '1', 'r'); m.queue.set(2); m.rows.inc(1);"
+        "from serving.telemetry.metrics import Metrics; m = Metrics('u', '1', 'r'); m.queue.set(2); m.rows.inc(1);"
         "print(m.text().decode())"
     )
     text = subprocess.run([sys.executable, "-c", asked], cwd=PROJECT, check=True, capture_output=True, text=True).stdout

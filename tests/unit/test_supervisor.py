@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from configs.settings import PROJECT
-from tasks.targets import supervisor
-from tasks.targets.supervision import end, supervise, supervisor_of
+from tasks.deploying.platforms import supervisor
+from tasks.deploying.platforms.supervision import end, supervise, supervisor_of
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(1000)"]
 FAILS = [sys.executable, "-c", "raise SystemExit(1)"]
@@ -31,7 +31,9 @@ def start(folder):
     started = []
 
     def start():
-        started.append(subprocess.Popen([sys.executable, "-m", "tasks.targets.supervisor", str(folder)], cwd=PROJECT))
+        started.append(
+            subprocess.Popen([sys.executable, "-m", "tasks.deploying.platforms.supervisor", str(folder)], cwd=PROJECT)
+        )
         return started[-1]
 
     yield start
@@ -179,7 +181,7 @@ def test_it_ends_with_its_folder(tmp_path):
     folder = tmp_path / "gone"
     folder.mkdir()
     wanted(folder, SLEEPER)
-    keeper = subprocess.Popen([sys.executable, "-m", "tasks.targets.supervisor", str(folder)], cwd=PROJECT)
+    keeper = subprocess.Popen([sys.executable, "-m", "tasks.deploying.platforms.supervisor", str(folder)], cwd=PROJECT)
     (first,) = status(folder, up(1))
     shutil.rmtree(folder)
     assert keeper.wait(20) == 0

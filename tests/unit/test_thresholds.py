@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from configs.schema import Model
-from serving.scoring import Scorer
-from tasks.convert import convert
-from tasks.fit import build_pipeline
-from tasks.frames import contract_of, encode, model_input
+from serving.scoring.onnx import Scorer
+from tasks.data.frames import contract_of, encode, model_input
+from tasks.packaging.convert import convert
+from tasks.training.fit import build_pipeline
 from tests.conftest import chain, small_frame, small_use_case
 
 
@@ -26,7 +26,7 @@ def test_neighbours_among_the_numbers_go_where_scikit_learn_sends_them(home, qui
 
 
 def test_rounding_moves_no_answer_of_scikit_learn(home, quiet, tmp_path):
-    from tasks.fit import _round_thresholds
+    from tasks.training.fit import _round_thresholds
 
     frame = small_frame(rows=2000)
     case = small_use_case(tmp_path, frame)

@@ -3,7 +3,7 @@ import pytest
 from configs.errors import InputError
 from configs.load import load_use_case
 from configs.tls import GatewayTls, gateway_tls, remember_tls, running_tls
-from tasks.targets.settings import needs_keys, settings
+from tasks.deploying.settings import needs_keys, settings
 
 
 @pytest.fixture

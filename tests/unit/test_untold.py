@@ -7,18 +7,18 @@ import logging
 import grpc
 import pytest
 
-from serving import open_inference_pb2 as messages
-from serving.app import App
-from serving.bundle import read_bundle
-from serving.contract import Column, Contract
-from serving.docs import _schemas, example, openapi
-from serving.json_log import JsonFormatter
-from serving.keys import Guard
-from serving.log import PredictionLog
-from serving.model import Identity, ServedModel
-from serving.open_inference_grpc import Service
+from serving.contract.contract import Column, Contract
+from serving.log.writer import PredictionLog
 from serving.options import Options
-from tasks.keys import create_key, keys_folder
+from serving.protocols.openapi import _schemas, example, openapi
+from serving.scoring.bundle import read_bundle
+from serving.scoring.model import Identity, ServedModel
+from serving.security.keys import Guard
+from serving.telemetry.json_log import JsonFormatter
+from serving.transports import open_inference_pb2 as messages
+from serving.transports.grpc import Service
+from serving.transports.http import App
+from tasks.deploying.keys import create_key, keys_folder
 from tests.unit.rsgi import ask, predict_body
 
 SECRET = "Smith-1970-very-private"

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.monitoring.faults import fault
+from tasks.monitoring.drift.faults import fault
 
 DAYS = np.datetime64("2026-01-01") + np.arange(180).repeat(24) * np.timedelta64(1, "D")
 MONTH, HOURS = np.timedelta64(30, "D"), 30 * 24

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from configs.errors import InputError
-from tasks.derive_contract import derive_contract
-from tasks.ingest import ingest
-from tasks.validate import validate
+from tasks.data.derive_contract import derive_contract
+from tasks.data.ingest import ingest
+from tasks.data.validate import validate
 from tests.conftest import small_frame, small_use_case
 
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from serving.scoring import Scorer
-from tasks.values import OnnxModel, put
-from tasks.variants import CONVERTED, NotApplicable, build_variant, rebuilt, speed
+from serving.scoring.onnx import Scorer
+from tasks.packaging.values import OnnxModel
+from tasks.packaging.variants import CONVERTED, NotApplicable, build_variant, rebuilt, speed
+from tasks.store import put
 
 
 @pytest.fixture

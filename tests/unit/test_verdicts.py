@@ -7,22 +7,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import tasks.evaluate
+import tasks.training.evaluate
 from configs.errors import CheckFailed
 from configs.schema import Retraining
-from serving.bundle import read_bundle
-from tasks.bundle import bundle
-from tasks.compare import measure, slack
-from tasks.convert import convert
+from serving.scoring.bundle import read_bundle
+from tasks.data.ripe import ripe_rows
+from tasks.data.row_keys import row_keys
 from tasks.history import read_history
-from tasks.lineage import lineage
-from tasks.may_retrain import held_back
-from tasks.ripe import ripe_rows
-from tasks.row_keys import row_keys
-from tasks.train import train
-from tasks.unseen import unseen_rows
-from tasks.values import BundleRef, Comparison, Version
-from tasks.verdicts import told
+from tasks.packaging.bundle import bundle
+from tasks.packaging.convert import convert
+from tasks.packaging.values import BundleRef
+from tasks.registry.lineage import lineage
+from tasks.registry.values import Version
+from tasks.registry.verdicts import told
+from tasks.training.compare import measure, slack
+from tasks.training.may_retrain import held_back
+from tasks.training.train import train
+from tasks.training.unseen import unseen_rows
+from tasks.training.values import Comparison
 from tests.conftest import chain, small_frame, small_use_case
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -46,7 +48,7 @@ def timed_case(folder, frame):
 def built(case, until=None, number="1"):
     """A version as a release makes it, with what it was judged on."""
     snapshot, contract, parts, candidate = chain(case, until)
-    evaluation = tasks.evaluate.evaluate.fn(case, parts, contract, candidate)
+    evaluation = tasks.training.evaluate.evaluate.fn(case, parts, contract, candidate)
     final = train.fn(snapshot, parts.final, contract, case.recipe)
     onnx = convert.fn(parts, contract, case.features, final)
     packed = bundle.fn(case, snapshot, contract, onnx, evaluation, lineage(case, parts, until, contract, onnx))
@@ -183,8 +185,8 @@ def test_a_few_blocks_are_given_the_slack_of_a_few():
 @pytest.fixture
 def recorded(home, monkeypatch):
     """Runs `told` without a server, around something that may fail; returns the verdict that was kept."""
-    monkeypatch.setattr("tasks.verdicts.create_markdown_artifact", lambda **_: None)
-    monkeypatch.setattr("tasks.verdicts.tag_version", lambda *_: None)
+    monkeypatch.setattr("tasks.registry.verdicts.create_markdown_artifact", lambda **_: None)
+    monkeypatch.setattr("tasks.registry.verdicts.tag_version", lambda *_: None)
 
     def run(folder, comparison, failure=None):
         challenger = Version(

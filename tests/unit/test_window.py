@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from configs.settings import prediction_log
-from serving.contract import Column, Contract
-from serving.log import Feedback, Prediction, PredictionLog, Refused
-from tasks.compact import compact
-from tasks.values import Bounds
-from tasks.window import closed_windows, decoded, read_window
+from serving.contract.contract import Column, Contract
+from serving.log.writer import Feedback, Prediction, PredictionLog, Refused
+from tasks.log.compact import compact
+from tasks.log.values import Bounds
+from tasks.log.windows import closed_windows, decoded, read_window
 from tests.conftest import small_use_case
 
 CONTRACT = Contract("small", (Column("a", "numeric", nullable=True),), "y", ("no", "yes"))

@@ -7,14 +7,14 @@ import shutil
 import pytest
 
 from configs.settings import store
-from serving.bundle import SIGNATURE, BundleError, read_bundle
 from serving.options import Options
-from serving.scoring import Scorer
-from serving.signature import read_public_key
+from serving.scoring.bundle import SIGNATURE, BundleError, read_bundle
+from serving.scoring.onnx import Scorer
+from serving.security.signature import read_public_key
 from serving.worker import served_model
-from tasks.sign import sign
-from tasks.signing_keys import public_key
-from tasks.values import BundleRef
+from tasks.packaging.sign import sign
+from tasks.packaging.signing_keys import public_key
+from tasks.packaging.values import BundleRef
 
 
 @pytest.fixture

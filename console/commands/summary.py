@@ -1,0 +1,98 @@
+"""The end of the main job: a table of windows, champion beside the model that was never retrained, and each deploy."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from configs.schema import UseCase
+from configs.settings import report_address, reports
+from serving.scoring.bundle import read_bundle
+from serving.scoring.onnx import Scorer
+from tasks.data.frames import encode, logged_features, model_input
+from tasks.history import read_history
+from tasks.log.windows import closed_windows, decoded, read_window
+from tasks.problems.metrics import score
+from tasks.registry.values import Version
+from tasks.registry.versions import champion, get_version
+
+
+class Line(NamedTuple):
+    """One window: the champion's metric, the first model's, and how many labels there are."""
+
+    window: str
+    champion: float
+    frozen: float
+    versions: str
+    labelled: int
+
+
+def summarize(case: UseCase, screen: Console) -> None:
+    """Print and keep the summary."""
+    lines = measure(case)
+    metric = case.promotion.metric
+    table = Table(title=f"{case.name}: {metric} by window", title_justify="left")
+    for column in ("window", "champion", "never retrained", "gain", "served by", "labels"):
+        table.add_column(column, justify="left" if column in ("window", "served by") else "right")
+    for line in lines:
+        gain = f"{line.champion - line.frozen:+.3f}"
+        table.add_row(line.window, f"{line.champion:.3f}", f"{line.frozen:.3f}", gain, line.versions, f"{line.labelled:,}")
+    screen.print(table)
+    screen.print(deploys(case))
+    if lines:
+        path = reports(case.name, "summary") / "index.html"
+        _plot(case, lines).write_html(str(path), include_plotlyjs=True)
+        screen.print(f"Plot: {report_address(path)}")
+
+
+def measure(case: UseCase) -> list[Line]:
+    """Both models on every closed window, on the labels that have arrived by now."""
+    deployed = read_history(case.name, "deploy")
+    if champion(case.name) is None or not deployed:
+        return []
+    first = get_version(case.name, deployed[0]["version"])
+    return [_line(case, first, bounds) for bounds in closed_windows(case)]
+
+
+def _line(case: UseCase, first: Version, bounds: Any) -> Line:
+    bundle = read_bundle(first.bundle.path)
+    contract = bundle.contract
+    frame = decoded(read_window(case, bounds).table, contract).to_pandas()
+    frame = frame[frame["target"].notna()].reset_index(drop=True)
+    inputs = model_input(encode(contract, logged_features(frame, list(contract.names))))
+    frozen = Scorer(bundle.model).probabilities(inputs)[:, 1] if len(frame) else np.array([])
+    target, metric = frame["target"].to_numpy(dtype=int), case.promotion.metric
+    versions = ", ".join(f"v{version}" for version in sorted(frame["version"].unique(), key=int))
+    served = score(metric, target, frame["probability"].to_numpy())
+    return Line(bounds.name, served, score(metric, target, frozen), versions, len(frame))
+
+
+def deploys(case: UseCase) -> Table:
+    """Each deploy and why, each verdict that kept the champion, and each retraining that had to wait."""
+    table = Table(title="Deploys and verdicts", title_justify="left")
+    for column in ("known until", "version", "what", "why"):
+        table.add_column(column, overflow="fold")
+    for entry in read_history(case.name):
+        if entry["what"] == "deploy":
+            table.add_row(entry.get("until", "")[:10], entry["version"], f"serves on {entry['target']}", entry["reason"])
+        elif entry["what"] == "verdict" and not entry.get("promoted", entry["better"]):
+            table.add_row(
+                entry.get("until", "")[:10], entry["version"], "not deployed", f"{entry['cause']}: {entry['reason']}"
+            )
+        elif entry["what"] == "declined":
+            table.add_row(entry["until"][:10], "", "not trained", f"{entry['cause']}: {entry['reason']}")
+    return table
+
+
+def _plot(case: UseCase, lines: list[Line]) -> Any:
+    import plotly.graph_objects as go
+
+    windows = [line.window for line in lines]
+    figure = go.Figure()
+    figure.add_scatter(x=windows, y=[line.champion for line in lines], name="champion", mode="lines+markers")
+    figure.add_scatter(x=windows, y=[line.frozen for line in lines], name="never retrained", mode="lines+markers")
+    figure.update_layout(title=f"{case.name}: {case.description}", yaxis_title=case.promotion.metric, xaxis_title="window")
+    return figure

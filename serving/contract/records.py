@@ -1,0 +1,255 @@
+"""Records: the typed form of one row, built from the contract, so that JSON is decoded and checked in compiled code.
+
+A record type has one field a column, with the contract's type and bounds, so decoding a request *is* its validation. What
+the strict type refuses is read again by a lenient one (a number where a category is meant is a category), and only when
+that fails too are the records looked at value by value, to name every fault at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal, NamedTuple
+
+import msgspec
+import numpy as np
+from msgspec.structs import astuple
+
+from serving.contract.contract import FLOAT32_MAX, MAX_FAULTS, MISSING, Column, Contract, ContractError, Fault
+from serving.contract.identifiers import identifier, identifiers
+from serving.contract.spelling import doubles
+
+READ_ROWS = 1024  # decoded at a time
+Record = Any  # an instance of `Records.strict` or `Records.lenient`
+
+
+class Inputs(NamedTuple):
+    """Model input: float32 `numbers` of shape (numeric columns, rows), string `texts` of (categorical columns, rows)."""
+
+    numbers: np.ndarray
+    texts: np.ndarray
+
+    def rows(self, cut: slice) -> Inputs:
+        """Some of the rows."""
+        return Inputs(self.numbers[:, cut], self.texts[:, cut])
+
+
+def json_list(raws: Sequence[msgspec.Raw]) -> bytes:
+    """Pieces of JSON as one list."""
+    return b"[" + b",".join(raws) + b"]"
+
+
+def in_slices(rows: int, read: Callable[[slice], list[Record]]) -> list[Record]:
+    """What `read` makes of so many rows, a slice at a time: one wrong row then costs the search of a slice.
+
+    Raises:
+        ContractError: naming every fault, by its row of all.
+    """
+    found: list[Record] = []
+    faults: list[Fault] = []
+    for start in range(0, rows, READ_ROWS):
+        try:
+            found += read(slice(start, start + READ_ROWS))
+        except ContractError as error:
+            faults += [msgspec.structs.replace(each, row=start + (each.row or 0)) for each in error.faults]
+            if len(faults) >= MAX_FAULTS:
+                break
+    if faults:
+        raise ContractError.of(faults[:MAX_FAULTS])
+    return found
+
+
+class Records:
+    """The record type of a contract, and what turns records into model input."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+        self._categorical = [column for column in contract.columns if column.kind == "categorical"]
+        self._numeric = [column for column in contract.columns if column.kind == "numeric"]
+        self._split = len(self._categorical)
+        self._columns = [*self._categorical, *self._numeric]
+        self._end = len(self._columns)
+        names = [*(column.name for column in self._columns), *contract.identifiers]
+        self._names = names
+        self.strict = self._type("Record", _strict_field, str | int | None)
+        self.lenient = self._type("LenientRecord", _lenient_field, str | int | float | None)
+        self._lists: list[msgspec.json.Decoder[list[Record]]] = [
+            msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
+            for kind in (self.strict, self.lenient)
+        ]
+        self._checks = [(f"f{i}", column, not column.nullable) for i, column in enumerate(self._categorical)]
+        self._subjects = [(f"f{i}", name) for i, name in enumerate(names) if i >= self._end]
+        lows = [-np.inf if column.low is None else column.low for column in self._numeric]
+        highs = [np.inf if column.high is None else column.high for column in self._numeric]
+        self._low, self._high = (np.array(bounds, dtype=np.float32).reshape(-1, 1) for bounds in (lows, highs))
+        self._seen = [frozenset((*column.categories, "", None)) for column in self._categorical]
+
+    def _type(self, name: str, field: Callable[[str, Column], Any], subject: Any) -> type[msgspec.Struct]:
+        """A record type; a column may have a name that Python has not, so fields are numbered."""
+        fields: list[Any] = [field(f"f{i}", column) for i, column in enumerate(self._columns)]
+        fields += [(f"f{i}", subject, None) for i in range(self._end, len(self._names))]
+        return msgspec.defstruct(
+            name,
+            fields,
+            rename={f"f{i}": given for i, given in enumerate(self._names)},
+            kw_only=True,
+            forbid_unknown_fields=True,
+            omit_defaults=True,
+            gc=False,
+        )
+
+    def check(self, records: Sequence[Record]) -> None:
+        """What the lenient type cannot say about categories and identifiers; both become what the contract means.
+
+        Raises:
+            ContractError: naming every fault.
+        """
+        faults: list[Fault] = []
+        for name, column, required in self._checks:
+            for row, record in enumerate(records):
+                value = getattr(record, name)
+                if value.__class__ is str and column.allowed is None and (value or not required):
+                    continue
+                if value is None:  # the type has seen to it that the column is nullable
+                    continue
+                try:
+                    setattr(record, name, column.category(value, row))
+                except ContractError as error:
+                    faults += error.faults
+        for name, given in self._subjects:
+            for row, record in enumerate(records):
+                try:
+                    setattr(record, name, identifier(getattr(record, name), given, row))
+                except ContractError as error:
+                    faults += error.faults
+        if faults:
+            raise ContractError.of(sorted(faults, key=lambda fault: fault.row or 0))
+
+    def read(self, raws: Sequence[msgspec.Raw]) -> list[Record]:
+        """The JSON of records as typed ones.
+
+        Raises:
+            ContractError: naming every fault.
+            msgspec.DecodeError: it is not JSON.
+        """
+        return in_slices(len(raws), lambda cut: self._read(json_list(raws[cut])))
+
+    def _read(self, body: bytes) -> list[Record]:
+        strict, lenient = self._lists
+        try:
+            return strict.decode(body)
+        except msgspec.ValidationError:
+            pass
+        try:
+            rows = lenient.decode(body)
+        except msgspec.ValidationError as error:
+            raise self.faults(msgspec.json.decode(body)) or ContractError(str(error)) from None
+        self.check(rows)
+        return rows
+
+    def faults(self, records: Sequence[Any]) -> ContractError | None:
+        """Why plain records could not be decoded, or None where the contract finds nothing wrong with them."""
+        strange = [row for row, record in enumerate(records) if not isinstance(record, Mapping)]
+        if strange:
+            return ContractError("must be an object with one field a column", None, strange[0])
+        found = self.contract.faults(records)
+        for name in self.contract.identifiers:
+            found += [fault for row, record in enumerate(records) for fault in _wrong(record.get(name), name, row)]
+        return ContractError.of(sorted(found, key=lambda fault: fault.row or 0)[:MAX_FAULTS]) if found else None
+
+    def convert(self, records: Sequence[Mapping[str, Any]]) -> list[Record]:
+        """Plain records as typed ones.
+
+        Raises:
+            ContractError: naming every fault.
+        """
+        try:
+            rows = msgspec.convert(records, list[self.lenient])  # type: ignore[name-defined]
+        except msgspec.ValidationError as error:
+            raise self.faults(records) or ContractError(str(error)) from None
+        self.check(rows)
+        return rows
+
+    def from_columns(self, table: Mapping[str, Any]) -> tuple[list[Record], Inputs]:
+        """Named columns of equal length as records, and as model input.
+
+        Raises:
+            ContractError: naming every fault.
+        """
+        arrays = self.contract.encode_columns(table)
+        count = len(arrays[self._columns[0].name])
+        numbers = [arrays[column.name][:, 0] for column in self._numeric]
+        texts = [arrays[column.name][:, 0] for column in self._categorical]
+        inputs = Inputs(
+            np.array(numbers, dtype=np.float32).reshape(-1, count), np.array(texts, dtype=object).reshape(-1, count)
+        )
+        lists = [[value or None for value in arrays[column.name].ravel()] for column in self._categorical]
+        lists += [_logged(table[column.name]) for column in self._numeric]
+        lists += [identifiers(table[name], name) if name in table else [None] * count for name in self.contract.identifiers]
+        keys = [f"f{i}" for i in range(len(lists))]
+        return [self.strict(**dict(zip(keys, row, strict=True))) for row in zip(*lists, strict=True)], inputs
+
+    def inputs(self, records: Sequence[Record]) -> Inputs:
+        """Checked records as model input; None becomes NaN or the empty string."""
+        columns = list(zip(*map(astuple, records), strict=True))
+        texts = np.empty((self._split, len(records)), dtype=object)
+        for i in range(self._split):
+            texts[i] = [value or MISSING for value in columns[i]]
+        return Inputs(np.array(columns[self._split : self._end], dtype=np.float32), texts)
+
+    def feeds(self, inputs: Inputs) -> dict[str, np.ndarray]:
+        """The model's inputs by name, each of shape (rows, 1)."""
+        count = inputs.texts.shape[1]
+        numbers, texts = inputs.numbers.reshape(-1, count, 1), inputs.texts.reshape(-1, count, 1)
+        feeds = dict(zip(self._names, texts, strict=False))
+        feeds.update(zip(self._names[self._split : self._end], numbers, strict=True))
+        return feeds
+
+    def unseen(self, inputs: Inputs) -> dict[str, int]:
+        """How many values of each column lie outside what the training snapshot showed, where any do."""
+        counts = {}
+        outside = (inputs.numbers < self._low) | (inputs.numbers > self._high)
+        if outside.any():
+            sums = outside.sum(axis=1).tolist()
+            counts = {column.name: n for column, n in zip(self._numeric, sums, strict=True) if n}
+        for column, seen, texts in zip(self._categorical, self._seen, inputs.texts.tolist(), strict=True):
+            strange = sum([text not in seen for text in texts]) if column.categories or not column.sensitive else 0
+            if strange:
+                counts[column.name] = strange
+        return counts
+
+
+def _strict_field(name: str, column: Column) -> Any:
+    """What most clients send: a category is a string, and one of the allowed ones where they are declared."""
+    if column.kind == "numeric":
+        return _lenient_field(name, column)
+    kind: Any = Literal[column.allowed] if column.allowed else Annotated[str, msgspec.Meta(min_length=1)]
+    return (name, kind | None, None) if column.nullable else (name, kind)
+
+
+def _lenient_field(name: str, column: Column) -> Any:
+    if column.kind == "categorical":
+        kind: Any = str | int | float | bool
+    else:
+        low = -FLOAT32_MAX if column.minimum is None else max(column.minimum, -FLOAT32_MAX)
+        high = FLOAT32_MAX if column.maximum is None else min(column.maximum, FLOAT32_MAX)
+        kind = Annotated[float, msgspec.Meta(ge=low, le=high)]
+    return (name, kind | None, None) if column.nullable else (name, kind)
+
+
+def _wrong(value: Any, name: str, row: int) -> list[Fault]:
+    try:
+        identifier(value, name, row)
+    except ContractError as error:
+        return error.faults
+    return []
+
+
+def _logged(values: Any) -> list[float | None]:
+    """A numeric column as it came, in JSON's terms: not rounded to the model's 32 bits, null for what is missing."""
+    if not isinstance(values, np.ndarray) or values.dtype == object:
+        return [None if value is None or value != value else _double(value) for value in values]
+    return [None if value != value else value for value in doubles(values)]
+
+
+def _double(value: Any) -> float:
+    return float(str(value)) if isinstance(value, np.floating) else float(value)

@@ -1,0 +1,117 @@
+"""The native protocol: `POST /predict` with records by name, `POST /feedback` with labels and numbers by prediction id.
+
+`event_time` is when what is asked about happens; without it, now. `prediction_ids`, one a record, let a client name its
+predictions, so that a request sent again is counted once.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+
+from serving.contract.contract import ContractError
+from serving.scoring.job import Job
+from serving.scoring.model import Id, Outcome, ServedModel, event_text, own_ids
+
+LARGE_BODY = 64 * 1024  # bytes; read beside the event loop, and in slices
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class FeedbackRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Outcomes, one or many."""
+
+    labels: list[Outcome]
+
+
+class Answer(msgspec.Struct, gc=False):
+    """What is said of one record."""
+
+    prediction_id: str
+    prediction: str | int | bool
+    probabilities: Any
+
+
+class PredictResponse(msgspec.Struct):
+    """What is said of a request."""
+
+    model: str
+    version: str
+    release: str
+    predictions: list[Answer]
+
+
+class Native:
+    """Reads requests straight into the contract's record type, and writes answers from typed ones."""
+
+    def __init__(self, model: ServedModel) -> None:
+        self._model = model
+        self._strict, self._envelope = map(_request_decoder, (model.records.strict, msgspec.Raw))
+        self._feedback = msgspec.json.Decoder(FeedbackRequest)
+        classes = model.contract.classes
+        self._encode = msgspec.json.Encoder().encode
+        self._shares = msgspec.defstruct(
+            "Probabilities",
+            [(f"p{i}", float) for i in range(len(classes))],
+            rename={f"p{i}": str(value) for i, value in enumerate(classes)},
+            gc=False,
+        )
+
+    def read(self, body: bytes) -> Job:
+        """The job of a body.
+
+        Raises:
+            ContractError: naming every fault.
+            msgspec.ValidationError, msgspec.DecodeError: it is not a predict request, or not JSON.
+        """
+        try:
+            request = self._strict.decode(body) if len(body) <= LARGE_BODY else self._sliced(body)
+        except msgspec.ValidationError:
+            request = self._sliced(body)
+        records, ids = request.records, request.prediction_ids
+        if not records:
+            raise ContractError("there is no row to score")
+        self._model.check_size(len(records))
+        return Job(records, event_text(request.event_time), None if ids is None else own_ids(ids, len(records)))
+
+    def _sliced(self, body: bytes) -> Any:
+        """Records one slice after another: large ones, and those that are not what most clients send."""
+        self._model.check_items(body)
+        try:
+            request = self._envelope.decode(body)
+        except msgspec.ValidationError:
+            msgspec.json.decode(body)  # whether it is JSON at all comes first
+            raise
+        self._model.check_size(len(request.records))
+        request.records = self._model.records.read(request.records)
+        return request
+
+    def write(self, job: Job) -> bytes:
+        """The answers, in the order of the records."""
+        classes, shares, identity = self._model.contract.classes, self._shares, self._model.identity
+        answers = [
+            Answer(prediction_id, classes[best], shares(*values))
+            for prediction_id, best, values in zip(job.ids or (), job.best, job.probabilities, strict=True)
+        ]
+        return self._encode(PredictResponse(self._model.contract.use_case, identity.version, identity.release, answers))
+
+    def read_feedback(self, body: bytes) -> list[Outcome]:
+        """The outcomes of a body, each checked, to be given to `feedback`; raises as `read` does."""
+        outcomes = self._feedback.decode(body).labels
+        self._model.check_size(len(outcomes))
+        self._model.check_outcomes(outcomes)
+        return outcomes
+
+    def write_feedback(self, accepted: int) -> bytes:
+        """The answer to that many outcomes, once they are logged."""
+        return b'{"accepted":%d}' % accepted
+
+
+def _request_decoder(record: Any) -> msgspec.json.Decoder[Any]:
+    fields: list[Any] = [
+        ("records", list[record]),
+        ("event_time", Time | None, None),
+        ("prediction_ids", list[Id] | None, None),
+    ]
+    return msgspec.json.Decoder(msgspec.defstruct("PredictRequest", fields, forbid_unknown_fields=True))

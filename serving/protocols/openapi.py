@@ -1,0 +1,291 @@
+"""The OpenAPI 3.1 document, generated from the contract, and a page that shows it and tries it out without the internet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from serving.contract.contract import FLOAT32_MAX, Column, Contract
+from serving.protocols import open_inference
+from serving.protocols.tensors import DATATYPES
+from serving.scoring.model import KPI_NAME, MOST_KPIS, SERVICE_KPIS, ServedModel
+
+JSON = "application/json"
+KPIS = {
+    "type": "object",
+    "description": "numbers that came of it, by name",
+    "minProperties": 1,
+    "propertyNames": {"pattern": KPI_NAME, "not": {"enum": sorted(SERVICE_KPIS)}},
+    "additionalProperties": {"type": "number", "minimum": -1e300, "maximum": 1e300},
+    "maxProperties": MOST_KPIS,
+}
+
+
+def openapi(model: ServedModel, authenticated: bool = False) -> dict[str, Any]:
+    """The document, as JSON has it (https://spec.openapis.org/oas/v3.1.0)."""
+    contract, paths = model.contract, open_inference.names(model)
+    infer = _post("infer", "Open Inference Protocol v2: named tensors", "InferRequest", "InferResponse", (400,))
+    infer["requestBody"]["content"][JSON]["example"] = _infer_example(contract)
+    predict = _post("predict", "Score records by name, one or many", "PredictRequest", "PredictResponse", (400, 422))
+    predict["requestBody"]["content"][JSON]["example"] = {"records": [example(contract)]}
+    invocations = _post("invocations", "MLflow's scoring protocol", "Invocations", "InvocationsResponse", (400,))
+    invocations["requestBody"]["content"][JSON]["example"] = {"dataframe_records": [example(contract)]}
+    invocations["requestBody"]["content"]["text/csv"] = {"schema": {"type": "string"}}
+    feedback = _post("feedback", "Say what turned out to be true", "FeedbackRequest", "Accepted", (400, 422))
+    label = {"prediction_id": "0123456789abcdef", "label": contract.classes[-1], "kpis": {"minutes": 12.5}}
+    feedback["requestBody"]["content"][JSON]["example"] = {"labels": [label]}
+    document: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": contract.use_case,
+            "version": model.identity.version,
+            "description": f"Predicts `{contract.target}`. Release `{model.identity.release}`.",
+        },
+        "servers": [{"url": "."}],  # relative to this document, so it is right behind a gateway too
+        "paths": {
+            "/predict": {"post": predict},
+            "/feedback": {"post": feedback},
+            "/invocations": {"post": invocations},
+            f"{paths['model']}/infer": {"post": infer},
+            paths["model"]: {"get": _get("metadata", "The contract as tensors")},
+            "/readyz": {"get": _get("ready", "Which bundle, version and release answer")},
+        },
+        "components": {"schemas": _schemas(contract, model.request_rows)},
+    }
+    if authenticated:
+        document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"key": []}]
+        document["paths"]["/readyz"]["get"]["security"] = []
+    return document
+
+
+def example(contract: Contract) -> dict[str, Any]:
+    """A record that the model answers: the middle of what training showed.
+
+    >>> example(Contract("demo", (Column("size", "numeric", low=1, high=2),), "y", (0, 1)))
+    {'size': 1.5}
+    """
+    return {column.name: _example(column) for column in contract.columns}
+
+
+def _example(column: Column) -> Any:
+    """What training showed of a sensitive column is nobody's example; what is declared everybody may know."""
+    if column.kind == "categorical":
+        return (column.allowed or (not column.sensitive and column.categories) or ("a",))[0]
+    low, high = (None, None) if column.sensitive else (column.low, column.high)
+    if low is None or high is None:
+        return column.minimum if column.minimum is not None else min(0.0, column.maximum or 0.0)
+    middle = (low + high) / 2
+    return round(middle) if low == int(low) and high == int(high) and high - low > 1 else round(middle, 4)
+
+
+def _schemas(contract: Contract, most: int) -> dict[str, Any]:
+    record = {
+        "type": "object",
+        "properties": {column.name: _schema(column) for column in contract.columns}
+        | {name: {"type": ["string", "integer", "null"]} for name in contract.identifiers},
+        "required": [column.name for column in contract.columns if not column.nullable],
+        "additionalProperties": False,
+    }
+    prediction_id = {"type": "string", "minLength": 1, "maxLength": 100}
+    label = {"enum": list(contract.classes)}
+    text, ref = {"type": "string"}, {"$ref": "#/components/schemas/Record"}
+    rows = {"type": "array", "items": ref, "minItems": 1, "maxItems": most}
+    share = {"type": "number", "minimum": 0, "maximum": 1}
+    fault = {"problem": text, "column": text, "row": {"type": "integer"}}
+    classes = [str(value) for value in contract.classes]
+    tensor = {
+        "name": {"enum": [*contract.names, *contract.identifiers]},
+        "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
+        "datatype": {"enum": list(DATATYPES)},
+        "data": {"type": "array"},
+        "parameters": {"type": ["object", "null"]},
+    }
+    output = {"name": {"enum": [contract.target, "probabilities"]}, "parameters": {"type": ["object", "null"]}}
+    answer = _object(
+        {
+            "prediction_id": prediction_id,
+            "prediction": label,
+            "probabilities": _object(dict.fromkeys(classes, share), classes),
+        },
+        ["prediction_id", "prediction", "probabilities"],
+    )
+    return {
+        "Record": record,
+        "PredictRequest": _object(
+            {
+                "records": rows,
+                "event_time": {"type": ["string", "null"], "format": "date-time"},
+                "prediction_ids": {
+                    "type": ["array", "null"],
+                    "items": prediction_id,
+                    "uniqueItems": True,
+                    "description": "one a record",
+                },
+            },
+            ["records"],
+            closed=True,
+        ),
+        "PredictResponse": _object(
+            {"model": text, "version": text, "release": text, "predictions": {"type": "array", "items": answer}},
+            ["model", "version", "release", "predictions"],
+        ),
+        "FeedbackRequest": _object(
+            {
+                "labels": {
+                    "type": "array",
+                    "maxItems": most,
+                    "items": {
+                        **_object(
+                            {"prediction_id": prediction_id, "label": label, "kpis": KPIS}, ["prediction_id"], closed=True
+                        ),
+                        "anyOf": [{"required": ["label"]}, {"required": ["kpis"]}],
+                    },
+                }
+            },
+            ["labels"],
+            closed=True,
+        ),
+        "Accepted": _object({"accepted": {"type": "integer"}}, ["accepted"]),
+        "InferRequest": _object(
+            {
+                "id": {"type": ["string", "null"]},
+                "parameters": {"type": ["object", "null"]},
+                "inputs": {"type": "array", "items": _object(tensor, ["name", "shape", "datatype", "data"])},
+                "outputs": {"type": ["array", "null"], "items": _object(output, ["name"])},
+            },
+            ["inputs"],
+        ),
+        "InferResponse": _object(
+            {"model_name": text, "model_version": text, "outputs": {"type": "array", "items": {"type": "object"}}},
+            ["model_name", "model_version", "outputs"],
+        ),
+        "Invocations": {
+            "type": "object",
+            "oneOf": [
+                _object({"dataframe_records": rows}, ["dataframe_records"]),
+                _object({"instances": rows}, ["instances"]),
+                _object({"inputs": rows}, ["inputs"]),
+                _object({"dataframe_split": {"type": "object"}}, ["dataframe_split"]),
+            ],
+        },
+        "InvocationsResponse": _object({"predictions": {"type": "array"}}, ["predictions"]),
+        "Error": _object(
+            {
+                "error": text,
+                "message": text,
+                "column": text,
+                "row": {"type": "integer"},
+                "faults": {"type": "array", "items": _object(fault, ["problem"])},
+            },
+            [],
+        ),
+    }
+
+
+def _schema(column: Column) -> dict[str, Any]:
+    kinds = ["string", "number", "boolean"] if column.kind == "categorical" else ["number"]
+    schema: dict[str, Any] = {"type": [*kinds, "null"] if column.nullable else kinds}
+    if column.kind == "categorical":
+        if column.allowed is not None:
+            return {"enum": [*column.allowed, *([None, ""] if column.nullable else [])]}
+        if not column.nullable:
+            schema["minLength"] = 1
+        if not column.sensitive:
+            schema["examples"] = list(column.categories[:5])
+    low = -FLOAT32_MAX if column.minimum is None else max(column.minimum, -FLOAT32_MAX)
+    high = FLOAT32_MAX if column.maximum is None else min(column.maximum, FLOAT32_MAX)
+    return {**schema, "minimum": low, "maximum": high}
+
+
+def _object(properties: dict[str, Any], required: list[str], closed: bool = False) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "object", "properties": properties, "required": required}
+    return {**schema, "additionalProperties": False} if closed else schema
+
+
+def _post(name: str, summary: str, request: str, answer: str, faults: tuple[int, ...]) -> dict[str, Any]:
+    said = {
+        400: "Not JSON, or not what the protocol says",
+        401: "No valid key",
+        403: "The key has not the role",
+        408: "The body took too long",
+        413: "The body is too large, or holds too many rows",
+        415: "The content type is not taken",
+        422: "Against the contract; every fault is named",
+        429: "Too busy, or over the key's rate; see Retry-After",
+        503: "The prediction log cannot be written",
+        504: "The client's deadline passed",
+    }
+    error = {JSON: {"schema": {"$ref": "#/components/schemas/Error"}}}
+    failures = {str(code): {"description": said[code], "content": error} for code in said if code not in (400, 422)}
+    failures |= {str(code): {"description": said[code], "content": error} for code in faults}
+    return {
+        "operationId": name,
+        "summary": summary,
+        "requestBody": {"required": True, "content": {JSON: {"schema": {"$ref": f"#/components/schemas/{request}"}}}},
+        "responses": {
+            "200": {"description": "Done", "content": {JSON: {"schema": {"$ref": f"#/components/schemas/{answer}"}}}},
+            **dict(sorted(failures.items())),
+        },
+    }
+
+
+def _get(name: str, summary: str) -> dict[str, Any]:
+    answer = {"description": "Done", "content": {JSON: {"schema": {"type": "object"}}}}
+    return {"operationId": name, "summary": summary, "responses": {"200": answer}}
+
+
+def _infer_example(contract: Contract) -> dict[str, Any]:
+    return {
+        "inputs": [
+            {
+                "name": column.name,
+                "shape": [1, 1],
+                "datatype": "FP32" if column.dtype == "float32" else "BYTES",
+                "data": [_example(column)],
+            }
+            for column in contract.columns
+        ]
+    }
+
+
+DOCS_PAGE = b"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>API</title><style>
+body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1a2230;background:#fff}
+h1{margin-bottom:0}details{border:1px solid #cfd6e0;border-radius:6px;margin:.8rem 0;padding:.6rem 1rem}
+summary{cursor:pointer;font-weight:600}code,textarea,pre{font:13px/1.45 ui-monospace,monospace}
+textarea{width:100%;height:14rem;box-sizing:border-box}pre{background:#f3f5f8;padding:.7rem;overflow:auto;border-radius:4px}
+table{border-collapse:collapse;width:100%}td,th{border-bottom:1px solid #e3e8ef;text-align:left;padding:.25rem .5rem}
+.m{display:inline-block;min-width:3.2rem;color:#0b5fa5}button{padding:.3rem .9rem}input{width:100%;max-width:30rem}
+</style></head><body><h1 id="title">API</h1><p id="about"></p>
+<p><label>API key, where one is needed: <input id="key" type="password" autocomplete="off"></label></p>
+<div id="paths"></div><h2>Record</h2><table id="record"></table>
+<p><a href="openapi.json">openapi.json</a> (OpenAPI 3.1)</p><script>
+const el=(tag,text)=>{const e=document.createElement(tag);if(text!==undefined)e.textContent=text;return e};
+const base=location.pathname.replace(/docs$/,'');
+fetch('openapi.json').then(r=>r.json()).then(doc=>{
+ document.title=title.textContent=doc.info.title+' '+doc.info.version;
+ about.textContent=doc.info.description.replaceAll('`','');
+ for(const[path,methods]of Object.entries(doc.paths))for(const[method,op]of Object.entries(methods)){
+  const d=el('details'),s=el('summary'),m=el('span',method.toUpperCase());m.className='m';
+  s.append(m,' ',path,' \\u2014 ',op.summary);d.append(s);
+  const body=op.requestBody&&op.requestBody.content['application/json'];let area;
+  if(body){area=el('textarea');area.value=JSON.stringify(body.example??{},null,1);d.append(area)}
+  const b=el('button','Send'),out=el('pre');out.hidden=true;
+  b.onclick=async()=>{const h={'content-type':'application/json'};if(key.value)h.authorization='Bearer '+key.value;
+   const t=performance.now(),r=await fetch(base+path.slice(1),{method:method.toUpperCase(),headers:h,body:area&&area.value});
+   const text=await r.text();let shown=text;try{shown=JSON.stringify(JSON.parse(text),null,1)}catch{}
+   out.hidden=false;out.textContent=r.status+'  '+(performance.now()-t).toFixed(1)+' ms\\n'+shown};
+  d.append(b,out);
+  const t=el('table');for(const[code,answer]of Object.entries(op.responses)){const r=el('tr');
+   r.append(el('td',code),el('td',answer.description));t.append(r)}d.append(t);paths.append(d)}
+ const R=doc.components.schemas.Record,head=el('tr');
+ for(const h of['field','type','required','bounds'])head.append(el('th',h));
+ record.append(head);for(const[name,p]of Object.entries(R.properties)){const r=el('tr');
+  const bounds=p.enum?p.enum.join(', '):[p.minimum,p.maximum].filter(v=>v!==undefined&&Math.abs(v)<1e38).join(' to ')
+   ||(p.examples||[]).join(', ');
+  r.append(el('td',name),el('td',[].concat(p.type||'one of').join(' or ')),
+   el('td',R.required.includes(name)?'yes':''),el('td',bounds));record.append(r)}
+ paths.firstChild.open=true;
+});</script></body></html>
+"""

@@ -1,0 +1,67 @@
+"""A job: the rows of one request on their way through the server, and then their answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from serving.contract.records import Inputs
+
+
+class Job:
+    """What a protocol reads out of a request. `probabilities` and `best` (a class's index) are there once it is scored."""
+
+    __slots__ = (
+        "best",
+        "budget",
+        "caller",
+        "digest",
+        "error",
+        "event_time",
+        "gone",
+        "ids",
+        "inputs",
+        "probabilities",
+        "received",
+        "rows",
+        "start",
+    )
+
+    def __init__(
+        self,
+        rows: list[Any],
+        event_time: str | None = None,
+        ids: list[str] | None = None,
+        inputs: Inputs | None = None,
+    ) -> None:
+        self.rows, self.event_time, self.ids, self.inputs = rows, event_time, ids, inputs
+        self.caller = self.digest = ""
+        self.start = 0  # of a slice: where it begins in its request
+        self.received = time.perf_counter()
+        self.budget: float | None = None  # seconds from `received` that the client gives
+        self.gone = False  # the client went away: nobody waits for the answer
+        self.error: Exception | None = None
+        self.probabilities: list[list[float]] = []
+        self.best: list[int] = []
+
+    def parts(self, size: int) -> Iterator[Job]:
+        """The job in slices of that many rows."""
+        for start in range(0, len(self.rows), size):
+            cut = slice(start, start + size)
+            inputs = self.inputs.rows(cut) if self.inputs else None
+            part = Job(self.rows[cut], self.event_time, self.ids[cut] if self.ids else None, inputs)
+            part.start = start
+            part.caller, part.digest, part.received, part.budget = self.caller, self.digest, self.received, self.budget
+            yield part
+
+    def extend(self, part: Job) -> None:
+        """Take over a slice's answers; ids that the client gave are known already."""
+        self.error = part.error
+        if part.error is None:
+            if part.probabilities and len(self.best) == 0 and self.ids is None:
+                self.ids = []
+            if self.ids is not None and len(self.ids) < len(self.best) + len(part.best):
+                self.ids += part.ids or []
+            self.probabilities += part.probabilities
+            self.best += part.best

@@ -1,0 +1,252 @@
+"""The Open Inference Protocol v2 over gRPC, on a port of its own in the worker's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from serving.contract.contract import ContractError
+from serving.protocols import tensors
+from serving.protocols.native import LARGE_BODY
+from serving.refusal import Refusal
+from serving.scoring.admission import Overloaded
+from serving.scoring.job import Job
+from serving.security.keys import Guard
+from serving.telemetry.telling import defect
+from serving.telemetry.tracing import Tracing
+from serving.transports import open_inference_pb2 as messages
+
+if TYPE_CHECKING:
+    from serving.transports.http import App
+
+METHOD = "inference.GRPCInferenceService/ModelInfer"
+SHOWN_IDS = 16  # in a span
+CODES = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    403: grpc.StatusCode.PERMISSION_DENIED,
+    404: grpc.StatusCode.NOT_FOUND,
+    413: grpc.StatusCode.INVALID_ARGUMENT,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    499: grpc.StatusCode.CANCELLED,
+    503: grpc.StatusCode.UNAVAILABLE,
+    504: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+CONTENTS = {
+    "BOOL": "bool_contents",
+    "INT8": "int_contents",
+    "INT16": "int_contents",
+    "INT32": "int_contents",
+    "INT64": "int64_contents",
+    "UINT8": "uint_contents",
+    "UINT16": "uint_contents",
+    "UINT32": "uint_contents",
+    "UINT64": "uint64_contents",
+    "FP32": "fp32_contents",
+    "FP64": "fp64_contents",
+    "BYTES": "bytes_contents",
+}
+
+
+class Service:
+    """The six calls of `GRPCInferenceService`."""
+
+    def __init__(self, app: App, guard: Guard | None, tracing: Tracing | None) -> None:
+        self._app, self._model = app, app.model
+        self._guard, self._tracing = guard, tracing
+        self._info = tensors.metadata(app.model)
+
+    async def start(self, address: str, tls: tuple[Path, Path] | None, most_bytes: int) -> grpc.aio.Server:
+        """Listen; several workers share the port."""
+        server = grpc.aio.server(
+            options=[("grpc.max_receive_message_length", most_bytes), ("grpc.so_reuseport", 1)],
+            maximum_concurrent_rpcs=1024,
+        )
+        calls: dict[str, tuple[Callable[..., Any], Any]] = {
+            "ServerLive": (self._live, messages.ServerLiveRequest),
+            "ServerReady": (self._ready, messages.ServerReadyRequest),
+            "ModelReady": (self._model_ready, messages.ModelReadyRequest),
+            "ServerMetadata": (self._server_metadata, messages.ServerMetadataRequest),
+            "ModelMetadata": (self._model_metadata, messages.ModelMetadataRequest),
+        }
+        handlers = {
+            name: grpc.unary_unary_rpc_method_handler(self._plain(name, call, kind), response_serializer=_serialize)
+            for name, (call, kind) in calls.items()
+        }
+        # Requests come as bytes: a digest is taken of them, and what cannot be parsed is told in our words.
+        handlers["ModelInfer"] = grpc.unary_unary_rpc_method_handler(self._infer, response_serializer=_serialize)
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("inference.GRPCInferenceService", handlers),))
+        if tls:
+            credentials = grpc.ssl_server_credentials([(tls[1].read_bytes(), tls[0].read_bytes())])
+            server.add_secure_port(address, credentials)
+        else:
+            server.add_insecure_port(address)
+        await server.start()
+        return server
+
+    def _plain(self, name: str, call: Callable[[Any], Any], kind: Any) -> Callable[[bytes, Any], Awaitable[Any]]:
+        async def handler(body: bytes, context: Any) -> Any:
+            try:
+                if self._guard and name == "ModelMetadata":
+                    self._guard.admit(_metadata(context, "authorization"), "predict")
+                return call(kind.FromString(body))
+            except Exception as error:
+                code, problem = _failure(error)[1:]
+                return await context.abort(code, problem)
+
+        return handler
+
+    def _live(self, _: Any) -> Any:
+        return messages.ServerLiveResponse(live=True)
+
+    def _ready(self, _: Any) -> Any:
+        return messages.ServerReadyResponse(ready=True)
+
+    def _model_ready(self, request: Any) -> Any:
+        self._known(request.name, request.version)
+        return messages.ModelReadyResponse(ready=True)
+
+    def _server_metadata(self, _: Any) -> Any:
+        return messages.ServerMetadataResponse(name="slipway", version="2")
+
+    def _model_metadata(self, request: Any) -> Any:
+        self._known(request.name, request.version)
+        kind, info = messages.ModelMetadataResponse.TensorMetadata, self._info
+        return messages.ModelMetadataResponse(
+            name=info["name"],
+            versions=info["versions"],
+            platform=info["platform"],
+            inputs=[kind(**tensor) for tensor in info["inputs"]],
+            outputs=[kind(**tensor) for tensor in info["outputs"]],
+        )
+
+    async def _infer(self, body: bytes, context: Any) -> Any:
+        began, status, job, caller = time.perf_counter(), 500, None, ""
+        place = self._app.admission.enter(len(body))
+        span = self._tracing.start(METHOD, _metadata(context, "traceparent")) if self._tracing else None
+        try:
+            if place is None:
+                raise Overloaded()
+            caller = (_metadata(context, "x-slipway-caller") or "")[:100]
+            if self._guard:
+                caller = self._guard.admit(_metadata(context, "authorization"), "predict")
+            large = len(body) > LARGE_BODY
+            request, job = await self._app.beside(self._parse, body) if large else self._parse(body)
+            job.caller, job.received, job.budget = caller, began, context.time_remaining()
+            # A call that is cancelled must not take its batch with it.
+            await asyncio.shield(self._app.batcher.submit(job))
+            answer = await self._app.beside(self._write, request, job) if large else self._write(request, job)
+            status = 200
+            return answer
+        except asyncio.CancelledError:
+            status = 499
+            if job is not None:
+                job.gone = True
+            raise
+        except Exception as error:
+            self._app.refused(error, caller)
+            status, code, problem = _failure(error)
+            self._app.tell(METHOD, status, job, error, None)
+            await context.abort(code, problem)
+        finally:
+            rows = len(job.rows) if job is not None else 0
+            if place is not None:
+                self._app.admission.leave(place, rows)
+            if span is not None:
+                span.end(status, (job.ids or [])[:SHOWN_IDS] if job is not None else [], rows, self._model.identity)
+            self._model.metrics.request("grpc ModelInfer", status, time.perf_counter() - began)
+
+    def _parse(self, body: bytes) -> tuple[Any, Job]:
+        try:
+            request = messages.ModelInferRequest.FromString(body)
+        except DecodeError:
+            raise ContractError("not a ModelInferRequest") from None
+        self._known(request.model_name, request.model_version)
+        job = self._read(request)
+        job.digest = hashlib.sha256(body).hexdigest()
+        return request, job
+
+    def _known(self, name: str, version: str) -> None:
+        model = self._model
+        if name != model.contract.use_case or version not in ("", model.identity.version):
+            wanted = f"{name[:40]!r} version {version[:20]!r}" if version else repr(name[:40])
+            known = f"{model.contract.use_case!r} version {model.identity.version!r}"
+            raise Refusal(404, f"no model {wanted}; this server has {known}")
+
+    def _read(self, request: Any) -> Job:
+        tensors.check_outputs(self._model, [output.name for output in request.outputs])
+        raws = request.raw_input_contents
+        if raws and len(raws) != len(request.inputs):
+            raise ContractError(f"{len(raws)} raw_input_contents for {len(request.inputs)} inputs")
+        columns: dict[str, Any] = {}
+        rows: dict[str, int] = {}
+        for number, tensor in enumerate(request.inputs):
+            name = tensor.name
+            if name in columns:
+                raise ContractError("is there twice", name)
+            rows[name] = tensors.rows_of(tensor.shape, name)
+            if raws:
+                columns[name] = tensors.unpack(raws[number], tensor.datatype, tensor.shape, name)
+            else:
+                columns[name] = _contents(tensor)
+        return tensors.read(self._model, columns, rows, {key: _value(p) for key, p in request.parameters.items()})
+
+    def _write(self, request: Any, job: Job) -> Any:
+        """Raw contents where the request has them, as Triton does; else typed contents."""
+        model, raw = self._model, bool(request.raw_input_contents)
+        text = messages.InferParameter
+        answer = messages.ModelInferResponse(
+            model_name=model.contract.use_case, model_version=model.identity.version, id=request.id
+        )
+        answer.parameters["release"].CopyFrom(text(string_param=model.identity.release))
+        answer.parameters["prediction_ids"].CopyFrom(text(string_param=",".join(job.ids or [])))
+        for output in tensors.outputs(model, job, [output.name for output in request.outputs]):
+            entry = answer.outputs.add(name=output.name, datatype=output.datatype, shape=output.shape)
+            if raw:
+                answer.raw_output_contents.append(output.raw())
+            elif output.datatype == "BYTES":
+                entry.contents.bytes_contents.extend(value.encode() for value in output.data)
+            else:
+                entry.contents.fp32_contents.extend(output.data)
+        return answer
+
+
+def _failure(error: Exception) -> tuple[int, grpc.StatusCode, str]:
+    """Status in HTTP's terms and in gRPC's, and what the client is told: of a defect its id, never a text of Python's."""
+    if isinstance(error, Refusal):
+        return error.status, CODES[error.status], error.problem
+    if isinstance(error, ContractError | DecodeError):
+        return 400, CODES[400], str(error)
+    return 500, grpc.StatusCode.INTERNAL, f"internal error {defect(error)}; the server's log says more"
+
+
+def _serialize(message: Any) -> bytes:
+    return message.SerializeToString()
+
+
+def _contents(tensor: Any) -> Any:
+    tensors.known_datatype(tensor.datatype, tensor.name)
+    if tensor.datatype not in CONTENTS:
+        raise ContractError(f"{tensor.datatype} has no typed contents; send it in raw_input_contents", tensor.name)
+    values = list(getattr(tensor.contents, CONTENTS[tensor.datatype]))
+    if tensor.datatype == "BYTES":
+        return [tensors.text(value, tensor.name) for value in values]
+    return tensors.typed(values, tensor.datatype, tensor.name)
+
+
+def _value(parameter: Any) -> Any:
+    return getattr(parameter, parameter.WhichOneof("parameter_choice") or "string_param")
+
+
+def _metadata(context: Any, name: str) -> str | None:
+    for key, value in context.invocation_metadata() or ():
+        if key == name:
+            return str(value)
+    return None

@@ -1,0 +1,356 @@
+"""The HTTP transport: Granian's RSGI. Routes a request to its protocol, and turns what went wrong into a status.
+
+RSGI specification: https://github.com/emmett-framework/granian/blob/master/docs/spec/RSGI.md
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import os
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from serving.contract.contract import ContractError
+from serving.options import Options
+from serving.protocols import mlflow, open_inference
+from serving.protocols.mlflow import MlflowScoring
+from serving.protocols.native import LARGE_BODY, Native
+from serving.protocols.openapi import DOCS_PAGE, openapi
+from serving.refusal import Refusal
+from serving.scoring.admission import Admission, Overloaded, Place
+from serving.scoring.batcher import BATCH_ROWS, SLICE_ROWS, Batcher
+from serving.scoring.job import Job
+from serving.scoring.model import ServedModel
+from serving.security.keys import Guard, KeysError, Role
+from serving.telemetry.telling import defect, told
+from serving.telemetry.tracing import Tracing
+from serving.transports.beside import Beside
+from serving.transports.bodies import SOON, Bodies
+
+logger = logging.getLogger("slipway")
+
+Headers = list[tuple[str, str]]
+Answer = tuple[Headers | None, bytes]  # None: the headers of JSON
+Read = Callable[[bytes, Any], tuple[Job, Any]]
+Write = Callable[[Job, Any], Answer]
+Explain = Callable[[int, ContractError], tuple[int, Answer]]  # how a protocol tells what is wrong with a body
+
+
+class Route(NamedTuple):
+    """What a protocol does with the bodies of one path; without `read` and `write` they are outcomes, never scored."""
+
+    read: Read | None
+    write: Write | None
+    fault: Explain
+    role: Role = "predict"
+
+
+TICK_SECONDS = 0.5
+PARTS = ("event_time", "prediction_ids", "kpis")  # of a request, beside the contract's columns, that a fault may name
+CALLER = "x-slipway-caller"
+BUDGET = "x-request-timeout-ms"
+LONGEST_ID_HEADER = 16
+OVERLOADED = Overloaded()
+
+
+class App:
+    """One worker's application."""
+
+    def __init__(self, model: ServedModel, options: Options, guard: Guard | None, tracing: Tracing | None = None) -> None:
+        self.model, self._options, self._guard, self._tracing = model, options, guard, tracing
+        self.batcher, self.admission, self.beside = Batcher(model.score), Admission(options.queue_rows), Beside()
+        self._bodies = Bodies(self.admission, options.body_bytes, options.body_seconds)
+        self._known = frozenset((*model.contract.names, *model.contract.identifiers, *PARTS))
+        self._native, self._open, self._mlflow = Native(model), open_inference.OpenInference(model), MlflowScoring(model)
+        self._posts = self._post_routes()
+        self._gets = self._get_routes()
+        release = ("x-slipway-release", model.identity.release)
+        self._json: Headers = [("content-type", "application/json"), release]
+        self._release = release
+        self._no_place = self._failure(OVERLOADED, _native_fault)[1]
+        self._refused = 0
+        self._grpc: Any = None
+
+    # Granian calls these two when a worker starts and ends.
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._parent = os.getppid()
+        loop.call_later(TICK_SECONDS, self._tick, loop)
+        loop.call_later(SOON, self._sweep, loop)
+        if self._options.grpc_port:
+            from serving.transports.grpc import Service  # a second's worth of memory that not everybody needs
+
+            service = Service(self, self._guard, self._tracing)
+            address, tls = f"{self._options.host}:{self._options.grpc_port}", self._options.tls
+            self._grpc = loop.run_until_complete(service.start(address, tls, self._options.body_bytes))
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._grpc is not None:
+            loop.run_until_complete(self._grpc.stop(self._options.grace_seconds))
+        if self._tracing:
+            self._tracing.close()
+        self.model.close()
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        started = time.perf_counter()
+        path, method = scope.path, scope.method
+        route = self._posts.get(path) if method == "POST" else None
+        if route is not None:
+            length = scope.headers.get("content-length", "")
+            place = self.admission.enter(int(length) if length.isdecimal() else 0)
+            if place is None:
+                self._refused += 1
+                self.model.refusals.count(OVERLOADED, "")
+                status, (headers, body) = 429, self._no_place
+            else:
+                status, rows, (headers, body) = await self._post(route, scope, protocol, place, started)
+                self.admission.leave(place, rows)
+        else:
+            status, path, (headers, body) = self._other(method, path, scope)
+        protocol.response_bytes(status, headers or self._json, body)
+        self.model.metrics.request(path, status, time.perf_counter() - started)
+
+    async def _post(self, route: Route, scope: Any, protocol: Any, place: Place, started: float) -> tuple[int, int, Answer]:
+        """Status, rows and answer; it does not raise."""
+        headers, job = scope.headers, None
+        span = self._tracing.start(f"POST {scope.path}", headers.get("traceparent")) if self._tracing else None
+        status, caller, failed = 200, "", None
+        try:
+            caller = self._caller(headers, route.role)
+            body = await self._bodies.read(headers, protocol, place)
+            if route.read is None or route.write is None:
+                return 200, 0, (None, await self._feedback(body, caller))
+            if len(body) <= LARGE_BODY:
+                job, context = route.read(body, headers.get)
+                job.digest = hashlib.sha256(body).hexdigest()
+            else:
+                job, context = await self._read_large(route.read, body, headers)
+            job.caller, job.received = caller, started
+            budget = headers.get(BUDGET)
+            if budget is not None:
+                job.budget = _seconds(budget)
+            if len(job.rows) <= BATCH_ROWS:
+                await self.batcher.submit(job)
+                return 200, len(job.rows), route.write(job, context)
+            await self._submit_large(job, protocol)
+            return 200, len(job.rows), await self.beside(route.write, job, context)
+        except Exception as error:
+            self.refused(error, caller)
+            status, answer = self._failure(error, route.fault)
+            failed = error
+            return status, len(job.rows) if job is not None else 0, answer
+        finally:
+            if status != 200 or span is not None or self._options.access_log:
+                self.tell(scope.path, status, job, failed, span)
+
+    async def _read_large(self, read: Read, body: bytes, headers: Any) -> tuple[Job, Any]:
+        """Beside the event loop, which meanwhile answers others."""
+        needed = {name: headers.get(name) for name in (open_inference.JSON_LENGTH, "content-type")}
+        job, context = await self.beside(read, body, needed.get)
+        job.digest = await self.beside(lambda: hashlib.sha256(body).hexdigest())
+        return job, context
+
+    async def _feedback(self, body: bytes, caller: str) -> bytes:
+        """Log what turned out to be true; many outcomes in slices, after all of them were checked."""
+        read = self._native.read_feedback
+        outcomes = read(body) if len(body) <= LARGE_BODY else await self.beside(read, body)
+        for start in range(0, len(outcomes), SLICE_ROWS):
+            self.model.feedback(outcomes[start : start + SLICE_ROWS], caller)
+            await asyncio.sleep(0)
+        return self._native.write_feedback(len(outcomes))
+
+    def refused(self, error: Exception, caller: str) -> None:
+        """Count a request that got no answer."""
+        self.model.refusals.count(error, caller)
+        self._refused += isinstance(error, Overloaded)
+
+    async def _submit_large(self, job: Job, protocol: Any) -> None:
+        """Scored in slices, and given up when the client goes away; a small job is done before that could be noticed."""
+
+        async def watch() -> None:
+            await protocol.client_disconnect()
+            job.gone = True
+
+        watcher = asyncio.ensure_future(watch())
+        try:
+            await self.batcher.submit(job)
+        finally:
+            watcher.cancel()
+
+    def _other(self, method: str, path: str, scope: Any) -> tuple[int, str, Answer]:
+        """Everything without a body; the path is the metrics' label, so an unknown one is named so."""
+        try:
+            if method in ("GET", "HEAD") and path in self._gets:
+                role, get = self._gets[path]
+                if role is not None:
+                    self._caller(scope.headers, role)
+                return 200, path, get()
+            if path in self._posts or path in self._gets:
+                allowed = "GET, HEAD" if path in self._gets else "POST"
+                problem = _error(f"{method[:20]} is not allowed on {path}; send {allowed}")
+                return 405, path, ([*self._json, ("allow", allowed)], problem)
+            known = ", ".join([*self._posts, *self._gets])
+            return 404, "unknown", (None, _error(f"no route {path[:100]}; known: {known}"))
+        except Exception as error:
+            status, answer = self._failure(error, _native_fault)
+            self.tell(path, status, None, error, None)
+            return status, path, answer
+
+    def _caller(self, headers: Any, role: Role) -> str:
+        """Who asks: the key's name, or without authentication what the client says."""
+        if self._guard is None:
+            return (headers.get(CALLER) or "")[:100]
+        name = self._guard.admit(headers.get("authorization"), role)
+        return (headers.get(CALLER) or name)[:100] if name == self._options.internal_caller else name
+
+    def _failure(self, error: Exception, fault: Explain) -> tuple[int, Answer]:
+        """The answer to a request that failed: what the client did wrong is a 4xx, and never a 500."""
+        if isinstance(error, Refusal):
+            headers = list(self._json)
+            if error.retry_after is not None:
+                headers.append(("retry-after", str(error.retry_after)))
+            if error.status == 408:
+                headers.append(("connection", "close"))
+            if error.status == 401:
+                headers.append(("www-authenticate", "Bearer"))
+            return error.status, (headers, _error(error.problem))
+        if isinstance(error, ContractError):
+            return fault(422, error)
+        if isinstance(error, msgspec.ValidationError):
+            return fault(422, ContractError(str(error)))
+        if isinstance(error, msgspec.DecodeError | UnicodeDecodeError):
+            return fault(400, ContractError(f"the body is not valid JSON: {error}"))
+        if isinstance(error, RecursionError):
+            return fault(400, ContractError("the body is nested too deeply"))
+        return 500, (None, _error(f"internal error {defect(error)}; the server's log says more"))
+
+    def tell(self, path: str, status: int, job: Job | None, failed: Exception | None, span: Any) -> None:
+        """One line of the structured log: failures, and with `--access-log` everything; of an overload `_tick` tells."""
+        ids = job.ids[:LONGEST_ID_HEADER] if job is not None and job.ids else []
+        if (status != 200 and not isinstance(failed, Overloaded)) or self._options.access_log:
+            problem = told(failed, self._known)[:500] if failed is not None else ""
+            fields: dict[str, Any] = {"path": path, "status": status, "prediction_ids": ids, "problem": problem}
+            if span is not None:
+                fields["trace_id"] = span.trace_id
+            level = logging.INFO if status < 500 else logging.ERROR
+            logger.log(level, "request", extra={"fields": fields})
+        if span is not None:
+            span.end(status, ids, len(job.rows) if job is not None else 0, self.model.identity)
+
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Twice a second: keys, segments, slow clients, and whether the process that replaces dead workers is there."""
+        loop.call_later(TICK_SECONDS, self._tick, loop)
+        if os.getppid() != self._parent:
+            logger.error("the parent process is gone, and with it whoever could stop this worker: it ends")
+            os._exit(1)
+        self.model.tick()
+        self.model.metrics.queue.set(self.admission.rows)
+        if self._refused:  # one line for all of them: a flood must not become a flood of lines
+            logger.warning("refused %d requests: as much work as the server takes on", self._refused)
+            self._refused = 0
+        if self._guard is not None:
+            try:
+                self._guard.tick()
+            except KeysError as error:
+                logger.error("the key file cannot be read, the keys from before stay: %s", error)
+        self._bodies.cut()
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.call_later(SOON, self._sweep, loop)
+        self._bodies.sweep()
+
+    def _post_routes(self) -> dict[str, Route]:
+        native, opened, scoring = self._native, self._open, self._mlflow
+        ids = self._id_header
+        infer = Route(
+            lambda body, header: opened.read(body, header(open_inference.JSON_LENGTH)),
+            lambda job, request: self._with_release(opened.write(job, request)),
+            lambda status, error: (400, (None, open_inference.error_body(str(error)))),
+        )
+        invocations = Route(
+            lambda body, header: scoring.read(body, header("content-type") or ""),
+            lambda job, wanted: (ids(job), scoring.write(job, wanted)),
+            lambda status, error: (400, (None, mlflow.error_body(str(error)))),
+        )
+        paths = open_inference.names(self.model)
+        routes = {
+            "/predict": Route(
+                lambda body, _: (native.read(body), None), lambda job, _: (None, native.write(job)), _native_fault
+            ),
+            f"{paths['model']}/infer": infer,
+            f"{paths['version']}/infer": infer,
+            "/invocations": invocations,
+            "/feedback": Route(None, None, _native_fault, "feedback"),
+        }
+        if self._options.predict_route:
+            routes[self._options.predict_route] = invocations
+        return routes
+
+    def _get_routes(self) -> dict[str, tuple[Role | None, Callable[[], Answer]]]:
+        model, paths = self.model, open_inference.names(self.model)
+        name = msgspec.json.encode({"name": model.contract.use_case, "ready": True})
+        identity = model.identity
+        ready = {"ready": True, "bundle": model.digest, "version": identity.version, "release": identity.release}
+        document = msgspec.json.encode(openapi(model, authenticated=self._guard is not None))
+        version = f"{model.contract.use_case} {identity.version}".encode()
+        metadata, server = open_inference.model_metadata(model), open_inference.server_metadata()
+
+        def constant(body: bytes, kind: str = "application/json") -> Callable[[], Answer]:
+            headers = [("content-type", kind), ("x-slipway-release", identity.release)]
+            return lambda: (headers, body)
+
+        metrics = [("content-type", "text/plain; version=0.0.4; charset=utf-8")]
+        routes: dict[str, tuple[Role | None, Callable[[], Answer]]] = {
+            "/livez": (None, constant(b'{"live":true}')),
+            "/readyz": (None, constant(msgspec.json.encode(ready))),
+            "/ping": (None, constant(b"\n")),
+            "/health": (None, constant(b"\n")),
+            "/version": (None, constant(version, "text/plain; charset=utf-8")),
+            "/metrics": ("admin", lambda: (metrics, model.metrics.text())),
+            "/openapi.json": ("predict", constant(document)),  # it shows what training saw
+            "/docs": (None, constant(DOCS_PAGE, "text/html; charset=utf-8")),
+            "/v2": (None, constant(server)),
+            "/v2/health/live": (None, constant(b'{"live":true}')),
+            "/v2/health/ready": (None, constant(b'{"ready":true}')),
+        }
+        for path in paths.values():
+            routes[path] = ("predict", constant(metadata))
+            routes[f"{path}/ready"] = (None, constant(name))
+        if self._options.health_route:
+            routes[self._options.health_route] = (None, constant(b"\n"))
+        return routes
+
+    def _with_release(self, answer: tuple[Headers, bytes]) -> Answer:
+        return [*answer[0], self._release], answer[1]
+
+    def _id_header(self, job: Job) -> Headers | None:
+        """Where a protocol's body has no room for prediction ids."""
+        ids = job.ids or []
+        plain = len(ids) <= LONGEST_ID_HEADER
+        return [*self._json, ("x-slipway-prediction-ids", ",".join(ids))] if plain else None
+
+
+def _native_fault(status: int, error: ContractError) -> tuple[int, Answer]:
+    """Every fault at once; the first one's place also stands beside the text."""
+    where = {key: value for key, value in (("column", error.column), ("row", error.row)) if value is not None}
+    body = {"error": str(error), **where, "faults": error.faults}
+    return status, (None, msgspec.json.encode(body))
+
+
+def _error(message: str) -> bytes:
+    return msgspec.json.encode({"error": message})
+
+
+def _seconds(milliseconds: str) -> float:
+    try:
+        budget = float(milliseconds) / 1000
+    except ValueError:
+        budget = -1.0
+    if not 0 < budget < 1e9:
+        raise ContractError(f"{BUDGET}: {milliseconds[:20]!r} is not a number of milliseconds above 0")
+    return budget

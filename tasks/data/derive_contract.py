@@ -1,0 +1,81 @@
+"""The contract of a snapshot: declared rules from the use case, observed ranges and categories from the rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from configs.errors import InputError
+from configs.schema import ColumnRule, UseCase
+from serving.contract.contract import MISSING, Column, Contract, ContractError, contract_json
+from tasks.data.frames import plain, read_rows
+from tasks.data.values import Snapshot
+from tasks.step import step
+from tasks.store import put
+
+
+@step
+def derive_contract(use_case: UseCase, snapshot: Snapshot) -> str:
+    """Derive the contract and keep it in the store; returns its digest.
+
+    Raises:
+        InputError: the target cannot be learned, or a numeric feature is not numeric.
+    """
+    frame = read_rows(snapshot, 0, snapshot.rows)
+    classes = _classes(use_case, frame[use_case.target.column])
+    rules = use_case.features.rules
+    columns = tuple(
+        _column(name, kind, rules.get(name, ColumnRule()), frame[name], name in use_case.watched)
+        for kind, names in (("categorical", use_case.features.categorical), ("numeric", use_case.features.numeric))
+        for name in names
+    )
+    time, identifiers = use_case.source.time_column, tuple(use_case.features.identifiers)
+    contract = Contract(use_case.name, columns, use_case.target.column, classes, time, identifiers)
+    return put("contracts", ".json", contract_json(contract))
+
+
+def _classes(use_case: UseCase, target: Any) -> tuple[Any, ...]:
+    """The negative and the positive class, as the API answers them."""
+    name, positive = use_case.target.column, use_case.target.positive
+    values = [value.item() if isinstance(value, np.generic) else value for value in target.unique().tolist()]
+    values = [int(value) if isinstance(value, float) and value.is_integer() else value for value in values]
+    if positive not in values:
+        raise InputError(f"target.positive: {positive!r} is not a value of {name!r}; found {_few(values)}")
+    if len(values) < 2:
+        raise InputError(f"target.column: {name!r} is {positive!r} in every row; there is nothing to learn")
+    if len(values) > 2:
+        raise InputError(f"target.column: {name!r} has {len(values)} values ({_few(values)}); two classes are supported")
+    return (next(value for value in values if value != positive), positive)
+
+
+def _few(values: list[Any]) -> str:
+    return ", ".join(map(repr, sorted(values, key=str)[:8])) + (", ..." if len(values) > 8 else "")
+
+
+def _column(name: str, kind: Any, rule: ColumnRule, series: Any, shown: bool) -> Column:
+    """A column; what was observed of one that the log must not keep is not in the contract, which travels, either."""
+    open_column = Column(name, kind, nullable=True)
+    try:
+        encoded = open_column.encode(plain(series)).ravel()
+    except ContractError as error:
+        raise InputError(f"features.{kind}: column {name!r}, row {error.row}: {error.problem}") from None
+    missing = (encoded == MISSING) if kind == "categorical" else np.isnan(encoded)
+    nullable = bool(missing.any()) if rule.nullable is None else rule.nullable
+    observed: dict[str, Any] = {}
+    if not shown:
+        pass
+    elif kind == "categorical":
+        observed["categories"] = tuple(sorted(set(encoded[~missing].tolist())))
+    elif not missing.all():
+        observed |= {"low": float(encoded[~missing].min()), "high": float(encoded[~missing].max())}
+    return Column(
+        name,
+        kind,
+        nullable=nullable,
+        sensitive=rule.sensitive,
+        minimum=rule.minimum,
+        maximum=rule.maximum,
+        allowed=tuple(rule.allowed) if rule.allowed else None,
+        **observed,
+    )

@@ -1,0 +1,87 @@
+"""Reading snapshots the way the contract sees them: the one place where a table becomes model input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from configs.schema import Target
+from configs.settings import store
+from serving.contract.contract import MEANING, Contract, read_contract
+from serving.contract.spelling import doubles
+from tasks.data.values import Snapshot
+from tasks.log.values import FEATURE
+
+
+def read_rows(snapshot: Snapshot, start: int, stop: int, columns: list[str] | None = None) -> Any:
+    """Rows [start, stop) of a snapshot as a pandas frame."""
+    import pyarrow.parquet as pq
+
+    return pq.read_table(snapshot.path, columns=columns).slice(start, stop - start).to_pandas()
+
+
+def encode(contract: Contract, frame: Any) -> Any:
+    """The frame's features as the contract encodes them, as a frame: float32 numbers and string categories."""
+    import pandas as pd
+
+    arrays = contract.encode_columns({name: plain(frame[name], contract.meaning) for name in contract.names})
+    return pd.DataFrame({name: array.ravel() for name, array in arrays.items()})
+
+
+def as_served(contract: Contract, frame: Any, names: list[str]) -> Any:
+    """Some of the features as the contract encodes them, so that rows of a log and of a snapshot compare: float32, strings.
+
+    A missing category is None.
+    """
+    import pandas as pd
+
+    columns = {column.name: column for column in contract.columns}
+    encoded = {name: columns[name].encode(plain(frame[name], contract.meaning)).ravel() for name in names}
+    found = pd.DataFrame(encoded, index=frame.index)
+    return found.replace({name: {"": None} for name in names if columns[name].kind == "categorical"})
+
+
+def logged_features(frame: Any, names: list[str]) -> Any:
+    """The features of a collected window's rows, by their own names."""
+    return frame[[f"{FEATURE}{name}" for name in names]].set_axis(names, axis=1)
+
+
+def model_input(encoded: Any) -> dict[str, np.ndarray]:
+    """An encoded frame as the scorer takes it: one (rows, 1) array a column."""
+    return {name: encoded[name].to_numpy().reshape(-1, 1) for name in encoded.columns}
+
+
+def plain(series: Any, meaning: int = MEANING) -> Any:
+    """A column as the contract takes it: an array of its own type where it holds numbers, else a list of Python values.
+
+    Contracts made before numbers kept their type (`meaning`) learned all of them as 64 bits.
+    """
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(series) and not pd.api.types.is_bool_dtype(series):
+        if meaning < MEANING:
+            return series.to_numpy(dtype=np.float64, na_value=np.nan)
+        if isinstance(series.dtype, np.dtype):
+            return series.to_numpy()
+    return [None if pd.isna(value) else value for value in series.tolist()]
+
+
+def client_values(series: Any) -> list[Any]:
+    """A column as a client sends it: numbers by their shortest decimal, None for what is missing."""
+    values = plain(series)
+    if not isinstance(values, np.ndarray):
+        return values
+    if values.dtype.kind != "f":
+        return values.tolist()
+    return [None if value != value else value for value in doubles(values)]
+
+
+def labels(target: Target, frame: Any) -> np.ndarray:
+    """1 where the target is the positive class, else 0, shape (rows,)."""
+    return (frame[target.column] == target.positive).to_numpy(dtype=np.int64)
+
+
+def contract_of(digest: str) -> Contract:
+    """A contract from the store."""
+    return read_contract(store("contracts") / f"{digest}.json")

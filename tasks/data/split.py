@@ -1,0 +1,64 @@
+"""Split: the past trains, the newest rows judge; where rows have no time, those with the smallest keys."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+
+from configs.errors import InputError
+from configs.schema import UseCase
+from tasks.data.frames import labels, read_rows
+from tasks.data.ripe import ripe_rows
+from tasks.data.row_keys import KEYS, row_keys
+from tasks.data.values import Snapshot
+from tasks.data.values import Split as SplitValue
+from tasks.step import step
+
+
+@step
+def split(use_case: UseCase, snapshot: Snapshot) -> SplitValue:
+    """Hold out the newest `split.holdout` (a length of time, or a share of the rows).
+
+    The candidate learns nothing from rows whose label was not known when the holdout began; the model that serves learns
+    from all (`split.refit`). Without a time the holdout is the share with the smallest keys, the same rows in every
+    snapshot, and no model ever learns from them: later versions are judged on them too.
+
+    Raises:
+        InputError: a part would be empty or of one class.
+    """
+    time, refit = use_case.source.time_column, use_case.split.refit
+    if time is None:
+        learn = cut = final = _shared(snapshot, float(use_case.split.holdout))  # type: ignore[arg-type]
+        told = f"row {cut}"
+    else:
+        times = read_rows(snapshot, 0, snapshot.rows, [time])[time].to_numpy()
+        cut, told = _newest(times, use_case.split.holdout)
+        learn = ripe_rows(times, cut, use_case.source.label_delay) if cut < snapshot.rows else cut
+        final = snapshot.rows if refit else learn
+    frame = read_rows(snapshot, 0, snapshot.rows, [use_case.target.column])
+    target = labels(use_case.target, frame)
+    for name, part in (("training", target[:learn]), ("holdout", target[cut:])):
+        if not 0 < part.sum() < len(part):
+            raise InputError(
+                f"split.holdout: the {name} part ({len(part)} rows, cut at {told}) does not hold both classes of "
+                f"{use_case.target.column!r}; change 'split.holdout' or give more rows"
+            )
+    return SplitValue(snapshot=snapshot, learn=learn, cut=cut, final=final, boundary=told)
+
+
+def _newest(times: np.ndarray, holdout: timedelta | float) -> tuple[int, str]:
+    """Where the newest part begins, and how that is told; `times` is ascending."""
+    if isinstance(holdout, timedelta):
+        boundary = times[-1] - np.timedelta64(holdout)
+        return int(np.searchsorted(times, boundary)), str(boundary.astype("datetime64[m]")).replace("T", " ")
+    cut = round(len(times) * (1 - holdout))
+    return cut, f"row {cut}"
+
+
+def _shared(snapshot: Snapshot, holdout: float) -> int:
+    """Where rows begin whose keys are within the share; a snapshot without times lies in the order of the keys."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(snapshot.path)
+    return int((row_keys(table, table.column_names) >= holdout * KEYS).sum())

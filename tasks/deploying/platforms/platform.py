@@ -1,0 +1,42 @@
+"""The interface of a target, and which targets there are."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from configs.errors import InputError
+from tasks.deploying.platforms import docker, local
+from tasks.deploying.values import Release
+
+
+class Target(Protocol):
+    """What every target's module does. All can be killed in the middle and called again."""
+
+    def observe(self, use_case: str) -> list[Release]:
+        """The releases of a use case with their replicas, from the target itself and no record of ours."""
+
+    def bring_up(self, release: Release) -> Release:
+        """Make it so that `release.wanted` replicas run; returns the release with them. Twice changes nothing."""
+
+    def take_down(self, release: Release) -> None:
+        """Stop what there is of it, after it has finished what it accepted, and leave nothing behind."""
+
+    def memory(self, release: Release) -> int:
+        """Bytes that its servers hold in memory now, without files that the kernel keeps for them."""
+
+    def last_words(self, release: Release) -> str:
+        """What its servers printed last."""
+
+
+TARGETS: dict[str, Target] = {"local": local, "docker": docker}
+
+
+def target_of(release: Release) -> Target:
+    """The target that a release runs on.
+
+    Raises:
+        InputError: it is one that this version of Slipway does not know.
+    """
+    if release.target not in TARGETS:
+        raise InputError(f"release {release.name} runs on target {release.target!r}; known: {', '.join(TARGETS)}")
+    return TARGETS[release.target]

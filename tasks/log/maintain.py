@@ -1,0 +1,33 @@
+"""Maintain the prediction log: compaction, then retention."""
+
+from __future__ import annotations
+
+from prefect import get_run_logger, task
+
+from configs.errors import CheckFailed
+from configs.schema import UseCase
+from configs.settings import prediction_log
+from tasks.log.compact import Compaction, compact
+from tasks.log.files import maintaining
+from tasks.log.retain import drop_old
+
+
+@task
+def maintain_log(use_case: UseCase) -> Compaction:
+    """Compact what is finished, then drop what is too old.
+
+    Raises:
+        CheckFailed: naming damaged segments, which were left as they are.
+    """
+    logger = get_run_logger()
+    with maintaining(prediction_log(use_case.name)):
+        done = compact(use_case.name)
+        days = drop_old(use_case)
+    logger.info("%s records of %s segments are Parquet now", f"{done.records:,}", done.segments)
+    if done.torn_bytes:
+        logger.warning("%s bytes torn by crashes, never answered, were cut off", done.torn_bytes)
+    if days:
+        logger.info("Dropped the records of %s days: older than %s", len(days), use_case.log.keep)
+    if done.damaged:
+        raise CheckFailed(f"damaged and left alone: {'; '.join(done.damaged)}")
+    return done

@@ -1,0 +1,72 @@
+"""Values of the prediction log: a window of it, and what was refused in that time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from configs.settings import store
+from tasks.store import Value
+
+
+class Bounds(Value):
+    """A window before its rows are read: by event time [start, end), or by position [start, end) in the log."""
+
+    name: str
+    start: str
+    end: str
+
+
+class Refusal(Value):
+    """How many requests of a window got no answer: the HTTP status (422: the contract refused them), the feature."""
+
+    status: int
+    feature: str
+    requests: int
+
+
+Look = Literal["first", "labels"]
+
+
+KPI, FEATURE = "kpi.", "feature."  # how columns begin that hold a number of feedback, a feature
+
+
+class Window(Value):
+    """A closed slice of the prediction log; `data` is a Parquet of its rows joined with the latest feedback.
+
+    It is looked at first when it closed, and again when its labels have come. `rows` is how many it had, in so many
+    `requests` (None: each row was one), `labelled` how many labels; of a long one `data` holds a sample, and these are about
+    so many. `strays` are rows whose event time could not be, `refused` requests that were not answered, the most frequent
+    reason first. Each of `parts` holds the rows that one `version` answered, with the features that it takes, or says why
+    they are not judged.
+    """
+
+    use_case: str
+    name: str
+    start: str
+    end: str
+    rows: int
+    labelled: int
+    data: str
+    requests: int | None = None
+    strays: int = 0
+    refused: list[Refusal] = []
+    look: Look = "first"
+    version: str = ""
+    not_judged: str = ""
+    parts: list[Window] = []
+
+    @property
+    def path(self) -> Path:
+        """Where its rows lie."""
+        return store("windows") / f"{self.data}.parquet"
+
+    @property
+    def page(self) -> str:
+        """What the pages about it are called."""
+        return f"{self.name}{f'-v{self.version}' if self.version else ''}{'-labels' if self.look == 'labels' else ''}"
+
+    @property
+    def judged(self) -> list[Window]:
+        """The parts that are judged, each against its own version."""
+        return [part for part in self.parts if not part.not_judged]

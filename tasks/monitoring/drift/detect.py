@@ -1,0 +1,131 @@
+"""Detect drift: a window against the reference and the champion's scores, with bounds that keep their false alarm rate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from prefect import get_run_logger, task
+
+from configs.schema import Monitoring, UseCase
+from serving.scoring.bundle import Bundle, read_bundle
+from serving.scoring.onnx import Scorer
+from tasks.data.frames import as_served, encode, logged_features, model_input
+from tasks.log.values import Window
+from tasks.monitoring.drift.bins import make_layout
+from tasks.monitoring.drift.damage import costs
+from tasks.monitoring.drift.evidence import Evidence
+from tasks.monitoring.drift.faults import fault
+from tasks.monitoring.drift.joint import LEAST_ROWS, domain_auc
+from tasks.monitoring.drift.null import COLUMNS_SHARE, OTHER_SHARE, calibrate
+from tasks.monitoring.drift.season import same_season, seasons
+from tasks.monitoring.estimate import calibrator, expected_score
+from tasks.monitoring.findings import drifts_before, told_column
+from tasks.monitoring.values import ColumnDrift, Drift
+from tasks.packaging.reference import comparable, holdout_of, reference_of
+from tasks.problems.metrics import LOWER_IS_BETTER, gain
+from tasks.registry.values import Version
+
+
+@task
+def detect_drift(use_case: UseCase, window: Window, version: Version, joint_bound: float) -> Drift:
+    """Which columns drifted, alone or jointly, what that is estimated to cost, and what looks broken upstream."""
+    import pandas as pd
+
+    use_case = comparable(use_case, version.bundle)
+    bundle, time = read_bundle(version.bundle.path), use_case.source.time_column
+    logged = pd.read_parquet(window.path)
+    reference = pd.read_parquet(reference_of(version.bundle))
+    holdout = pd.read_parquet(holdout_of(version.bundle))
+    numeric = [name for name in use_case.watched if name in use_case.features.numeric]
+    times = reference[time].to_numpy() if time else None
+    length = np.ptp(logged["time"].to_numpy())
+    season = use_case.monitoring.season
+    reference, times, compared = same_season(reference, times, season, seasons(logged["time"].to_numpy(), season))
+    features = logged_features(logged, use_case.watched)
+    current, reference = (as_served(bundle.contract, frame, use_case.watched) for frame in (features, reference))
+    columns = compare(use_case.monitoring, current, reference, times, numeric, COLUMNS_SHARE)
+    drifted = [name for name, column in columns[0].items() if column.score > 1]
+    faults = {name: fault(current[name], reference[name], name in numeric, times, length) for name in drifted}
+    times = holdout["time"].to_numpy() if time else None
+    score = ["probability"]
+    scores = compare(use_case.monitoring, logged[score], holdout[score], times, score, OTHER_SHARE)
+    found = columns[0]
+    joint = _joint(numeric, current, reference, joint_bound)
+    metric, cost = use_case.promotion.metric, {}
+    if len(use_case.watched) == len(use_case.features.all):  # else the log does not keep every column of the model
+        estimate = _estimator(metric, bundle, holdout)
+        if drifted:
+            cost = costs(drifted, use_case.features.categorical, current, reference, metric, estimate)
+        elif joint.score > 1:
+            joint = joint.model_copy(update={"cost": gain(metric, estimate(reference), estimate(current))})
+    for name in drifted:
+        found[name] = found[name].model_copy(update={"cost": cost.get(name), "fault": faults[name]})
+    result = Drift(
+        columns=found,
+        joint=joint,
+        prediction=scores[0]["probability"],
+        blocks=columns[1],
+        persists=_persists(use_case, window, version, max(c.score for c in [*found.values(), joint]) > 1),
+        tolerance=use_case.monitoring.tolerance,
+        compared_with=compared,
+    )
+    for name in result.drifted:
+        get_run_logger().info("Window %s: %s", window.name, told_column(name, result, metric))
+    return result
+
+
+def compare(
+    rules: Monitoring, current: Any, reference: Any, times: np.ndarray | None, numeric: list[str], share: float
+) -> tuple[dict[str, ColumnDrift], int]:
+    """Every column's score, distance and share of rows outside the reference; and how many blocks the bound rests on.
+
+    Args:
+        rules: For the false alarm rate, and how many windows an alarm needs.
+        current: A pandas frame of the window.
+        reference: A pandas frame of the same columns, in the order of `times` where rows have one.
+        times: Of the reference's rows, as datetime64.
+        numeric: The columns that hold numbers.
+        share: Of the false alarm rate that these columns may spend together.
+    """
+    evidence = Evidence(reference, numeric)
+    calibration = calibrate(evidence, reference, times, len(current), rules.false_alarm_rate * share, rules.needed)
+    before, now = evidence.sums(reference), evidence.sums(current)
+    scores, found = calibration.scores(evidence, evidence.between(now, before)[0]), evidence.distance(now, before)[0]
+    new, starts = np.where(before[0] == 0, now[0], 0), evidence.layout.starts
+    outside = [new[start:stop].sum() / len(current) for start, stop in pairwise(starts)]
+    return {
+        name: ColumnDrift(score=scores[name], distance=float(found[number]), outside=float(outside[number]))
+        for number, name in enumerate(reference)
+    }, calibration.blocks
+
+
+def _persists(use_case: UseCase, window: Window, version: Version, over: bool) -> bool:
+    """Whether enough windows of this version in a row, this one the last, were over the bound."""
+    needed, among = use_case.monitoring.needed
+    earlier = [drift.highest > 1 for drift in drifts_before(use_case.name, window, version.version)]
+    return sum(earlier[-(among - 1) :] if among > 1 else []) + over >= needed
+
+
+def _joint(numeric: list[str], current: Any, reference: Any, bound: float) -> ColumnDrift:
+    """All columns jointly; `distance` is the AUC of a domain classifier, and a score is how far it is beyond a coin's."""
+    if len(current) < LEAST_ROWS:
+        return ColumnDrift(score=0.0, distance=0.5)
+    layout = make_layout(reference, numeric)
+    auc = domain_auc(layout.codes(current), layout.codes(reference), seed=0)
+    return ColumnDrift(score=(auc - 0.5) / (bound - 0.5), distance=auc)
+
+
+def _estimator(metric: str, bundle: Bundle, holdout: Any) -> Callable[[Any], float]:
+    """The metric of a frame without labels; where it is not defined, that of a coin."""
+    scorer, chance = Scorer(bundle.model), calibrator(holdout["target"].to_numpy(), holdout["probability"].to_numpy())
+
+    def estimate(frame: Any) -> float:
+        probability = scorer.probabilities(model_input(encode(bundle.contract, frame)))[:, 1]
+        value = expected_score(metric, chance(probability), probability)
+        worst = 1.0 if metric in LOWER_IS_BETTER else 0.5
+        return worst if np.isnan(value) else value
+
+    return estimate

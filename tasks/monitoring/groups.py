@@ -1,0 +1,19 @@
+"""The groups of a window: what its rows of one version show."""
+
+from __future__ import annotations
+
+from tasks.log.values import Window
+from tasks.monitoring.findings import findings
+from tasks.monitoring.values import Drift, Group, Performance
+
+
+def group_of(part: Window, drift: Drift | None, performance: Performance) -> Group:
+    """A part of a window, judged."""
+    return Group(version=part.version, rows=part.rows, drift=drift, performance=performance)
+
+
+def drift_before(part: Window) -> Drift | None:
+    """What the first look at a window found of drift in the rows of this version."""
+    first = [finding for finding in findings(part.use_case) if finding.window == part.name and finding.look == "first"]
+    groups = [group for finding in first for group in finding.groups if group.version == part.version]
+    return groups[0].drift if groups else None

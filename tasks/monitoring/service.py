@@ -1,0 +1,124 @@
+"""Service: latency, throughput, what was refused, what feedback carries and metrics that were promised, against targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from prefect import get_run_logger, task
+
+from configs.schema import KpiTarget, UseCase
+from serving.log.refusals import CONTRACT
+from serving.scoring.model import SERVICE_KPIS
+from tasks.log.values import KPI, Window
+from tasks.monitoring.drift.null import OTHER_SHARE
+from tasks.monitoring.estimate import resampled_score
+from tasks.monitoring.labels import label_weights
+from tasks.monitoring.values import Kpi, Service
+from tasks.problems.chance import day_blocks, quantile, resamples
+
+RESAMPLES, LEVEL = 200, 0.95
+HOUR = np.timedelta64(1, "h")
+
+
+@task
+def measure_service(use_case: UseCase, window: Window) -> Service:
+    """The KPIs of a window, and the metrics that have a target. What nothing says yet is not among them, nor missed."""
+    import pandas as pd
+
+    rows, targets = pd.read_parquet(window.path), use_case.monitoring.targets
+    kpis = {
+        name.removeprefix(KPI): _mean(rows.loc[rows[name].notna(), ["time", name]], name)
+        for name in rows.columns
+        if name.startswith(KPI)
+    }
+    kpis |= {name: (Kpi(value=value, rows=len(rows)), 0.0, 1) for name, value in counted(window, rows).items()}
+    kpis |= promised(window, targets, use_case.monitoring.min_labels)
+    rate = use_case.monitoring.false_alarm_rate * OTHER_SHARE / max(len(targets), 1)
+    # What the service counts itself was judged by the first look; only feedback has brought more since.
+    wanted = {target.name: target for target in targets if window.look == "first" or target.name not in SERVICE_KPIS}
+    for name in set(wanted) - set(kpis):
+        get_run_logger().warning("Target of %s not judged: nothing in window %s says it", name, window.name)
+    judged = {name: _judged(kpi, error, days, wanted.get(name), rate) for name, (kpi, error, days) in kpis.items()}
+    return Service(kpis=judged, refused=window.refused)
+
+
+def counted(window: Window, rows: Any) -> dict[str, float]:
+    """The KPIs of the service itself. `rows` is a pandas frame of `time` and `latency_us`.
+
+    Requests are counted against requests, however many rows each has. What needs an answer is left out where none was given.
+    """
+    requests = window.rows if window.requests is None else window.requests
+    refused = sum(each.requests for each in window.refused if each.status == CONTRACT)
+    unanswered = sum(each.requests for each in window.refused) - refused
+    found: dict[str, float] = {}
+    if len(rows):
+        latency = np.quantile(rows["latency_us"], [0.5, 0.99]) / 1000
+        found |= {"latency_p50": float(latency[0]), "latency_p99": float(latency[1])}
+    found["requests_per_hour"] = requests / max(_length(window, rows) / HOUR, 1e-9)
+    if everything := requests + refused + unanswered:
+        found |= {"refused": refused / everything, "unanswered": unanswered / everything}
+    return found
+
+
+def _length(window: Window, rows: Any) -> np.timedelta64:
+    if window.end.isdigit():
+        return np.timedelta64(rows["time"].max() - rows["time"].min())
+    return np.datetime64(window.end[:19]) - np.datetime64(window.start[:19])
+
+
+def _mean(known: Any, name: str) -> tuple[Kpi, float, int]:
+    """The mean, its standard error by resampling whole days, and on how many days that rests."""
+    values = known[name].to_numpy(dtype=np.float64)
+    return resampled(known["time"].to_numpy(), lambda rows: float(values[rows].mean()))
+
+
+def promised(window: Window, targets: list[KpiTarget], least: int) -> dict[str, tuple[Kpi, float, int]]:
+    """The metrics that have a target, of at least so many labels, weighted as those of the performance are.
+
+    Whichever version answered: what was promised to somebody is promised of the use case.
+    """
+    import pandas as pd
+
+    wanted = {target.name: target.metric for target in targets if target.metric}
+    if not wanted or not window.judged:
+        return {}
+    parts = [pd.read_parquet(part.path, columns=["time", "target", "probability"]) for part in window.judged]
+    rows = pd.concat(parts, ignore_index=True)
+    labelled = rows["target"].notna().to_numpy()
+    if labelled.sum() < least:
+        return {}
+    weight = label_weights(rows["probability"].to_numpy(), labelled)[labelled]
+    known = rows[labelled]
+    truth, times = known["target"].to_numpy(dtype=np.float64), known["time"].to_numpy()
+    scores = {
+        name: resampled_score(metric, truth, known["probability"].to_numpy(), weight) for name, metric in wanted.items()
+    }
+    defined = {name: scored for name, scored in scores.items() if not np.isnan(scored(np.arange(len(truth))))}
+    return {name: resampled(times, scored) for name, scored in defined.items()}
+
+
+def resampled(times: np.ndarray, statistic: Callable[[np.ndarray], float]) -> tuple[Kpi, float, int]:
+    """A statistic of row numbers, its standard error by resampling whole days, and on how many days that rests."""
+    blocks = day_blocks(times, len(times))
+    days = len(np.unique(blocks))
+    if days == 1:  # within one day rows are all there is
+        blocks, days = np.arange(len(times)), len(times)
+    value = statistic(np.arange(len(times)))
+    if days == 1:
+        return Kpi(value=value, rows=1), np.inf, days  # one row proves nothing
+    error = float(np.nanstd([statistic(rows) for rows in resamples(blocks, RESAMPLES, days, seed=0)]))
+    half = error * quantile((1 + LEVEL) / 2, days - 1)
+    return Kpi(value=value, lower=value - half, upper=value + half, rows=len(times)), error, days
+
+
+def _judged(kpi: Kpi, error: float, days: int, target: KpiTarget | None, rate: float) -> Kpi:
+    """A KPI with its target, which is missed where the value is beyond it by more than chance does at that rate."""
+    if target is None:
+        return kpi
+    least, most = target.at_least, target.at_most
+    beyond = least - kpi.value if least is not None else kpi.value - (most or 0.0)
+    missed = beyond > error * quantile(1 - rate, days - 1)
+    told = f"at least {least:g}" if least is not None else f"at most {most:g}"
+    return kpi.model_copy(update={"target": told, "missed": bool(missed)})

@@ -1,0 +1,242 @@
+"""Values of monitoring: what a look at a window found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import model_validator
+
+from serving.log.refusals import CONTRACT
+from tasks.log.values import Look, Refusal
+from tasks.store import Value
+from tasks.training.values import Slice
+
+UNKNOWN_SHARE = 0.05
+
+
+class ColumnDrift(Value):
+    """One column of a window against the reference.
+
+    `score` is the distance in units of the calibrated bound: over 1 is drift. `distance` is Jensen-Shannon's, `outside` the
+    share of rows where the reference has none (beyond its range, unknown or newly missing), `cost` what the drift is
+    estimated to take from the metric, `fault` the likely cause where something upstream is broken.
+    """
+
+    score: float
+    distance: float
+    outside: float = 0.0
+    cost: float | None = None
+    fault: str | None = None
+
+
+class Drift(Value):
+    """Every watched column, all jointly and the prediction score; from how many independent blocks the bounds come.
+
+    Of `joint` the distance is the AUC of a domain classifier, and the cost is known where no single column drifted.
+    `persists` is False while too few windows in a row were over the bound (`monitoring.persistence`). `compared_with` says
+    which rows of a seasonal reference.
+    """
+
+    columns: dict[str, ColumnDrift]
+    joint: ColumnDrift
+    prediction: ColumnDrift
+    blocks: int
+    persists: bool
+    tolerance: float
+    compared_with: str = ""
+
+    @property
+    def drifted(self) -> list[str]:
+        """The columns over their bound, farthest first."""
+        over = [name for name, column in self.columns.items() if column.score > 1]
+        return sorted(over, key=lambda name: -self.columns[name].score)
+
+    @property
+    def faults(self) -> dict[str, str]:
+        """Columns whose source is broken, and how."""
+        return {name: column.fault for name, column in self.columns.items() if column.fault}
+
+    @property
+    def matters(self) -> list[str]:
+        """Drifted columns that cost more than the tolerance, or that have rows where nothing can be said about the cost."""
+        return [name for name in self.drifted if (self.columns[name].cost or 0) > self.tolerance or self.unknown(name)]
+
+    def unknown(self, name: str) -> bool:
+        """Whether the column leaves what the reference knows, so that no estimate made from it holds."""
+        return self.columns[name].outside > UNKNOWN_SHARE
+
+    @property
+    def matters_jointly(self) -> bool:
+        """Whether columns that are each as they were no longer go together as they did, at a cost."""
+        return self.joint.score > 1 and not self.drifted and (self.joint.cost or 0) > self.tolerance
+
+    @property
+    def highest(self) -> float:
+        """The largest score of a column, or of all jointly."""
+        return max(column.score for column in [*self.columns.values(), self.joint])
+
+
+class Answers(Value):
+    """What a model answered: the share of positive answers, and its confidence (mean probability of the answer)."""
+
+    positives: float
+    confidence: float
+
+
+class Performance(Value):
+    """The champion's metric: on the labels that have arrived, and estimated without them; each with an interval of 95 %.
+
+    `floor` is calibrated on the champion's holdout, `estimate_floor` on estimates of it. `labelled` of `rows` had a label;
+    `weighted` says whether the labelled rows' scores differed so much from all that they were weighted. `rose`
+    is when each of river's detectors saw the errors rise. `slices` has the metric of each; `answers_expected` are those
+    of the holdout.
+    """
+
+    metric: str
+    value: float | None
+    lower: float | None
+    upper: float | None
+    floor: float | None
+    expected: float
+    labelled: int
+    rows: int
+    weighted: bool
+    fell: bool
+    rose: dict[str, str]
+    estimate: float | None
+    estimate_lower: float | None
+    estimate_upper: float | None
+    estimate_floor: float | None
+    estimate_fell: bool
+    slices: list[Slice] = []
+    answers: Answers
+    answers_expected: Answers
+
+
+class Kpi(Value):
+    """A number of the service or of the business over a window.
+
+    What feedback carries is known of some rows (`rows`), so it has an interval of 95 %; the rest is counted. `missed` says
+    that the `target` is not kept; of what has an interval, that chance does not explain it at the calibrated rate.
+    """
+
+    value: float
+    lower: float | None = None
+    upper: float | None = None
+    rows: int
+    target: str = ""
+    missed: bool = False
+
+
+class Service(Value):
+    """How the service did in a window: its KPIs by name, and what it refused, the most frequent reason first."""
+
+    kpis: dict[str, Kpi]
+    refused: list[Refusal] = []
+
+    @property
+    def fault(self) -> str | None:
+        """Why something upstream is broken: nothing was answered, or clients send much that the contract refuses."""
+        hourly = self.kpis.get("requests_per_hour")
+        if self.refused and hourly is not None and hourly.value == 0:
+            most = f" for {self.refused[0].feature}" if self.refused[0].feature else ""
+            count = sum(each.requests for each in self.refused)
+            return f"none of the {count:,} requests was answered, most with status {self.refused[0].status}{most}"
+        share = self.kpis["refused"].value if "refused" in self.kpis else 0.0
+        if share <= UNKNOWN_SHARE:
+            return None
+        features = [r.feature for r in self.refused if r.status == CONTRACT and r.feature]
+        most = f", most for {features[0]}" if features else ""
+        return f"{share:.0%} of the requests were refused by the contract{most}"
+
+    @property
+    def missed(self) -> dict[str, str]:
+        """The targets that were not kept, and how."""
+        return {name: f"{name} {kpi.value:.4g}, target {kpi.target}" for name, kpi in self.kpis.items() if kpi.missed}
+
+
+class Alarm(Value):
+    """A cause that is open: how grave, why, since which window, and when it was last told to people."""
+
+    severity: str
+    reason: str
+    since: str
+    told: str
+
+
+class Group(Value):
+    """The rows of a window that one version answered, judged against that version's own reference and floor.
+
+    Where they are not judged, `not_judged` says why. A look with labels keeps the drift that the first look found.
+    """
+
+    version: str
+    rows: int
+    not_judged: str = ""
+    drift: Drift | None = None
+    performance: Performance | None = None
+
+
+class Finding(Value):
+    """What one look at a window found: the first when it closed, or the look with the labels that had not come by then.
+
+    `version` leads: alarms and retrainings come from its group. `moment` orders the looks of a use case; `due` is when all
+    labels should be there, and `labelled` how many were. `new_labels` is how many came since the version learned; `strays`
+    how many rows said an event time that cannot be.
+    """
+
+    use_case: str
+    window: str
+    look: Look = "first"
+    until: str
+    moment: str = ""
+    due: str = ""
+    version: str
+    rows: int
+    labelled: int = 0
+    strays: int = 0
+    groups: list[Group] = []
+    service: Service
+    causes: list[str]
+    alarms: dict[str, Alarm]
+    report: str
+    false_alarm_rate: float
+    new_labels: int = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _earlier_form(cls, data: Any) -> Any:
+        """A window used to be judged as a whole, against the version that served."""
+        if isinstance(data, dict) and "drift" in data:
+            data = dict(data)
+            drift, performance = data.pop("drift"), data.pop("performance")
+            group = {"version": data["version"], "rows": data["rows"], "drift": drift, "performance": performance}
+            known = performance if isinstance(performance, dict) else performance.model_dump()
+            data["labelled"] = round(data["rows"] * known["labelled"] / max(known["rows"], 1))
+            data["groups"] = [group]
+        return data
+
+    @property
+    def moment_of_look(self) -> str:
+        """When it was looked at, by the use case's clock; no two looks have the same."""
+        return self.moment or self.until
+
+    @property
+    def group(self) -> Group | None:
+        """The one that leads, where any is judged."""
+        return next((group for group in self.groups if group.version == self.version and not group.not_judged), None)
+
+    @property
+    def drift(self) -> Drift | None:
+        """Of the group that leads."""
+        return self.group.drift if self.group else None
+
+    @property
+    def performance(self) -> Performance | None:
+        """Of the group that leads."""
+        return self.group.performance if self.group else None
+
+    @property
+    def title(self) -> str:
+        """The window, and which look it is."""
+        return f"{self.window} (look with labels)" if self.look == "labels" else self.window

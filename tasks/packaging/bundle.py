@@ -1,0 +1,85 @@
+"""Bundle: the one artifact that moves. Model, contract, card, and a manifest with the hash of each; no row of data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from typing import Any
+
+from configs.schema import UseCase
+from configs.settings import store
+from serving.scoring.bundle import file_digest
+from tasks.data.values import Snapshot
+from tasks.packaging.reference import keep_reference
+from tasks.packaging.values import BundleRef, OnnxModel
+from tasks.step import step
+from tasks.training.values import Evaluation
+
+
+@step
+def bundle(
+    use_case: UseCase,
+    snapshot: Snapshot,
+    contract: str,
+    onnx: OnnxModel,
+    evaluation: Evaluation,
+    lineage: dict[str, Any],
+) -> BundleRef:
+    """Assemble the bundle, and move it into the store under the digest of its manifest in one step."""
+    bundles = store("bundles")
+    folder = tempfile.mkdtemp(prefix=".new-", dir=bundles)
+    try:
+        shutil.copyfile(onnx.path, f"{folder}/model.onnx")
+        shutil.copyfile(store("contracts") / f"{contract}.json", f"{folder}/contract.json")
+        with open(f"{folder}/card.md", "w", encoding="utf-8") as card:
+            card.write(model_card(use_case, snapshot, evaluation, lineage))
+        files = {name: file_digest(bundles / folder / name) for name in sorted(os.listdir(folder))}
+        data = {"reference": keep_reference(use_case, snapshot), "holdout": evaluation.scores}
+        manifest = {"use_case": use_case.name, "files": files, "data": data, "lineage": lineage}
+        raw = json.dumps(manifest, indent=1, sort_keys=True).encode()
+        with open(f"{folder}/manifest.json", "wb") as file:
+            file.write(raw)
+        digest = hashlib.sha256(raw).hexdigest()
+        os.chmod(folder, 0o755)
+        if not (bundles / digest).exists():
+            os.replace(folder, bundles / digest)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return BundleRef(digest=digest)
+
+
+def model_card(use_case: UseCase, snapshot: Snapshot, evaluation: Evaluation, lineage: dict[str, Any]) -> str:
+    """A model card after Mitchell et al., "Model Cards for Model Reporting" (2019)."""
+    metrics = "\n".join(f"| {name} | {value:.4f} |" for name, value in sorted(evaluation.metrics.items()))
+    gates = "\n".join(
+        f"| {gate.where} | {gate.metric} | {gate.value:.4f} | {gate.bound} | {gate.rows:,} |" for gate in evaluation.gates
+    )
+    trained = f"{lineage['learned_rows']:,} of {snapshot.rows:,} rows, snapshot `{snapshot.digest}`"
+    refitted = use_case.split.refit and use_case.source.time_column is not None
+    judged = "fitted without these rows; the model in this bundle was then refitted with them" * refitted
+    return f"""# {use_case.name}
+
+{use_case.description}
+
+- **Answers**: `{use_case.target.column}`; the positive class is `{use_case.target.positive}`
+- **Model**: `{use_case.model.estimator}` {use_case.model.parameters}, seed {use_case.model.seed}
+- **Recipe**: learned from history `{use_case.training.history[0]}`{f"; {lineage['recipe']}" if lineage["recipe"] else ""}
+- **Trained on**: {trained}, known until {lineage["until"] or "now"}
+- **Features**: {", ".join(f"`{name}`" for name in use_case.features.all)}
+- **Configuration**: `{lineage["configuration_digest"]}`; commit, code and packages stand with the version in the registry
+
+## Measured on rows that were held out{f" ({judged})" if judged else ""}
+
+| metric | value |
+|---|---|
+{metrics}
+
+## Gates
+
+| rows of | metric | value | bound | rows |
+|---|---|---|---|---|
+{gates}
+"""

@@ -1,0 +1,165 @@
+"""Convert: scikit-learn to ONNX, compared on every holdout row, and written in one canonical spelling."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import json
+from typing import Any
+
+import numpy as np
+from prefect import get_run_logger
+
+from configs.errors import CheckFailed
+from configs.schema import Features
+from serving.contract.contract import Contract
+from serving.scoring.onnx import PROBABILITIES, Scorer
+from tasks.data.frames import client_values, contract_of, encode, model_input, read_rows
+from tasks.data.values import Split
+from tasks.packaging.values import OnnxModel
+from tasks.step import step
+from tasks.store import put
+from tasks.training.fitted import load
+from tasks.training.values import FittedModel
+
+TOLERANCE = 1e-5
+GOLDEN_ROWS = 50
+OPSET = {"": 21, "ai.onnx.ml": 3}
+
+
+class ConversionError(CheckFailed):
+    """ONNX and scikit-learn disagree."""
+
+
+@step
+def convert(split: Split, contract: str, features: Features, fitted: FittedModel) -> OnnxModel:
+    """Convert, compare every holdout row with scikit-learn, and keep the ONNX file and golden rows.
+
+    Raises:
+        ConversionError: naming the first row whose probability differs by more than the tolerance.
+    """
+    columns, pipeline = contract_of(contract), load(fitted)
+    content = to_onnx(pipeline, columns, features)
+    frame = read_rows(split.snapshot, split.cut, split.snapshot.rows)
+    encoded = encode(columns, frame)[features.all]
+    expected = pipeline.predict_proba(encoded)
+    found = Scorer(content).probabilities(model_input(encoded))
+    difference = np.abs(found - expected).max(axis=1)
+    worst = int(difference.argmax())
+    if difference[worst] > TOLERANCE:
+        raise ConversionError(
+            f"row {split.cut + worst} of snapshot {split.snapshot.digest[:12]}: ONNX says {found[worst]}, scikit-learn "
+            f"{expected[worst]}, more than {TOLERANCE} apart ({int((difference > TOLERANCE).sum())} of {len(frame)} rows)"
+        )
+    get_run_logger().info("ONNX equals scikit-learn on %s rows, at most %.1e apart", f"{len(frame):,}", difference.max())
+    golden = _golden(columns, frame.iloc[:: max(1, len(frame) // GOLDEN_ROWS)], pipeline, features)
+    return OnnxModel(
+        digest=put("onnx", ".onnx", content),
+        rows_compared=len(frame),
+        max_difference=float(difference.max()),
+        golden=put("golden", ".json", golden),
+    )
+
+
+def to_onnx(pipeline: Any, contract: Contract, features: Features) -> bytes:
+    """The pipeline as ONNX bytes: one input of shape (rows, 1) a column, equal bytes for equal models."""
+    from skl2onnx import convert_sklearn
+    from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+
+    kinds = {"float32": FloatTensorType, "string": StringTensorType}
+    dtypes = {column.name: column.dtype for column in contract.columns}
+    inputs = [(name, kinds[dtypes[name]]([None, 1])) for name in features.all]
+    options = {id(pipeline): {"zipmap": False}}
+    graph = convert_sklearn(pipeline, contract.use_case, inputs, options=options, target_opset=OPSET)
+    return canonical(graph).SerializeToString(deterministic=True)
+
+
+def _golden(contract: Contract, frame: Any, pipeline: Any, features: Features) -> bytes:
+    """Records as a client would send them, and what scikit-learn answers to them."""
+    records = [
+        {name: value for name, value in zip(contract.names, row, strict=True) if value is not None}
+        for row in zip(*(client_values(frame[name]) for name in contract.names), strict=True)
+    ]
+    probabilities = pipeline.predict_proba(encode(contract, frame)[features.all])
+    return json.dumps({"records": records, "probabilities": probabilities.tolist()}).encode()
+
+
+def canonical(model: Any) -> Any:
+    """The same graph in one spelling: nodes in a topological order fixed by their content, names by position.
+
+    The converter's order and names follow Python's hash seed. Here a tensor's key is the hash of everything it is
+    computed from, nodes are sorted by key among those that are ready, and everything internal is renamed in that order.
+    Graph inputs and outputs keep their names.
+    """
+    from onnx import ModelProto
+
+    result = ModelProto()
+    result.CopyFrom(model)
+    result.producer_version = result.doc_string = result.graph.doc_string = ""
+    graph = result.graph
+    opsets = sorted(result.opset_import, key=lambda opset: opset.domain)
+    del result.opset_import[:]
+    result.opset_import.extend(opsets)
+
+    keys = {value.name: f"input {value.name}" for value in graph.input}
+    keys |= {tensor.name: _tensor_key(tensor) for tensor in graph.initializer}
+    nodes = _sorted_nodes(graph, keys)
+
+    kept = {value.name for value in [*graph.input, *graph.output]}
+    names = {tensor.name: f"c{i}" for i, tensor in enumerate(sorted(graph.initializer, key=lambda t: keys[t.name]))}
+    for i, node in enumerate(nodes):
+        for j, output in enumerate(node.output):
+            if output and output not in kept:
+                names[output] = f"t{i}_{j}"
+        node.name = f"n{i}"
+    for node in nodes:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    initializers = sorted(graph.initializer, key=lambda tensor: keys[tensor.name])
+    for tensor in initializers:
+        tensor.name = names[tensor.name]
+    copies = [[type(item).FromString(item.SerializeToString()) for item in items] for items in (nodes, initializers)]
+    del graph.node[:], graph.initializer[:], graph.value_info[:]
+    graph.node.extend(copies[0])
+    graph.initializer.extend(copies[1])
+    assert PROBABILITIES in kept, "the classifier's output is named by the converter"
+    return result
+
+
+def _tensor_key(tensor: Any) -> str:
+    content = type(tensor)()
+    content.CopyFrom(tensor)
+    content.name = ""
+    return hashlib.sha256(content.SerializeToString(deterministic=True)).hexdigest()
+
+
+def _sorted_nodes(graph: Any, keys: dict[str, str]) -> list[Any]:
+    """Kahn's algorithm with a heap on content keys; fills `keys` for every tensor on the way."""
+    waiting = {i: {name for name in node.input if name and name not in keys} for i, node in enumerate(graph.node)}
+    heap: list[tuple[str, int]] = []
+
+    def push_ready() -> None:
+        for i in [i for i, missing in waiting.items() if not missing]:
+            del waiting[i]
+            heapq.heappush(heap, (_node_key(graph.node[i], keys), i))
+
+    push_ready()
+    ordered = []
+    while heap:
+        key, i = heapq.heappop(heap)
+        node = graph.node[i]
+        ordered.append(node)
+        keys.update({name: f"{key}:{j}" for j, name in enumerate(node.output)})
+        for missing in waiting.values():
+            missing.difference_update(node.output)
+        push_ready()
+    return ordered
+
+
+def _node_key(node: Any, keys: dict[str, str]) -> str:
+    attributes = sorted(node.attribute, key=lambda attribute: attribute.name)
+    del node.attribute[:]
+    node.attribute.extend(attributes)
+    parts = [node.domain, node.op_type, *(keys.get(name, "") for name in node.input)]
+    parts += [attribute.SerializeToString(deterministic=True).hex() for attribute in node.attribute]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,0 +1,44 @@
+"""Lineage: everything that a model was made from, so that it can be made again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Any
+
+from configs.schema import UseCase
+from tasks.data.frames import read_rows
+from tasks.data.values import Split
+from tasks.packaging.values import OnnxModel
+
+
+def lineage(
+    use_case: UseCase, split: Split, until: datetime | None, contract: str, onnx: OnnxModel, recipe: str = ""
+) -> dict[str, Any]:
+    """What goes into a bundle's manifest: inputs, so the same inputs give the same bundle.
+
+    Nothing of the moment (no time, no run), and nothing of who made it: commit, code and packages are `provenance`.
+    `recipe` says why this history and these parameters were taken, where there was a choice. `learned_rows` is how many of
+    the snapshot's first rows the model has seen, `learned_until` the time of the last of them.
+    """
+    configuration, time = use_case.model_dump(mode="json"), use_case.source.time_column
+    last = read_rows(split.snapshot, split.final - 1, split.final, [time])[time].iloc[0].isoformat() if time else ""
+    return {
+        "snapshot": split.snapshot.digest,
+        "rows": split.snapshot.rows,
+        "learned_rows": split.final,
+        "learned_until": last,
+        "until": until.isoformat() if until else "",
+        "contract": contract,
+        "onnx": onnx.digest,
+        "variant": onnx.variant,
+        "recipe": recipe,
+        "configuration": configuration,
+        "configuration_digest": digest_of(configuration),
+    }
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 of a value's canonical JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,75 @@
+"""Register: a bundle as a version of the use case's model in MLflow, with its lineage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import get_run_logger, task
+from prefect.runtime import flow_run
+
+from configs.schema import UseCase
+from serving.scoring.bundle import read_bundle
+from tasks.packaging.values import BundleRef, OnnxModel
+from tasks.registry.provenance import provenance
+from tasks.registry.values import Version
+from tasks.registry.versions import CHALLENGER, as_version, champion, registry
+from tasks.training.values import Evaluation
+
+
+@task
+def register(use_case: UseCase, bundle: BundleRef, onnx: OnnxModel, evaluation: Evaluation) -> Version:
+    """Make the bundle the `challenger`; a bundle that is registered already keeps its version.
+
+    The version is made in one call with all its tags, so a killed run leaves either no version or a whole one.
+    """
+    client = registry()
+    version = _find(client, use_case.name, bundle)
+    if version is None:
+        parent = champion(use_case.name)
+        version = _create(use_case, bundle, onnx, evaluation, parent.version if parent else "")
+        get_run_logger().info("Registered %s version %s", use_case.name, version.version)
+    client.set_registered_model_alias(use_case.name, CHALLENGER, version.version)
+    return version
+
+
+def _find(client: Any, use_case: str, bundle: BundleRef) -> Version | None:
+    found = client.search_model_versions(f"name='{use_case}' and tags.bundle='{bundle.digest}'")
+    return as_version(found[0]) if found else None
+
+
+def _create(use_case: UseCase, bundle: BundleRef, onnx: OnnxModel, evaluation: Evaluation, parent: str) -> Version:
+    import mlflow
+    import onnx as onnx_format
+
+    mlflow.set_experiment(use_case.name)
+    contents = read_bundle(bundle.path)
+    tags = {
+        **{key: value for key, value in contents.manifest.lineage.items() if isinstance(value, str)},
+        **provenance(),
+        "bundle": bundle.digest,
+        "golden": onnx.golden,
+        "flow_run": flow_run.get_id() or "",
+        "flow_run_name": flow_run.get_name() or "",
+        "parent": parent,
+    }
+    with mlflow.start_run(run_name=f"{use_case.name}-{bundle.digest[:12]}", tags=tags):
+        mlflow.log_params({"estimator": use_case.model.estimator, "seed": use_case.model.seed, **use_case.model.parameters})
+        mlflow.log_metrics(evaluation.metrics)
+        mlflow.log_dict(use_case.model_dump(mode="json"), "use_case.json")
+        mlflow.log_artifacts(str(bundle.path), "bundle")
+        logged = mlflow.onnx.log_model(
+            onnx_format.load(str(onnx.path)),
+            name="model",
+            signature=_signature(contents.contract),
+            pip_requirements=["mlflow", "onnx", "onnxruntime"],
+        )
+    return as_version(mlflow.register_model(logged.model_uri, use_case.name, tags=tags))
+
+
+def _signature(contract: Any) -> Any:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
+    kinds = {"float32": DataType.float, "string": DataType.string}
+    inputs = Schema([ColSpec(kinds[column.dtype], column.name) for column in contract.columns])
+    return ModelSignature(inputs, Schema([ColSpec(DataType.long, "label"), ColSpec(DataType.float, "probabilities")]))

@@ -1,1 +1,0 @@
-"""Where releases run: one file a target, each with the functions of `target.Target`."""

@@ -1,0 +1,128 @@
+"""Compare: champion against challenger on labelled rows that neither has learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from prefect import get_run_logger, task
+
+from configs.schema import UseCase
+from serving.scoring.bundle import read_bundle
+from serving.scoring.onnx import Scorer
+from tasks.data.frames import encode, model_input, read_rows
+from tasks.data.values import Split
+from tasks.problems.chance import day_blocks, quantile, resamples
+from tasks.problems.metrics import gain, score
+from tasks.registry.values import Version
+from tasks.training.enough import too_little
+from tasks.training.slices import by_slice
+from tasks.training.unseen import unseen_rows
+from tasks.training.values import Comparison, Evaluation, Slice
+
+RESAMPLES = 500
+
+
+@task
+def compare(
+    use_case: UseCase, champion: Version | None, challenger: Version, evaluation: Evaluation, split: Split, cause: str
+) -> Comparison:
+    """Decide whether the challenger is better.
+
+    Both are scored on those rows of the holdout that the champion has not learned from either; the difference is resampled
+    by whole days (paired). The challenger is judged by the candidate that was fitted without the holdout, whose answers
+    `evaluation.scores` holds. A slice that is shown to lose more than `monitoring.tolerance` keeps the champion.
+    """
+    if champion is None:
+        comparison = Comparison(better=True, reason="there is no champion yet")
+    elif champion.bundle.digest == challenger.bundle.digest:
+        comparison = Comparison(better=False, reason="nothing new: the same bundle")
+    else:
+        comparison = measure(use_case, champion, evaluation, split, cause)
+    get_run_logger().info("%s: %s", "Promote" if comparison.better else "Keep the champion", comparison.reason)
+    return comparison
+
+
+def measure(use_case: UseCase, champion: Version, evaluation: Evaluation, split: Split, cause: str) -> Comparison:
+    """The verdict on the rows of the holdout that the champion has not learned from, with its numbers."""
+    import pandas as pd
+
+    rule, slices = use_case.promotion, use_case.evaluation.slices
+    bundle = read_bundle(champion.bundle.path)
+    unseen = unseen_rows(use_case, bundle, split)
+    scores = pd.read_parquet(evaluation.scores_path)
+    days = day_blocks(scores["time"].to_numpy() if "time" in scores else None, len(scores))
+    if undecided := too_little(use_case, champion.version, unseen, days, scores["target"].to_numpy()):
+        return undecided
+    scores, blocks = scores[unseen.rows], days[unseen.rows]
+    target, ours = scores["target"].to_numpy(), scores["probability"].to_numpy()
+    frame = read_rows(split.snapshot, split.cut, split.snapshot.rows)[unseen.rows].reset_index(drop=True)
+    theirs = Scorer(bundle.model).probabilities(model_input(encode(bundle.contract, frame)))[:, 1]
+
+    def gained(rows: np.ndarray) -> float:
+        after, before = (score(rule.metric, target[rows], part[rows]) for part in (ours, theirs))
+        return gain(rule.metric, after, before)
+
+    before, after = score(rule.metric, target, theirs), score(rule.metric, target, ours)
+    difference = gain(rule.metric, after, before)
+    lower = difference - slack(blocks, gained, rule.confidence)
+    better, told = judged(lower, use_case.monitoring.tolerance if "drift" in cause else 0.0)
+    parts = by_slice(frame, slices, target, blocks, gained) if slices else []
+    if better and (worse := shown_worse(parts, use_case.monitoring.tolerance, 1 - rule.confidence)):
+        better, told = False, f"{told}, but shown worse where {worse.where}: {worse.value:+.4f} on {worse.rows:,} rows"
+    return Comparison(
+        better=better,
+        reason=f"challenger {rule.metric} {after:.4f} against {before:.4f} on {len(target):,} labelled rows that neither "
+        f"has learned from{unseen.told}; gain {difference:+.4f}, at least {lower:+.4f} with {rule.confidence:.0%} "
+        f"confidence: {told}",
+        metric=rule.metric,
+        champion=before,
+        challenger=after,
+        difference=difference,
+        lower=lower,
+        confidence=rule.confidence,
+        rows=len(target),
+        slices=parts,
+    )
+
+
+def slack(blocks: np.ndarray, statistic: Callable[[np.ndarray], float], confidence: float) -> float:
+    """How far below its measured value a statistic may lie, one-sided: its standard error times Student's t.
+
+    The error is that of resampled whole blocks. A bootstrap of n blocks has a variance too small by (n - 1) / n, and its
+    quantiles are the normal's whatever n is, so on a week its own percentiles claim too much (Efron & Tibshirani, 1993).
+    """
+    count = len(np.unique(blocks))
+    drawn = [statistic(rows) for rows in resamples(blocks, RESAMPLES, count, seed=0)]
+    return float(np.nanstd(drawn)) * (count / (count - 1)) ** 0.5 * quantile(confidence, count - 1)
+
+
+def shown_worse(slices: list[Slice], tolerance: float, rate: float) -> Slice | None:
+    """The slice that loses most, where it loses more than the tolerance and chance does not explain that at the rate.
+
+    The rate is shared by all slices (Bonferroni), since one of many is always the worst.
+
+    >>> one = Slice(where="c=x", value=-0.05, lower=-0.07, upper=-0.03, rows=900)
+    >>> shown_worse([one], 0.01, 0.05) == one, shown_worse([one], 0.10, 0.05)
+    (True, None)
+    """
+    worst = min(slices, key=lambda one: one.value, default=None)
+    if worst is None or worst.value >= -tolerance:
+        return None
+    error = (worst.upper - worst.lower) / (2 * quantile(0.975, np.inf))
+    return worst if worst.value + error * quantile(1 - rate / len(slices), np.inf) < 0 else None
+
+
+def judged(lower: float, margin: float) -> tuple[bool, str]:
+    """Whether a challenger takes over whose gain is at least `lower`, and how that is told.
+
+    With a margin, which it has where drift is the cause, being no worse is enough: it knows rows that the other never saw.
+
+    >>> judged(-0.005, 0.0), judged(-0.005, 0.01)
+    ((False, 'not shown to be better'), (True, 'no worse (margin 0.01), and drift is the cause'))
+    """
+    if lower > 0:
+        return True, "better"
+    if lower > -margin:
+        return True, f"no worse (margin {margin:g}), and drift is the cause"
+    return False, "not shown to be better"

@@ -1,0 +1,104 @@
+"""Fitting: the pipeline of a recipe, on the rows of a snapshot that its history takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from configs.errors import InputError, nearest
+from configs.schema import HALF_LIFE, Features, Model, Recipe, length_of
+from tasks.data.frames import contract_of, encode, labels, read_rows
+from tasks.data.values import Snapshot
+
+
+def fit(snapshot: Snapshot, rows: int, contract: str, recipe: Recipe, share: float = 1.0) -> tuple[Any, int]:
+    """A pipeline fitted on rows [0, rows), and how many of them it learned from; with a share, on evenly spaced ones.
+
+    Raises:
+        InputError: the estimator does not know one of `model.parameters`, or not this value of it.
+    """
+    from sklearn.utils._param_validation import InvalidParameterError
+
+    pipeline, frame = build_pipeline(recipe.features, recipe.model), read_rows(snapshot, 0, rows)
+    weights = np.ones(rows) if recipe.time_column is None else history_weights(frame[recipe.time_column], recipe.history)
+    taken = np.flatnonzero(weights)
+    taken = taken[np.linspace(0, len(taken) - 1, max(2, round(share * len(taken)))).round().astype(int)]
+    frame = frame.iloc[taken]
+    weighted = {"model__sample_weight": weights[taken]} if recipe.history.startswith(HALF_LIFE) else {}
+    x = encode(contract_of(contract), frame)[recipe.features.all]
+    try:
+        pipeline.fit(x, labels(recipe.target, frame), **weighted)
+    except InvalidParameterError as error:
+        raise InputError(f"model.parameters: {' '.join(str(error).split())}") from None
+    _round_thresholds(pipeline.named_steps["model"])
+    return pipeline, len(taken)
+
+
+def _round_thresholds(model: Any) -> None:
+    """The thresholds of trees as float32, rounded down: no float32 value goes another way, in ONNX neither.
+
+    A threshold is the middle of two values, in doubles. Where these are neighbours among the float32s, ONNX would round it
+    to one of them, and in half of the cases to the larger one, whose rows would then turn left.
+    """
+    for (tree,) in getattr(model, "_predictors", []):
+        exact = tree.nodes["num_threshold"]
+        rounded = exact.astype(np.float32)
+        tree.nodes["num_threshold"] = np.where(rounded > exact, np.nextafter(rounded, np.float32(-np.inf)), rounded)
+
+
+def history_weights(times: Any, history: str) -> np.ndarray:
+    """How much each row counts, shape (rows,), 0 where it is too old; `times` is a pandas series, ascending.
+
+    >>> import pandas as pd
+    >>> times = pd.Series(pd.to_datetime(["2026-01-01", "2026-01-20", "2026-01-21"]))
+    >>> history_weights(times, "2 days").tolist(), history_weights(times, "half-life 1 day").tolist()[1:]
+    ([0.0, 1.0, 1.0], [0.5, 1.0])
+    """
+    if history == "all":
+        return np.ones(len(times))
+    length = np.timedelta64(length_of(history.removeprefix(HALF_LIFE)))
+    age = times.to_numpy()[-1] - times.to_numpy()
+    return 0.5 ** (age / length) if history.startswith(HALF_LIFE) else (age <= length).astype(np.float64)
+
+
+def build_pipeline(features: Features, model: Model) -> Any:
+    """The unfitted pipeline: categories encoded, numbers as they are for trees, scaled and imputed for linear models.
+
+    A scaler in front of a tree ensemble would move float32 values across split thresholds, so trees get none.
+    """
+    from sklearn.compose import ColumnTransformer
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import Pipeline, make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+    try:
+        if model.estimator == "hist_gradient_boosting":
+            categories: Any = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, dtype=np.float32)
+            numbers: Any = "passthrough"
+            parameters = {"early_stopping": False, **model.parameters, **_monotonic(features, model)}
+            estimator: Any = HistGradientBoostingClassifier(random_state=model.seed, **parameters)
+        else:
+            categories = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
+            numbers = make_pipeline(SimpleImputer(), StandardScaler())
+            estimator = LogisticRegression(random_state=model.seed, **{"max_iter": 1000, **model.parameters})
+    except TypeError as error:
+        raise InputError(f"model.parameters: {model.estimator}: {error}") from None
+    parts = [("categorical", categories, features.categorical), ("numeric", numbers, features.numeric)]
+    return Pipeline([("encode", ColumnTransformer([p for p in parts if p[2]])), ("model", estimator)])
+
+
+def _monotonic(features: Features, model: Model) -> dict[str, Any]:
+    """`monotonic_cst` by column name, as a list in the order of the encoded columns, which have no names.
+
+    >>> _monotonic(Features(categorical=["c"], numeric=["a"]), Model(parameters={"monotonic_cst": {"a": -1}}))
+    {'monotonic_cst': [0, -1]}
+    """
+    named = model.parameters.get("monotonic_cst")
+    if not isinstance(named, dict):
+        return {}
+    if stray := sorted(set(named) - set(features.numeric)):
+        raise InputError(f"model.parameters: monotonic_cst: {stray[0]!r}: {nearest(stray[0], features.numeric)}")
+    return {"monotonic_cst": [named.get(name, 0) for name in features.all]}

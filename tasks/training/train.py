@@ -1,0 +1,31 @@
+"""Train: a scikit-learn pipeline on the first rows of a snapshot."""
+
+from __future__ import annotations
+
+import io
+
+from prefect import get_run_logger
+
+from configs.schema import Recipe
+from tasks.data.values import Snapshot
+from tasks.step import step
+from tasks.store import put
+from tasks.training.fit import fit
+from tasks.training.values import FittedModel
+
+
+@step
+def train(snapshot: Snapshot, rows: int, contract: str, recipe: Recipe) -> FittedModel:
+    """Fit on rows [0, rows) of the snapshot, or on those of them that the recipe's history takes.
+
+    Raises:
+        InputError: the estimator does not know one of `model.parameters`, or not this value of it.
+    """
+    import joblib
+
+    pipeline, learned = fit(snapshot, rows, contract, recipe)
+    buffer = io.BytesIO()
+    joblib.dump(pipeline, buffer)
+    fitted = FittedModel(digest=put("models", ".joblib", buffer.getvalue()), rows=learned)
+    get_run_logger().info("Trained %s on %s rows", recipe.model.estimator, f"{learned:,}")
+    return fitted

@@ -1,0 +1,88 @@
+"""Values of training: what is trained, the fitted model, how well it does, and the verdict against another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from configs.schema import Recipe, UseCase
+from configs.settings import store
+from tasks.store import Value
+
+
+class ChosenRecipe(Value):
+    """What is trained, and why it was taken where there was a choice."""
+
+    recipe: Recipe
+    reason: str = ""
+
+    def fixed(self, use_case: UseCase) -> UseCase:
+        """The use case without a choice: what a version is recorded as, so that it can be built again."""
+        training = use_case.training.model_copy(update={"history": [self.recipe.history], "search": None})
+        return use_case.model_copy(update={"model": self.recipe.model, "training": training})
+
+
+class FittedModel(Value):
+    """A fitted pipeline, and how many rows it saw."""
+
+    digest: str
+    rows: int
+
+    @property
+    def path(self) -> Path:
+        """Where it lies. Never part of a bundle: a pickle runs code when it is read."""
+        return store("models") / f"{self.digest}.joblib"
+
+
+class GateResult(Value):
+    """One bound, what was measured, and whether it held."""
+
+    where: str
+    metric: str
+    value: float
+    bound: str
+    passed: bool
+    rows: int
+
+
+class Evaluation(Value):
+    """Metrics on the holdout, gates and slices; `scores` is a Parquet of time, label and probability a holdout row."""
+
+    metrics: dict[str, float]
+    gates: list[GateResult]
+    scores: str
+
+    @property
+    def scores_path(self) -> Path:
+        """Where the holdout scores lie."""
+        return store("scores") / f"{self.scores}.parquet"
+
+
+class Slice(Value):
+    """A number of the rows whose column has a value (`where` is `origin=JFK`), with its interval of 95 %."""
+
+    where: str
+    value: float
+    lower: float
+    upper: float
+    rows: int
+
+
+class Comparison(Value):
+    """A verdict: champion against challenger on labelled rows that neither has learned from.
+
+    No numbers where nothing was measured. `undecided`: there were too few such rows, and not before `again` (empty: nobody
+    knows) can there be enough. `slices` has the gain of each.
+    """
+
+    better: bool
+    reason: str
+    undecided: bool = False
+    again: str = ""
+    metric: str | None = None
+    champion: float | None = None
+    challenger: float | None = None
+    difference: float | None = None
+    lower: float | None = None
+    confidence: float | None = None
+    rows: int = 0
+    slices: list[Slice] = []
