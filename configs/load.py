@@ -13,6 +13,7 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError
 
 from configs.errors import InputError, nearest
+from configs.renamed import RENAMED
 from configs.schema import UseCase
 from configs.settings import PROJECT
 
@@ -96,6 +97,8 @@ def _line(tree: CommentedMap, location: Iterable[Any]) -> int:
 def _explain(error: Any, keys: list[str]) -> str:
     key = ".".join(keys) or "use case"
     kind, message = error["type"], str(error["msg"])
+    if kind == "extra_forbidden" and key in RENAMED:
+        return f"{key!r} is called {RENAMED[key]!r} now"
     if kind == "extra_forbidden":
         return f"unknown key {key!r}; {nearest(keys[-1], _fields_at(keys[:-1]))}"
     if kind == "missing":

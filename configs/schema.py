@@ -385,12 +385,12 @@ class Registry(Strict):
 class Deploy(Strict):
     """Where releases run and how many replicas of what size, and whether clients need a key.
 
-    Target `auto` takes Docker where an engine answers and `local` processes otherwise, but never where `resources` or a
+    Platform `auto` takes Docker where an engine answers and `local` processes otherwise, but never where `resources` or a
     `registry` ask for what only Docker has. Authentication `auto` asks for keys
     as soon as the gateway can be reached from beyond the loopback interface (`SLIPWAY_GATEWAY_TLS_ADDRESS`).
     """
 
-    target: Literal["auto", "local", "docker"] = "auto"
+    platform: Literal["auto", "local", "docker"] = "auto"
     replicas: int = Field(1, ge=1, le=32)
     workers: int = Field(1, ge=1)
     resources: Resources = Resources()
@@ -399,11 +399,11 @@ class Deploy(Strict):
 
     @model_validator(mode="after")
     def _limits(self) -> Deploy:
-        if self.target == "local" and self.resources != Resources():
-            raise ValueError("'resources' are limits that target 'local' cannot keep; use 'docker', or leave them out")
-        if self.target == "local" and self.registry:
+        if self.platform == "local" and self.resources != Resources():
+            raise ValueError("'resources' are limits that platform 'local' cannot keep; use 'docker', or leave them out")
+        if self.platform == "local" and self.registry:
             raise ValueError(
-                "'registry' is where images are pushed, and target 'local' has none; use 'docker', or leave it out"
+                "'registry' is where images are pushed, and platform 'local' has none; use 'docker', or leave it out"
             )
         return self
 
@@ -451,7 +451,7 @@ class Notify(Strict):
         return self
 
 
-class KpiTarget(Bound):
+class Objective(Bound):
     """What a number of the service or of the business, or a metric of the model, must keep in every window.
 
     `kpi` is one that feedback carries (its mean counts), or of the service: `latency_p50` and `latency_p99` (milliseconds in
@@ -467,13 +467,13 @@ class KpiTarget(Bound):
     def name(self) -> str:
         """What it is called; no KPI of feedback has a space in its name.
 
-        >>> KpiTarget(metric="f1", at_least=0.6).name
+        >>> Objective(metric="f1", at_least=0.6).name
         'metric f1'
         """
         return self.kpi or f"metric {self.metric}"
 
     @model_validator(mode="after")
-    def _one_number(self) -> KpiTarget:
+    def _one_number(self) -> Objective:
         if (self.kpi is None) == (self.metric is None):
             raise ValueError("give one of 'kpi' and 'metric'")
         return self
@@ -497,7 +497,7 @@ class Monitoring(Strict):
     tolerance: float = Field(0.01, gt=0)
     min_labels: int = Field(200, ge=1)
     cooldown: Duration = timedelta(days=7)
-    targets: list[KpiTarget] = []
+    objectives: list[Objective] = []
     notify: list[Notify] = []
 
     @property
@@ -512,9 +512,9 @@ class Monitoring(Strict):
             length_of(self.window)
         if self.needed[0] > self.needed[1]:
             raise ValueError(f"'persistence' {self.persistence!r} can never be; write for example '2 of 3'")
-        names = [target.name for target in self.targets]
+        names = [objective.name for objective in self.objectives]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"'targets': {twice[0]!r} has two; give it one bound")
+            raise ValueError(f"'objectives': {twice[0]!r} has two; give it one bound")
         return self
 
 

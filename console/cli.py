@@ -319,8 +319,8 @@ def _told(use_case: str, version: str) -> None:
     from tasks.routing.gateway import address
 
     release = serving(use_case)
-    target = f" on target {release.target} (release {release.name})" if release else ""
-    screen.print(f"{use_case} version {version} serves{target}")
+    platform = f" on platform {release.platform} (release {release.name})" if release else ""
+    screen.print(f"{use_case} version {version} serves{platform}")
     screen.print(f"API: {address(use_case)}/predict   More: slipway status")
 
 

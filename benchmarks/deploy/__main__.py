@@ -1,9 +1,9 @@
-"""`python -m benchmarks.deploy [images|first|switches|kills|steps]... [--target local|docker]`: under constant traffic.
+"""`python -m benchmarks.deploy [images|first|switches|kills|steps]... [--platform local|docker]`: under constant traffic.
 
 images: their size beside the peers' packages (where `benchmarks.serving install` put them), and their start. first: seconds
 from a trained model to the first served request. switches: deploys in a row between two versions. kills: `kill -9` of one of
 two replicas, and of the only one. steps: `kill -9` of the deploying command at each step, and the same command again.
-Without a target, both; Docker needs an engine.
+Without a platform, both; Docker needs an engine.
 """
 
 from __future__ import annotations
@@ -38,32 +38,32 @@ STEPS = ("containerize", "plan", "bring_up", "contract_gate", "integration_gate"
 
 
 def main() -> int:
-    """Run what is asked for, each target in a home of its own."""
+    """Run what is asked for, each platform in a home of its own."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.deploy", description=__doc__)
     parser.add_argument("measures", nargs="*", metavar="MEASURE")
-    parser.add_argument("--target", choices=["local", "docker"])
+    parser.add_argument("--platform", choices=["local", "docker"])
     given = parser.parse_args()
     if unknown := set(given.measures) - set(MEASURES):
         parser.error(f"unknown: {', '.join(unknown)}; known: {', '.join(MEASURES)}")
-    for target in [given.target] if given.target else ["local", "docker"]:
-        table = Table(title=f"target {target}: loans, 200 requests a second", title_justify="left")
+    for platform in [given.platform] if given.platform else ["local", "docker"]:
+        table = Table(title=f"platform {platform}: loans, 200 requests a second", title_justify="left")
         for column in ("what", "times", "requests", "failed", "p50 ms", "p99 ms", "max ms"):
             table.add_column(column)
-        with home(target):
+        with home(platform):
             for name in given.measures or MEASURES:
-                for row in MEASURES[name](target):
-                    print(f"target {target}:", *row, flush=True)
+                for row in MEASURES[name](platform):
+                    print(f"platform {platform}:", *row, flush=True)
                     table.add_row(*row)
         Console(width=120).print(table)
     return 0
 
 
 @contextlib.contextmanager
-def home(target: str) -> Iterator[None]:
+def home(platform: str) -> Iterator[None]:
     """A home with two versions of `loans`, the second one serving."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["SLIPWAY_HOME"] = folder
-        if target == "local":
+        if platform == "local":
             os.environ["DOCKER_HOST"] = NO_ENGINE
         else:
             os.environ.pop("DOCKER_HOST", None)
@@ -117,12 +117,12 @@ def deploys(count: int, replicas: int) -> None:
         roll_out(case, get_version("loans", str(number % 2 + 1)), "a benchmark")
 
 
-def first(target: str) -> list[list[str]]:
+def first(platform: str) -> list[list[str]]:
     """From a trained, registered version to its first answer through the gateway: image, gates, start, switch."""
     for what, gates in (("with all gates", True), ("without gates.load", False)):
         seconds = [in_flow(first_answer, seed=seed + 10 * gates, gates=gates) for seed in (10, 11, 12)]
         told = f"{statistics.median(seconds):.1f} s, {min(seconds):.1f} to {max(seconds):.1f}"
-        print(f"target {target}: trained model to first served request, {what}: {told}")
+        print(f"platform {platform}: trained model to first served request, {what}: {told}")
     return []
 
 
@@ -146,17 +146,17 @@ def first_answer(seed: int, gates: bool) -> float:
     return time.monotonic() - began
 
 
-def switches(target: str) -> list[list[str]]:
+def switches(platform: str) -> list[list[str]]:
     """Deploys in a row."""
     from benchmarks.deploy.traffic import Traffic
 
-    count = SWITCHES[target]
+    count = SWITCHES[platform]
     with Traffic("loans") as traffic:
         in_flow(deploys, count=count, replicas=1)
     return [traffic.row("deploys in a row", count)]
 
 
-def kills(target: str) -> list[list[str]]:
+def kills(platform: str) -> list[list[str]]:
     """`kill -9` of one of two replicas, all of its processes, and of the only one."""
     from benchmarks.deploy.traffic import Traffic
 
@@ -179,7 +179,7 @@ def kill_replica(number: int) -> None:
 
     (release,) = releases("loans")
     replica = release.replicas[number]
-    process = psutil.Process(_pid(release.target, release.name, number, replica.handle))
+    process = psutil.Process(_pid(release.platform, release.name, number, replica.handle))
     for each in [process, *process.children(recursive=True)]:
         each.kill()
     deadline = time.monotonic() + 30
@@ -191,8 +191,8 @@ def kill_replica(number: int) -> None:
     raise AssertionError(f"replica {number} did not come back")
 
 
-def _pid(target: str, release: str, number: int, handle: str) -> int:
-    if target == "docker":
+def _pid(platform: str, release: str, number: int, handle: str) -> int:
+    if platform == "docker":
         from tasks.containers.engine import engine
 
         return int(engine()[0].containers.get(handle).attrs["State"]["Pid"])
@@ -204,7 +204,7 @@ def _pid(target: str, release: str, number: int, handle: str) -> int:
     return int(json.loads(path.read_text())[number]["process"][0])
 
 
-def steps(target: str) -> list[list[str]]:
+def steps(platform: str) -> list[list[str]]:
     """The deploying command is killed when each step has just ended, and run again."""
     from benchmarks.deploy.traffic import Traffic
 

@@ -18,9 +18,9 @@ BASE = "python:3.11-slim"
 RUNS = 9
 
 
-def images(target: str) -> list[list[str]]:
+def images(platform: str) -> list[list[str]]:
     """Print both; only where an engine builds images."""
-    if target == "local":
+    if platform == "local":
         return []
     from configs.load import load_use_case
     from tasks.containers.engine import engine

@@ -34,7 +34,7 @@ model: {{estimator: logistic_regression, seed: {seed}, parameters: {{C: {c}}}}}
 evaluation: {{gates: [{{metric: roc_auc, at_least: 0.6}}]}}
 monitoring:
   window: 1000 rows
-deploy: {{target: local}}
+deploy: {{platform: local}}
 replay: {{share: 0.5, seed: 7}}
 """
 

@@ -29,7 +29,7 @@ def events(screen: Console) -> None:
         configs = Path(folder) / "configs"
         configs.mkdir()
         (configs / "everytime.yaml").write_text(changed)
-        os.environ |= {"SLIPWAY_HOME": folder, "SLIPWAY_CONFIGS": str(configs), "DOCKER_HOST": NO_ENGINE}  # target local
+        os.environ |= {"SLIPWAY_HOME": folder, "SLIPWAY_CONFIGS": str(configs), "DOCKER_HOST": NO_ENGINE}  # platform local
         try:
             slipway("up")
             slipway("release", "everytime", "--until", FIRST.isoformat())
@@ -39,7 +39,7 @@ def events(screen: Console) -> None:
             slipway("down")
     arrived = [second for second in seconds if second is not None]
     told = f"; median {np.median(arrived):.0f} s, longest {max(arrived):.0f} s" if arrived else ""
-    screen.print(f"From event to deployed champion: {len(arrived)} of {EVENTS}{told} (target local, with all gates)")
+    screen.print(f"From event to deployed champion: {len(arrived)} of {EVENTS}{told} (platform local, with all gates)")
 
 
 def _from_event(moment: datetime) -> float | None:

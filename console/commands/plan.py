@@ -17,7 +17,7 @@ def show(case: UseCase, version: str | None, screen: Console) -> None:
     target = get_version(case.name, version) if version else the_champion(case.name)
     image = wanted_image(case, target)
     wanted = describe(case, target, image)
-    image_there = image.target == "local" or bool(image.digest)
+    image_there = image.platform == "local" or bool(image.digest)
     changes = difference(wanted, image_there, observe(case.name))
     if not changes:
         screen.print(f"{case.name} version {target.version} runs as it should: {wanted.name}. Nothing to change")

@@ -79,7 +79,7 @@ def _release(use_case: str) -> str:
         running = serving(use_case)
     except InputError as error:
         return f"[red]{escape(str(error))}[/]"
-    return f"{running.name} ({running.target})" if running else "down"
+    return f"{running.name} ({running.platform})" if running else "down"
 
 
 def _last_window(use_case: str) -> str:

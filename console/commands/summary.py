@@ -77,7 +77,12 @@ def deploys(case: UseCase) -> Table:
         table.add_column(column, overflow="fold")
     for entry in read_history(case.name):
         if entry["what"] == "deploy":
-            table.add_row(entry.get("until", "")[:10], entry["version"], f"serves on {entry['target']}", entry["reason"])
+            table.add_row(
+                entry.get("until", "")[:10],
+                entry["version"],
+                f"serves on {entry.get('platform') or entry['target']}",
+                entry["reason"],
+            )
         elif entry["what"] == "verdict" and not entry.get("promoted", entry["better"]):
             table.add_row(
                 entry.get("until", "")[:10], entry["version"], "not deployed", f"{entry['cause']}: {entry['reason']}"

@@ -30,7 +30,7 @@ logger = logging.getLogger("slipway")
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """Which release this process is: its bundle's registry version, its name on the target, its part in the traffic plan."""
+    """Which release this process is: its bundle's registry version, its name, its part in the traffic plan."""
 
     version: str
     release: str

@@ -35,8 +35,8 @@ def containerize(use_case: UseCase, version: Version) -> Image:
         BuildError: the build failed.
     """
     logger, image = get_run_logger(), wanted_image(use_case, version)
-    if image.target == "local":
-        logger.warning("Target local: %s", image.why)
+    if image.platform == "local":
+        logger.warning("Platform local: %s", image.why)
         return image
     client, _ = engine()
     if not image.digest:

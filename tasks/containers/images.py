@@ -19,30 +19,30 @@ SOURCE_DATE_EPOCH = "315532800"
 
 
 def wanted_image(use_case: UseCase, version: Version) -> Image:
-    """Which target the version runs on and from what image; `digest` is empty while the image is not built.
+    """Which platform the version runs on and from what image; `digest` is empty while the image is not built.
 
     Raises:
         InputError: the use case wants Docker, or what only Docker can give, and no engine answers.
     """
     client, silent = engine()
-    if use_case.deploy.target == "local" or client is None:
+    if use_case.deploy.platform == "local" or client is None:
         if wanted := _wants_docker(use_case):
             raise InputError(
                 f"{wanted}, but no Docker Engine answers ({silent}); start it, or take that out of the use case"
             )
-        reason = f"no Docker Engine answers ({silent})" if use_case.deploy.target == "auto" else "the use case asks for it"
-        return Image(target="local", reference=f"processes:{recipe_digest()[:8]}", why=reason)
+        reason = f"no Docker Engine answers ({silent})" if use_case.deploy.platform == "auto" else "the use case asks for it"
+        return Image(platform="local", reference=f"processes:{recipe_digest()[:8]}", why=reason)
     # The signature is in the image, and another home on this engine signs the same bundle with another key.
     tag = f"{version.bundle.digest[:12]}-{recipe_digest()[:8]}-{key_id()[:8]}"
     reference = f"slipway/{use_case.name}:{tag}"
-    return Image(target="docker", reference=reference, digest=_digest(client, reference), why="a Docker Engine answers")
+    return Image(platform="docker", reference=reference, digest=_digest(client, reference), why="a Docker Engine answers")
 
 
 def _wants_docker(use_case: UseCase) -> str:
     """What the use case says that processes of this machine could not keep, or "". The schema has refused it for `local`."""
     deploy = use_case.deploy
-    if deploy.target == "docker":
-        return "deploy.target is 'docker'"
+    if deploy.platform == "docker":
+        return "deploy.platform is 'docker'"
     if deploy.resources != Resources():
         return "deploy.resources are limits that only containers keep"
     return "deploy.registry is where images are pushed" if deploy.registry else ""

@@ -62,7 +62,7 @@ def inventory(use_case: UseCase, version: Version, image: Image) -> None:
     if not path.exists():
         write_atomically(path, sbom(version, image, _listing(image)).encode())
         create_link_artifact(key=f"sbom-{use_case.name}", link=report_address(path), link_text=f"SBOM of {image.reference}")
-    if image.target != "local" or use_case.gates.vulnerabilities == "refuse":
+    if image.platform != "local" or use_case.gates.vulnerabilities == "refuse":
         _audit(use_case, version, path.with_suffix(".audit.json"))
 
 
@@ -76,7 +76,7 @@ def sbom(version: Version, image: Image, listing: dict[str, Any]) -> str:
     from packageurl import PackageURL
 
     digest = HashType(alg=HashAlgorithm.SHA_256, content=_model_digest(version.bundle.path))
-    kind = ComponentType.CONTAINER if image.target == "docker" else ComponentType.APPLICATION
+    kind = ComponentType.CONTAINER if image.platform == "docker" else ComponentType.APPLICATION
     name, _, tag = image.reference.rpartition(":")
     bundle = [Property(name="slipway:bundle", value=version.bundle.digest)]
     root = Component(name=name, version=tag, type=kind, bom_ref=image.reference, properties=bundle)
@@ -109,7 +109,7 @@ def sbom(version: Version, image: Image, listing: dict[str, Any]) -> str:
 
 def _listing(image: Image) -> dict[str, Any]:
     """The Python and Debian packages of an image, or of this environment where releases are processes of it."""
-    if image.target == "local":
+    if image.platform == "local":
         output: Any = subprocess.run([sys.executable, "-c", LISTING], capture_output=True, check=True).stdout
     else:
         client, _ = engine()

@@ -35,7 +35,7 @@ def publish(use_case: UseCase, image: Image) -> Image:
         PushFailed: it could not be reached, several times, or holds something else afterwards.
     """
     registry = use_case.deploy.registry
-    if registry is None or image.target == "local":
+    if registry is None or image.platform == "local":
         return image
     client, _ = engine()
     account, tag = credentials(registry), image.reference.rpartition(":")[2]

@@ -11,7 +11,7 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from configs.errors import InputError
-from tasks.deploying.platforms.platform import target_of
+from tasks.deploying.platforms.platform import platform_of
 from tasks.deploying.reconcile import Change, difference, observe, releases, take_down
 from tasks.deploying.switchover import DRAIN_SECONDS, send, start
 from tasks.deploying.values import Release
@@ -43,7 +43,7 @@ def bring_up(wanted: Release) -> Release:
         NotReady: a replica died again and again, or was not ready in time; a release that did not run before is gone again.
     """
     release = start(wanted)
-    get_run_logger().info("Release %s is ready: %s (%s)", release.name, ", ".join(release.addresses), release.target)
+    get_run_logger().info("Release %s is ready: %s (%s)", release.name, ", ".join(release.addresses), release.platform)
     return release
 
 
@@ -70,7 +70,7 @@ def switch(version: Version, release: Release, reason: str, began: int) -> None:
         time.sleep(DRAIN_SECONDS)  # requests on their way to what goes arrive before it stops
     if surplus:
         with switching(release.use_case, began):
-            target_of(release).bring_up(release)
+            platform_of(release).bring_up(release)
     for other in others:
         with switching(release.use_case, began):  # a rollback may be about to send it the traffic again
             _end(other)
@@ -88,7 +88,7 @@ def _withdraw(release: Release) -> None:
 def _end(release: Release) -> None:
     try:
         take_down(release)
-    except InputError as error:  # its target does not answer now; the next switch sees it again
+    except InputError as error:  # its platform does not answer now; the next switch sees it again
         get_run_logger().warning("Release %s was not stopped: %s", release.name, error)
 
 

@@ -1,7 +1,7 @@
 """The reconciler: the state that should be, the state that is, and the difference between the two.
 
-What should be is described by a version, an image and the use case, and never by what was done before. What is, the targets
-and the gateway are asked for. So a run that was killed anywhere leaves nothing that the next one does not see.
+What should be is described by a version, an image and the use case, and never by what was done before. What is, the
+platforms and the gateway are asked for. So a run that was killed anywhere leaves nothing that the next one does not see.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from configs.schema import UseCase
 from tasks.containers.values import Image
-from tasks.deploying.platforms.platform import TARGETS, target_of
+from tasks.deploying.platforms.platform import PLATFORMS, platform_of
 from tasks.deploying.settings import secrets_digest, settings
 from tasks.deploying.values import Release
 from tasks.registry.values import Version
@@ -29,7 +29,7 @@ class Change(NamedTuple):
 
 
 class State(NamedTuple):
-    """What a use case's deployment is: releases on all targets, the servers behind the gateway, the champion's version."""
+    """What a use case's deployment is: releases on all platforms, the servers behind the gateway, the champion's version."""
 
     releases: list[Release]
     routed: list[str]
@@ -43,7 +43,7 @@ def describe(use_case: UseCase, version: Version, image: Image) -> Release:
         use_case=use_case.name,
         version=version.version,
         bundle=version.bundle.digest,
-        target=image.target,
+        platform=image.platform,
         image=image.reference,
         log="predictions",
         settings=settings(use_case),
@@ -72,7 +72,7 @@ def difference(wanted: Release, image_there: bool, state: State) -> list[Change]
     changes = [Change("build", wanted.image, "not on this engine yet")] * (not image_there)
     there = next((release for release in state.releases if release.name == wanted.name), None)
     if there is None:
-        changes.append(Change("start", wanted.name, f"{wanted.wanted} on {wanted.target}"))
+        changes.append(Change("start", wanted.name, f"{wanted.wanted} on {wanted.platform}"))
     else:
         dead = sum(not replica.alive for replica in there.replicas)
         if dead:
@@ -85,7 +85,7 @@ def difference(wanted: Release, image_there: bool, state: State) -> list[Change]
     if state.champion != wanted.version:
         changes.append(Change("crown", f"version {wanted.version}", f"champion in place of {state.champion or 'none'}"))
     changes += [
-        Change("stop", release.name, f"{len(release.replicas)} on {release.target}")
+        Change("stop", release.name, f"{len(release.replicas)} on {release.platform}")
         for release in state.releases
         if release.name != wanted.name
     ]
@@ -94,9 +94,9 @@ def difference(wanted: Release, image_there: bool, state: State) -> list[Change]
 
 def take_down(release: Release) -> None:
     """Stop what there is of a release."""
-    target_of(release).take_down(release)
+    platform_of(release).take_down(release)
 
 
 def releases(use_case: str) -> list[Release]:
-    """What there is of a use case on every target."""
-    return [release for target in TARGETS.values() for release in target.observe(use_case)]
+    """What there is of a use case on every platform."""
+    return [release for platform in PLATFORMS.values() for release in platform.observe(use_case)]

@@ -1,4 +1,4 @@
-"""What a release is run with, as the environment variables of `python -m serving`; the same on every target."""
+"""What a release is run with, as the environment variables of `python -m serving`; the same on every platform."""
 
 from __future__ import annotations
 

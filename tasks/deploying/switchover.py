@@ -13,7 +13,7 @@ from configs.errors import CheckFailed
 from serving.scoring.bundle import BundleError, read_bundle
 from serving.security.signature import check_signature
 from tasks.deploying.keys import internal_key
-from tasks.deploying.platforms.platform import target_of
+from tasks.deploying.platforms.platform import platform_of
 from tasks.deploying.reconcile import releases, take_down
 from tasks.deploying.values import Release
 from tasks.history import record
@@ -52,7 +52,7 @@ def start(wanted: Release) -> Release:
     before = {release.name: len(release.replicas) for release in releases(wanted.use_case)}
     # Replicas beyond `wanted` stay until the gateway no longer sends them anything; `switch` ends them.
     most = max(wanted.wanted, before.get(wanted.name, 0))
-    started = target_of(wanted).bring_up(wanted.model_copy(update={"wanted": most}))
+    started = platform_of(wanted).bring_up(wanted.model_copy(update={"wanted": most}))
     release = wanted.model_copy(update={"replicas": started.replicas[: wanted.wanted]})
     try:
         _wait_ready(release)
@@ -89,7 +89,7 @@ def send(version: Version, release: Release, reason: str) -> str | None:
         version=version.version,
         previous=previous,
         release=release.name,
-        target=release.target,
+        platform=release.platform,
         bundle=version.bundle.digest,
         until=version.tags.get("until", ""),
     )
@@ -103,7 +103,7 @@ def _wait_ready(release: Release) -> None:
         waiting = [address for address in waiting if not _is_ready(address, release)]
         late = time.monotonic() > deadline
         if waiting and (late or _restarts(release) - before >= RESTARTS):
-            words = target_of(release).last_words(release)
+            words = platform_of(release).last_words(release)
             fate = f"was not ready in {READY_SECONDS} s" if late else "dies at its start"
             raise NotReady(f"release {release.name} {fate}: {words}")
         time.sleep(0.05)
@@ -118,5 +118,5 @@ def _is_ready(address: str, release: Release) -> bool:
 
 
 def _restarts(release: Release) -> int:
-    found = next((each for each in target_of(release).observe(release.use_case) if each.name == release.name), release)
+    found = next((each for each in platform_of(release).observe(release.use_case) if each.name == release.name), release)
     return sum(replica.restarts for replica in found.replicas)

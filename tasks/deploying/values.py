@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from pydantic import model_validator
+
 from configs.schema import Resources
 from tasks.store import Value
 
 
 class Replica(Value):
-    """One server of a release: its address, what the target knows it by, whether it runs, and how often it began anew."""
+    """One server of a release: its address, what the platform knows it by, whether it runs, and how often it began anew."""
 
     address: str
     handle: str
@@ -26,13 +30,21 @@ class Release(Value):
     use_case: str
     version: str
     bundle: str
-    target: str
+    platform: str
     image: str
     log: str
     settings: dict[str, str]
     resources: Resources = Resources()
     wanted: int = 1
     replicas: tuple[Replica, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _earlier_form(cls, data: Any) -> Any:
+        """What runs may have been started when the platform was called its target."""
+        if isinstance(data, dict) and "target" in data:
+            return {("platform" if key == "target" else key): value for key, value in data.items()}
+        return data
 
     @property
     def addresses(self) -> list[str]:

@@ -17,7 +17,7 @@ from configs.errors import CheckFailed
 from configs.schema import Load, UseCase
 from configs.settings import PROJECT, report_address, reports
 from tasks.deploying.keys import internal_headers
-from tasks.deploying.platforms.platform import target_of
+from tasks.deploying.platforms.platform import platform_of
 from tasks.deploying.values import Release
 from tasks.gates.cases import reference_records
 from tasks.gates.checks import Check, conclude
@@ -115,7 +115,7 @@ def _sample(release: Release, memory: list[Memory], ended: threading.Event) -> N
     waited = 0.0
     while not ended.wait(SAMPLE_SECONDS):
         waited += SAMPLE_SECONDS
-        memory.append(Memory(waited, target_of(release).memory(release)))
+        memory.append(Memory(waited, platform_of(release).memory(release)))
 
 
 def judge(results: list[Result], memory: list[Memory], load: Load) -> list[Check]:

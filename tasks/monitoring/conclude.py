@@ -19,7 +19,7 @@ from tasks.monitoring.values import Drift, Finding, Group, Performance, Service
 from tasks.problems.metrics import gain
 from tasks.registry.values import Version
 
-ALL = frozenset({"fault", "drift", "performance", "estimate", "target"})
+ALL = frozenset({"fault", "drift", "performance", "estimate", "objective"})
 NEXT = timedelta(microseconds=1)  # two looks never have the same moment
 
 
@@ -76,7 +76,7 @@ def causes_of(window: Window, lead: Group | None, service: Service) -> dict[str,
     drift, performance = (lead.drift, lead.performance) if lead else (None, None)
     found = causes(drift, performance, service)
     if window.look == "labels":
-        found = {cause: reason for cause, reason in found.items() if cause in ("performance", "target")}
+        found = {cause: reason for cause, reason in found.items() if cause in ("performance", "objective")}
     if lead and len(window.parts) > 1:
         own = ("drift", "performance", "estimate")
         found = {cause: f"{reason} (version {lead.version})" if cause in own else reason for cause, reason in found.items()}
@@ -96,7 +96,7 @@ def causes(drift: Drift | None, performance: Performance | None, service: Servic
     if drift and performance and drift.persists and (set(drift.matters) - set(drift.faults) or drift.matters_jointly):
         found["drift"] = told_drift(drift, performance.metric)
     if service.missed:
-        found["target"] = "; ".join(service.missed.values())
+        found["objective"] = "; ".join(service.missed.values())
     return found
 
 
@@ -106,7 +106,7 @@ def _judged(window: Window, lead: Group | None, service: Service) -> set[str]:
     if window.look == "labels":
         return measured
     answered = {"drift", "estimate", "fault"} if lead else set()
-    return measured | answered | {"target"} | ({"fault"} if service.fault else set())
+    return measured | answered | {"objective"} | ({"fault"} if service.fault else set())
 
 
 def _lingering(lead: Group | None) -> set[str]:

@@ -28,7 +28,7 @@ def told(finding: Finding) -> str:
         parts.append("no request was answered" if finding.service.refused else "no request came")
     if finding.look == "first" and finding.service.fault:
         parts.append(finding.service.fault)
-    parts += [f"target missed: {how}" for how in finding.service.missed.values()]
+    parts += [f"objective missed: {how}" for how in finding.service.missed.values()]
     if finding.strays:
         parts.append(f"{finding.strays:,} rows say an event time that cannot be")
     return "; ".join(parts)
@@ -160,14 +160,14 @@ independent blocks of the reference. A score over 1 is drift.{compared}
 
 
 def _kpis(service: Service) -> str:
-    """Every KPI beside its target, and what was refused."""
+    """Every KPI beside its objective, and what was refused."""
     rows = "".join(
-        f"| {name} | {kpi.value:.4g} | {_interval(kpi.lower, kpi.upper)} | {kpi.rows:,} | {kpi.target} | "
-        f"{'missed' if kpi.missed else 'kept' if kpi.target else ''} |\n"
+        f"| {name} | {kpi.value:.4g} | {_interval(kpi.lower, kpi.upper)} | {kpi.rows:,} | {kpi.objective} | "
+        f"{'missed' if kpi.missed else 'kept' if kpi.objective else ''} |\n"
         for name, kpi in service.kpis.items()
     )
     refused = "".join(f"| {each.status} | {each.feature} | {each.requests:,} |\n" for each in service.refused[:REASONS])
-    table = f"\n| KPI | value | 95 % | rows | target | |\n|---|---|---|---|---|---|\n{rows}"
+    table = f"\n| KPI | value | 95 % | rows | objective | |\n|---|---|---|---|---|---|\n{rows}"
     return table + (f"\n| refused with | for | requests |\n|---|---|---|\n{refused}" if refused else "")
 
 

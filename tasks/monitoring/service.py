@@ -1,4 +1,4 @@
-"""Service: latency, throughput, what was refused, what feedback carries and metrics that were promised, against targets."""
+"""Service: latency, throughput, what was refused, what feedback carries, metrics that were promised; against objectives."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from prefect import get_run_logger, task
 
-from configs.schema import KpiTarget, UseCase
+from configs.schema import Objective, UseCase
 from serving.log.refusals import CONTRACT
 from serving.scoring.model import SERVICE_KPIS
 from tasks.log.values import KPI, Window
@@ -24,22 +24,22 @@ HOUR = np.timedelta64(1, "h")
 
 @task
 def measure_service(use_case: UseCase, window: Window) -> Service:
-    """The KPIs of a window, and the metrics that have a target. What nothing says yet is not among them, nor missed."""
+    """The KPIs of a window, and the metrics that have an objective. What nothing says yet is not among them, nor missed."""
     import pandas as pd
 
-    rows, targets = pd.read_parquet(window.path), use_case.monitoring.targets
+    rows, objectives = pd.read_parquet(window.path), use_case.monitoring.objectives
     kpis = {
         name.removeprefix(KPI): _mean(rows.loc[rows[name].notna(), ["time", name]], name)
         for name in rows.columns
         if name.startswith(KPI)
     }
     kpis |= {name: (Kpi(value=value, rows=len(rows)), 0.0, 1) for name, value in counted(window, rows).items()}
-    kpis |= promised(window, targets, use_case.monitoring.min_labels)
-    rate = use_case.monitoring.false_alarm_rate * OTHER_SHARE / max(len(targets), 1)
+    kpis |= promised(window, objectives, use_case.monitoring.min_labels)
+    rate = use_case.monitoring.false_alarm_rate * OTHER_SHARE / max(len(objectives), 1)
     # What the service counts itself was judged by the first look; only feedback has brought more since.
-    wanted = {target.name: target for target in targets if window.look == "first" or target.name not in SERVICE_KPIS}
+    wanted = {each.name: each for each in objectives if window.look == "first" or each.name not in SERVICE_KPIS}
     for name in set(wanted) - set(kpis):
-        get_run_logger().warning("Target of %s not judged: nothing in window %s says it", name, window.name)
+        get_run_logger().warning("Objective of %s not judged: nothing in window %s says it", name, window.name)
     judged = {name: _judged(kpi, error, days, wanted.get(name), rate) for name, (kpi, error, days) in kpis.items()}
     return Service(kpis=judged, refused=window.refused)
 
@@ -74,14 +74,14 @@ def _mean(known: Any, name: str) -> tuple[Kpi, float, int]:
     return resampled(known["time"].to_numpy(), lambda rows: float(values[rows].mean()))
 
 
-def promised(window: Window, targets: list[KpiTarget], least: int) -> dict[str, tuple[Kpi, float, int]]:
-    """The metrics that have a target, of at least so many labels, weighted as those of the performance are.
+def promised(window: Window, objectives: list[Objective], least: int) -> dict[str, tuple[Kpi, float, int]]:
+    """The metrics that have an objective, of at least so many labels, weighted as those of the performance are.
 
     Whichever version answered: what was promised to somebody is promised of the use case.
     """
     import pandas as pd
 
-    wanted = {target.name: target.metric for target in targets if target.metric}
+    wanted = {each.name: each.metric for each in objectives if each.metric}
     if not wanted or not window.judged:
         return {}
     parts = [pd.read_parquet(part.path, columns=["time", "target", "probability"]) for part in window.judged]
@@ -113,12 +113,12 @@ def resampled(times: np.ndarray, statistic: Callable[[np.ndarray], float]) -> tu
     return Kpi(value=value, lower=value - half, upper=value + half, rows=len(times)), error, days
 
 
-def _judged(kpi: Kpi, error: float, days: int, target: KpiTarget | None, rate: float) -> Kpi:
-    """A KPI with its target, which is missed where the value is beyond it by more than chance does at that rate."""
-    if target is None:
+def _judged(kpi: Kpi, error: float, days: int, objective: Objective | None, rate: float) -> Kpi:
+    """A KPI with its objective, which is missed where the value is beyond it by more than chance does at that rate."""
+    if objective is None:
         return kpi
-    least, most = target.at_least, target.at_most
+    least, most = objective.at_least, objective.at_most
     beyond = least - kpi.value if least is not None else kpi.value - (most or 0.0)
     missed = beyond > error * quantile(1 - rate, days - 1)
     told = f"at least {least:g}" if least is not None else f"at most {most:g}"
-    return kpi.model_copy(update={"target": told, "missed": bool(missed)})
+    return kpi.model_copy(update={"objective": told, "missed": bool(missed)})

@@ -117,15 +117,23 @@ class Kpi(Value):
     """A number of the service or of the business over a window.
 
     What feedback carries is known of some rows (`rows`), so it has an interval of 95 %; the rest is counted. `missed` says
-    that the `target` is not kept; of what has an interval, that chance does not explain it at the calibrated rate.
+    that the `objective` is not kept; of what has an interval, that chance does not explain it at the calibrated rate.
     """
 
     value: float
     lower: float | None = None
     upper: float | None = None
     rows: int
-    target: str = ""
+    objective: str = ""
     missed: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _earlier_form(cls, data: Any) -> Any:
+        """An objective used to be called a target."""
+        if isinstance(data, dict) and "target" in data:
+            return {("objective" if key == "target" else key): value for key, value in data.items()}
+        return data
 
 
 class Service(Value):
@@ -151,8 +159,8 @@ class Service(Value):
 
     @property
     def missed(self) -> dict[str, str]:
-        """The targets that were not kept, and how."""
-        return {name: f"{name} {kpi.value:.4g}, target {kpi.target}" for name, kpi in self.kpis.items() if kpi.missed}
+        """The objectives that were not kept, and how."""
+        return {name: f"{name} {kpi.value:.4g}, objective {kpi.objective}" for name, kpi in self.kpis.items() if kpi.missed}
 
 
 class Alarm(Value):
@@ -206,7 +214,11 @@ class Finding(Value):
     @model_validator(mode="before")
     @classmethod
     def _earlier_form(cls, data: Any) -> Any:
-        """A window used to be judged as a whole, against the version that served."""
+        """A window used to be judged as a whole, against the version that served; an objective was called a target."""
+        if isinstance(data, dict) and "target" in (*data.get("causes", ()), *data.get("alarms", ())):
+            data = dict(data)
+            data["causes"] = ["objective" if cause == "target" else cause for cause in data["causes"]]
+            data["alarms"] = {("objective" if key == "target" else key): value for key, value in data["alarms"].items()}
         if isinstance(data, dict) and "drift" in data:
             data = dict(data)
             drift, performance = data.pop("drift"), data.pop("performance")

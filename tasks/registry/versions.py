@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from configs.errors import InputError
+from configs.renamed import in_todays_words
 from configs.schema import UseCase
 from configs.settings import service_address
 from tasks.packaging.values import BundleRef
@@ -106,7 +107,7 @@ def recorded_use_case(version: Version) -> UseCase:
 
     registry()
     text = mlflow.artifacts.load_text(f"runs:/{version.run_id}/use_case.json")
-    return UseCase.model_validate(json.loads(text))
+    return UseCase.model_validate(in_todays_words(json.loads(text)))
 
 
 def as_version(item: Any) -> Version:

@@ -49,7 +49,7 @@ def roll_back(use_case: str, version: str | None, reason: str, say: Callable[[st
     with emergency(use_case, "rolled back", reason, say):
         now, before = earlier(use_case, version)
         release = start(_wanted(now, before))
-        say(f"Release {release.name} is ready: {', '.join(release.addresses)} ({release.target})")
+        say(f"Release {release.name} is ready: {', '.join(release.addresses)} ({release.platform})")
         _test(release, before, now)
         replaced = _behind_gateway(use_case, release)
         send(before.version, release, reason)
@@ -99,7 +99,7 @@ def _take_down(replaced: list[Release], say: Callable[[str], None]) -> None:
     for release in replaced:
         try:
             take_down(release)
-        except InputError as error:  # its target does not answer now; the next switch sees it again
+        except InputError as error:  # its platform does not answer now; the next switch sees it again
             say(f"Release {release.name} was not stopped: {error}")
 
 

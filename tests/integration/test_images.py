@@ -96,7 +96,7 @@ def push(registry, image, **login):
     where = Registry(repository=f"127.0.0.1:{registry.port}/slipway", **{"login": "secret", **login})
     case = case.model_copy(update={"deploy": case.deploy.model_copy(update={"registry": where})})
     with disable_run_logger():
-        return publish.fn(case, Image(target="docker", reference=image.tags[0], digest=image.id))
+        return publish.fn(case, Image(platform="docker", reference=image.tags[0], digest=image.id))
 
 
 def small_image(docker, folder):
@@ -234,7 +234,7 @@ def test_an_sbom_is_valid_and_says_nothing_of_the_moment(bundle_folder, home, mo
     monkeypatch.setattr(BundleRef, "path", property(lambda _: bundle_folder))
     version = Version(use_case="small", version="1", run_id="", bundle=BundleRef(digest="d" * 64), golden="")
     listing = json.loads(subprocess.run([sys.executable, "-c", LISTING], capture_output=True, check=True).stdout)
-    image = Image(target="docker", reference="slipway/small:1")
+    image = Image(platform="docker", reference="slipway/small:1")
     text = sbom(version, image, listing)
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     time.sleep(1.1)

@@ -52,7 +52,7 @@ def test_the_target_is_docker_where_an_engine_answers(served):
     from tasks.containers.engine import engine
 
     expected = "docker" if engine()[0] else "local"
-    assert entries(served, "deploy")[0]["target"] == expected
+    assert entries(served, "deploy")[0]["platform"] == expected
 
 
 def test_lineage_is_whole(served):

@@ -42,7 +42,7 @@ def the_release():
 
 def kill(release, number):
     """SIGKILL to all processes of a replica."""
-    if release.target == "docker":
+    if release.platform == "docker":
         from tasks.containers.engine import engine
 
         pid = engine()[0].containers.get(release.replicas[number].handle).attrs["State"]["Pid"]

@@ -75,8 +75,8 @@ def test_causes_are_told_apart():
     assert causes(drift(x=broken), GOOD, QUIET) == {"fault": "x: every value is 0"}
     refused = Service(kpis={"refused": Kpi(value=0.12, rows=0)}, refused=[Refusal(status=422, feature="a", requests=12)])
     assert causes(drift(), GOOD, refused) == {"fault": "12% of the requests were refused by the contract, most for a"}
-    slow = Service(kpis={"latency_p99": Kpi(value=80.0, rows=9, target="at most 50", missed=True)})
-    assert causes(drift(), GOOD, slow) == {"target": "latency_p99 80, target at most 50"}
+    slow = Service(kpis={"latency_p99": Kpi(value=80.0, rows=9, objective="at most 50", missed=True)})
+    assert causes(drift(), GOOD, slow) == {"objective": "latency_p99 80, objective at most 50"}
     fell = GOOD.model_copy(update={"fell": True, "value": 0.5})
     assert list(causes(drift(), fell, QUIET)) == ["performance"]
     assert list(causes(drift(), GOOD.model_copy(update={"estimate_fell": True}), QUIET)) == ["estimate"]

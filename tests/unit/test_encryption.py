@@ -17,7 +17,7 @@ from tasks.log.verify import verify
 from tests.unit.test_log_maintenance import KEY, prediction, rows
 
 RELEASE = Release(
-    name="small-v1", use_case="small", version="1", bundle="b", target="local", image="i", log="predictions",
+    name="small-v1", use_case="small", version="1", bundle="b", platform="local", image="i", log="predictions",
     settings={}, wanted=1,
 )  # fmt: skip
 

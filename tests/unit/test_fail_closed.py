@@ -19,7 +19,7 @@ from tasks.registry.values import Version
 from tests.conftest import small_use_case
 
 VERSION = Version(use_case="small", version="1", run_id="r", bundle=BundleRef(digest="d" * 64), golden="g")
-IMAGE = Image(target="local", reference="processes:12345678", why="")
+IMAGE = Image(platform="local", reference="processes:12345678", why="")
 
 
 def use_case(folder, more):
@@ -31,20 +31,20 @@ def use_case(folder, more):
     [
         ("{resources: {cpus: 1.5}}", "deploy.resources are limits that only containers keep"),
         ("{registry: {repository: registry.example.com/team}}", "deploy.registry is where images are pushed"),
-        ("{target: docker}", "deploy.target is 'docker'"),
+        ("{platform: docker}", "deploy.platform is 'docker'"),
     ],
 )
 def test_what_only_docker_keeps_is_not_dropped_where_it_does_not_answer(home, tmp_path, monkeypatch, deploy, told):
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
     with pytest.raises(InputError, match=f"{told}, but no Docker Engine answers"):
         wanted_image(use_case(tmp_path, f"deploy: {deploy}"), VERSION)
-    assert wanted_image(use_case(tmp_path, "deploy: {target: auto}"), VERSION).target == "local"
+    assert wanted_image(use_case(tmp_path, "deploy: {platform: auto}"), VERSION).platform == "local"
 
 
 @pytest.mark.parametrize("asked", ["resources: {gpus: 1}", "registry: {repository: registry.example.com/team}"])
 def test_processes_are_not_asked_for_what_they_cannot_keep(tmp_path, asked):
-    with pytest.raises(InputError, match="target 'local'"):
-        use_case(tmp_path, f"deploy: {{target: local, {asked}}}")
+    with pytest.raises(InputError, match="platform 'local'"):
+        use_case(tmp_path, f"deploy: {{platform: local, {asked}}}")
 
 
 @pytest.fixture

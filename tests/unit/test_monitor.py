@@ -12,7 +12,7 @@ import tasks.monitoring.alerts.outbox
 import tasks.monitoring.conclude
 import tasks.monitoring.performance
 from configs.load import parse_use_case
-from configs.schema import KpiTarget
+from configs.schema import Objective
 from configs.settings import prediction_log
 from serving.log.writer import Feedback, Prediction, PredictionLog
 from serving.scoring.bundle import read_bundle
@@ -208,7 +208,7 @@ def test_few_rows_of_a_version_beside_another_are_told_and_not_judged(place):
 
 def test_an_outage_is_a_finding_told_once_and_never_looked_at_again(place):
     monitoring = place.case.monitoring
-    rules = {"targets": [KpiTarget(kpi="requests_per_hour", at_least=1)]}
+    rules = {"objectives": [Objective(kpi="requests_per_hour", at_least=1)]}
     place.case = place.case.model_copy(update={"monitoring": monitoring.model_copy(update=rules)})
     place.week(0)
     clock.set_clock(place.case, START + 21 * DAY)
@@ -217,8 +217,8 @@ def test_an_outage_is_a_finding_told_once_and_never_looked_at_again(place):
     assert len(empty) == 2
     for finding in empty:
         assert finding.service.kpis["requests_per_hour"].value == 0
-        assert finding.causes == ["target"]
-        assert told(finding).startswith("no request came; target missed: requests_per_hour 0")
+        assert finding.causes == ["objective"]
+        assert told(finding).startswith("no request came; objective missed: requests_per_hour 0")
         assert "no request came" in describe(finding)
     assert place.monitor() == []
 

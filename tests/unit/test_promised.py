@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from configs.schema import KpiTarget
+from configs.schema import Objective
 from tasks.log.values import Window
 from tasks.monitoring.service import measure_service
 from tasks.problems.metrics import score
@@ -23,9 +23,9 @@ def window(target, probability):
     return whole.model_copy(update={"parts": [whole.model_copy(update={"version": "1"})]})
 
 
-def with_targets(folder, rate, *targets):
+def with_objectives(folder, rate, *targets):
     case = small_use_case(folder)
-    rules = {"targets": list(targets), "false_alarm_rate": rate, "min_labels": 100}
+    rules = {"objectives": list(targets), "false_alarm_rate": rate, "min_labels": 100}
     return case.model_copy(update={"monitoring": case.monitoring.model_copy(update=rules)})
 
 
@@ -38,26 +38,26 @@ def scored(generator, right):
 
 def test_a_promised_metric_is_missed_with_its_number_and_an_interval(home, tmp_path, quiet):
     target, probability = scored(np.random.default_rng(0), 0.7)
-    case = with_targets(tmp_path, 0.01, *(KpiTarget(metric=name, at_least=0.9) for name in ("f1", "precision", "recall")))
+    case = with_objectives(tmp_path, 0.01, *(Objective(metric=name, at_least=0.9) for name in ("f1", "precision", "recall")))
     found = measure_service.fn(case, window(target, probability))
     for name in ("f1", "precision", "recall"):
         kpi = found.kpis[f"metric {name}"]
         assert kpi.value == pytest.approx(score(name, target, probability), abs=0.02)  # labelled rows are weighted by score
         assert kpi.lower < kpi.value < kpi.upper
-        assert f"metric {name} {kpi.value:.4g}, target at least 0.9" in found.missed.values()
+        assert f"metric {name} {kpi.value:.4g}, objective at least 0.9" in found.missed.values()
 
 
 def test_a_promise_that_holds_by_a_hair_alarms_no_more_often_than_stated(home, tmp_path, quiet):
     """The true accuracy is the bound itself; the rate of all targets is a sixth of 12 %."""
     generator, windows = np.random.default_rng(1), 200
-    case = with_targets(tmp_path, 0.12, KpiTarget(metric="accuracy", at_least=0.7))
+    case = with_objectives(tmp_path, 0.12, Objective(metric="accuracy", at_least=0.7))
     missed = [bool(measure_service.fn(case, window(*scored(generator, 0.7))).missed) for _ in range(windows)]
     assert sum(missed) <= 12  # 4 are expected; resampled days are a little narrow
 
 
 def test_before_its_labels_come_nothing_is_missed(home, tmp_path, quiet):
     target, probability = scored(np.random.default_rng(2), 0.5)
-    case = with_targets(tmp_path, 0.01, KpiTarget(metric="f1", at_least=0.99))
+    case = with_objectives(tmp_path, 0.01, Objective(metric="f1", at_least=0.99))
     few = np.where(np.arange(len(DAYS)) < 99, target, np.nan)
     found = measure_service.fn(case, window(few, probability))
     assert found.missed == {}
@@ -66,6 +66,6 @@ def test_before_its_labels_come_nothing_is_missed(home, tmp_path, quiet):
 
 def test_a_target_is_a_kpi_or_a_metric():
     with pytest.raises(ValueError, match="give one of 'kpi' and 'metric'"):
-        KpiTarget(kpi="cost", metric="f1", at_least=1)
+        Objective(kpi="cost", metric="f1", at_least=1)
     with pytest.raises(ValueError, match="give one of 'kpi' and 'metric'"):
-        KpiTarget(at_least=1)
+        Objective(at_least=1)

@@ -11,7 +11,7 @@ from tasks.packaging.values import BundleRef
 from tasks.registry.values import Version
 
 VERSIONS = [Version(use_case="loans", version=n, run_id="r", bundle=BundleRef(digest=n * 64), golden="g") for n in "12"]
-IMAGE = Image(target="docker", reference="slipway/loans:tag", digest="sha256:1")
+IMAGE = Image(platform="docker", reference="slipway/loans:tag", digest="sha256:1")
 
 
 def release(number=0, replicas=(), **changes):

@@ -26,7 +26,7 @@ def version(number):
 
 
 def release(number, port):
-    wanted = describe(load_use_case("loans"), version(number), Image(target="local", reference="processes:1"))
+    wanted = describe(load_use_case("loans"), version(number), Image(platform="local", reference="processes:1"))
     return wanted.model_copy(update={"replicas": (Replica(address=f"http://127.0.0.1:{port}", handle=str(port)),)})
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from configs.schema import KpiTarget
+from configs.schema import Objective
 from serving.scoring.model import SERVICE_KPIS
 from tasks.log.values import Refusal, Window
 from tasks.monitoring.service import measure_service
@@ -23,20 +23,20 @@ def window(times, refused=(), requests=None, **kpis):
     )  # fmt: skip
 
 
-def with_targets(folder, *targets):
+def with_objectives(folder, *targets):
     case = small_use_case(folder)
-    return case.model_copy(update={"monitoring": case.monitoring.model_copy(update={"targets": list(targets)})})
+    return case.model_copy(update={"monitoring": case.monitoring.model_copy(update={"objectives": list(targets)})})
 
 
 def test_the_service_is_counted(home, tmp_path, quiet):
     times = np.datetime64("2026-01-01") + np.arange(1000) * np.timedelta64(10, "m")
     refused = [Refusal(status=422, feature="a", requests=150), Refusal(status=429, feature="", requests=50)]
     targets = [
-        KpiTarget(kpi="latency_p99", at_most=50),
-        KpiTarget(kpi="requests_per_hour", at_least=4),
-        KpiTarget(kpi="refused", at_most=0.1),
+        Objective(kpi="latency_p99", at_most=50),
+        Objective(kpi="requests_per_hour", at_least=4),
+        Objective(kpi="refused", at_most=0.1),
     ]
-    found = measure_service.fn(with_targets(tmp_path, *targets), window(times, refused))
+    found = measure_service.fn(with_objectives(tmp_path, *targets), window(times, refused))
     assert {name: round(kpi.value, 2) for name, kpi in found.kpis.items()} == {
         "latency_p50": 50.05, "latency_p99": 99.0, "requests_per_hour": 4.17, "refused": 0.12, "unanswered": 0.04,
     }  # fmt: skip
@@ -48,7 +48,7 @@ def test_the_service_is_counted(home, tmp_path, quiet):
 def test_a_target_that_holds_by_a_hair_alarms_no_more_often_than_stated(home, tmp_path, quiet):
     """Days differ, and rows of a day are alike; the true mean is the target itself, the worst case that is no miss."""
     generator, missed, windows = np.random.default_rng(0), 0, 400
-    case = with_targets(tmp_path, KpiTarget(kpi="cost", at_most=10))
+    case = with_objectives(tmp_path, Objective(kpi="cost", at_most=10))
     case = case.model_copy(
         update={"monitoring": case.monitoring.model_copy(update={"false_alarm_rate": 0.12})}
     )  # 2 % for targets
@@ -61,14 +61,14 @@ def test_a_target_that_holds_by_a_hair_alarms_no_more_often_than_stated(home, tm
     )  # 8 are expected; a binomial with 2 % is above 16 in one of 200 runs, and resampled days are a little narrow
 
 
-def test_a_missed_target_has_its_number_and_a_few_rows_prove_nothing(home, tmp_path, quiet):
+def test_a_missed_objective_has_its_number_and_a_few_rows_prove_nothing(home, tmp_path, quiet):
     times = np.datetime64("2026-01-01") + np.repeat(np.arange(10), 30) * np.timedelta64(1, "D")
-    case = with_targets(tmp_path, KpiTarget(kpi="cost", at_most=10))
+    case = with_objectives(tmp_path, Objective(kpi="cost", at_most=10))
     cost = np.random.default_rng(0).normal(12, 1, 300)
     found = measure_service.fn(case, window(times, cost=cost))
     kpi = found.kpis["cost"]
     assert kpi.lower < kpi.value < kpi.upper
-    assert found.missed == {"cost": f"cost {kpi.value:.4g}, target at most 10"}
+    assert found.missed == {"cost": f"cost {kpi.value:.4g}, objective at most 10"}
     for rows in (1, 2):
         few = np.where(np.arange(300) < rows, cost, np.nan)
         assert measure_service.fn(case, window(times, cost=few)).missed == {}
@@ -77,7 +77,7 @@ def test_a_missed_target_has_its_number_and_a_few_rows_prove_nothing(home, tmp_p
 
 def test_a_target_has_one_bound():
     with pytest.raises(ValueError, match="give one of"):
-        KpiTarget(kpi="cost")
+        Objective(kpi="cost")
 
 
 def test_requests_are_counted_against_requests(home, tmp_path, quiet):
@@ -92,10 +92,11 @@ def test_requests_are_counted_against_requests(home, tmp_path, quiet):
 
 
 def test_a_window_without_a_request_misses_what_was_promised(home, tmp_path, quiet):
-    case = with_targets(tmp_path, KpiTarget(kpi="requests_per_hour", at_least=4), KpiTarget(kpi="latency_p99", at_most=50))
+    objectives = Objective(kpi="requests_per_hour", at_least=4), Objective(kpi="latency_p99", at_most=50)
+    case = with_objectives(tmp_path, *objectives)
     found = measure_service.fn(case, window(np.array([], dtype="datetime64[us]")))
     assert {name: kpi.value for name, kpi in found.kpis.items()} == {"requests_per_hour": 0}
-    assert found.missed == {"requests_per_hour": "requests_per_hour 0, target at least 4"}
+    assert found.missed == {"requests_per_hour": "requests_per_hour 0, objective at least 4"}
     refused = [Refusal(status=422, feature="a", requests=1200)]
     found = measure_service.fn(case, window(np.array([], dtype="datetime64[us]"), refused))
     assert found.fault == "none of the 1,200 requests was answered, most with status 422 for a"
@@ -103,8 +104,8 @@ def test_a_window_without_a_request_misses_what_was_promised(home, tmp_path, qui
 
 def test_a_look_with_labels_judges_what_feedback_carries_and_not_the_service_again(home, tmp_path, quiet):
     times = np.datetime64("2026-01-01") + np.repeat(np.arange(10), 30) * np.timedelta64(1, "D")
-    targets = KpiTarget(kpi="cost", at_most=10), KpiTarget(kpi="latency_p99", at_most=1)
+    targets = Objective(kpi="cost", at_most=10), Objective(kpi="latency_p99", at_most=1)
     slow = window(times, cost=np.random.default_rng(0).normal(12, 1, 300))
-    assert set(measure_service.fn(with_targets(tmp_path, *targets), slow).missed) == {"cost", "latency_p99"}
+    assert set(measure_service.fn(with_objectives(tmp_path, *targets), slow).missed) == {"cost", "latency_p99"}
     again = slow.model_copy(update={"look": "labels"})
-    assert set(measure_service.fn(with_targets(tmp_path, *targets), again).missed) == {"cost"}
+    assert set(measure_service.fn(with_objectives(tmp_path, *targets), again).missed) == {"cost"}

@@ -1,4 +1,4 @@
-"""The interface of a target, and which targets there are."""
+"""The interface of a platform, and which platforms there are."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from tasks.deploying.platforms import docker, local
 from tasks.deploying.values import Release
 
 
-class Target(Protocol):
-    """What every target's module does. All can be killed in the middle and called again."""
+class Platform(Protocol):
+    """What every platform's module does. All can be killed in the middle and called again."""
 
     def observe(self, use_case: str) -> list[Release]:
-        """The releases of a use case with their replicas, from the target itself and no record of ours."""
+        """The releases of a use case with their replicas, from the platform itself and no record of ours."""
 
     def bring_up(self, release: Release) -> Release:
         """Make it so that `release.wanted` replicas run; returns the release with them. Twice changes nothing."""
@@ -28,15 +28,15 @@ class Target(Protocol):
         """What its servers printed last."""
 
 
-TARGETS: dict[str, Target] = {"local": local, "docker": docker}
+PLATFORMS: dict[str, Platform] = {"local": local, "docker": docker}
 
 
-def target_of(release: Release) -> Target:
-    """The target that a release runs on.
+def platform_of(release: Release) -> Platform:
+    """The platform that a release runs on.
 
     Raises:
         InputError: it is one that this version of Slipway does not know.
     """
-    if release.target not in TARGETS:
-        raise InputError(f"release {release.name} runs on target {release.target!r}; known: {', '.join(TARGETS)}")
-    return TARGETS[release.target]
+    if release.platform not in PLATFORMS:
+        raise InputError(f"release {release.name} runs on platform {release.platform!r}; known: {', '.join(PLATFORMS)}")
+    return PLATFORMS[release.platform]

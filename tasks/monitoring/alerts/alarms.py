@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from tasks.monitoring.values import Alarm
 
-GRAVE = {"fault": "critical", "performance": "critical", "estimate": "warning", "drift": "warning", "target": "warning"}
+GRAVE = {"fault": "critical", "performance": "critical", "estimate": "warning", "drift": "warning", "objective": "warning"}
 CLEARLY_OVER = 0.8  # of its bound; between this and the bound an open alarm stays open
 
 
