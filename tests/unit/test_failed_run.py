@@ -18,7 +18,7 @@ __all__ = ["posts"]
 def test_a_failed_run_is_told_by_the_channels_of_alarms(home, tmp_path, posts, monkeypatch, path):
     address, received = posts
     monkeypatch.setenv("HOOK", address + path)
-    monkeypatch.setattr("tasks.monitoring.alerts.failed_run.WAITS", ())
+    monkeypatch.setattr("tasks.monitoring.alerts.critical.WAITS", ())
     (home / "services.json").write_text(json.dumps({"prefect": {"port": 4200}, "reports": {"port": 8081}}))
     case = with_channels(tmp_path, Notify(by="webhook", url="HOOK", at_least="critical"))
     with disable_run_logger():

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-from prefect import get_run_logger, task
+from prefect import task
 
 from configs.schema import UseCase
 from configs.settings import service_address
-from tasks.history import record
-from tasks.monitoring.alerts.outbox import WAITS, Entry, Telling, audience, deliver, put
+from tasks.monitoring.alerts.critical import tell_at_once
 
 MESSAGE = 1000
 
@@ -18,16 +15,6 @@ MESSAGE = 1000
 def tell_failed_run(use_case: UseCase, run: str, run_id: str, state: str, message: str) -> str:
     """Tell people that a run failed, was crashed by its death, or was stopped; returns what they were told."""
     reason = f"the run {run!r} ended as {state}: {message[:MESSAGE]}"
-    get_run_logger().warning("Alarm (critical): %s", reason)
-    told = Telling(
-        title=f"[critical] {use_case.name}: {run} {state.lower()}",
-        reason=reason,
-        link=f"{service_address('prefect')}/runs/flow-run/{run_id.removeprefix('prefect.flow-run.')}",
-        data={"cause": state.lower(), "use_case": use_case.name, "run": run, "reason": reason},
-        to=audience(use_case, "critical"),
-    )
-    put(use_case.name, f"failed-{datetime.now(UTC):%Y-%m-%dT%H%M%S%f}", Entry(messages=[told]))
-    record(use_case.name, "failed", reason)
-    for channel, why in deliver(use_case, WAITS).items():
-        get_run_logger().warning("Not told, tried again by the next run: %s: %s", channel, why)
+    link = f"{service_address('prefect')}/runs/flow-run/{run_id.removeprefix('prefect.flow-run.')}"
+    tell_at_once(use_case, "failed", f"{run} {state.lower()}", reason, link, cause=state.lower(), run=run)
     return reason
