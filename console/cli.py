@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -259,6 +260,26 @@ def score(
     from flows.score import score as flow
 
     screen.print(f"{flow(case.name, source, destination, version):,} rows scored into {destination}")
+
+
+@app.command()
+def feedback(
+    use_case: UseCaseName,
+    file: Annotated[
+        Path, typer.Argument(help="CSV, Parquet or JSON lines: 'prediction_id', 'label', and numbers by their names.")
+    ],
+) -> None:
+    """Tell a use case's server what turned out to be true, from a file. Told twice, the last counts."""
+    from rich.progress import Progress
+
+    from console.commands.feedback import send_feedback
+
+    case = load_use_case(use_case)
+    with Progress(console=screen, transient=True) as bar:
+        task = bar.add_task("Telling", total=None)
+        told = send_feedback(case, file, lambda done, total: bar.update(task, completed=done, total=total))
+    screen.print(f"{told.labels:,} labels and {told.numbers:,} numbers told; {told.empty:,} rows said nothing")
+    screen.print(f"Look at them with the next window: slipway monitor {use_case}")
 
 
 @app.command()

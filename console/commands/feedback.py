@@ -1,0 +1,113 @@
+"""`slipway feedback`: what turned out to be true, from a table, to the use case's server, as its clients would send it.
+
+A prediction may be told about more than once and the last word counts, so a command that was stopped is simply run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+
+from configs.errors import CheckFailed, InputError, nearest
+from configs.schema import UseCase
+from serving.contract.contract import Contract, read_contract
+from serving.contract.spelling import spelled
+from tasks.deploying.keys import internal_headers
+from tasks.routing import gateway, served
+
+ID, LABEL = "prediction_id", "label"
+BATCH = 500
+CALLER = "feedback"
+
+
+class Told(NamedTuple):
+    """How many labels and numbers were sent, and how many rows said nothing."""
+
+    labels: int
+    numbers: int
+    empty: int
+
+
+def send_feedback(use_case: UseCase, path: Path, progress: Callable[[int, int], None]) -> Told:
+    """Send every row of a CSV, Parquet or JSON lines file. All rows are read before the first is sent.
+
+    The column `prediction_id` says which prediction, `label` what was true of it; every other column is a KPI by its name.
+
+    Raises:
+        InputError: nothing serves, the file cannot be read, or a row says what it may not, by its number in the file.
+        CheckFailed: the server did not take a batch; those before it have been taken.
+    """
+    running = served.serving(use_case.name)
+    if running is None:
+        raise InputError(f"use case {use_case.name!r} has no release that could be told; run 'slipway release' first")
+    contract = read_contract(running.version.bundle.path / "contract.json")
+    outcomes = list(_outcomes(path, _read(path), contract))
+    said = [outcome for outcome in outcomes if len(outcome) > 1]
+    headers = internal_headers(use_case.name, CALLER)
+    with httpx.Client(base_url=gateway.address(use_case.name), headers=headers, timeout=60) as http:
+        for start in range(0, len(said), BATCH):
+            _send(http, said[start : start + BATCH], start)
+            progress(min(start + BATCH, len(said)), len(said))
+    labels, numbers = sum(LABEL in each for each in said), sum(len(each.get("kpis", ())) for each in said)
+    return Told(labels, numbers, len(outcomes) - len(said))
+
+
+def _send(http: httpx.Client, batch: list[dict[str, Any]], before: int) -> None:
+    answer = http.post("feedback", json={"labels": batch})
+    if answer.status_code != 200:
+        raise CheckFailed(f"the server answered {answer.status_code} after {before:,} rows: {answer.text[:500]}")
+
+
+def _read(path: Path) -> Any:
+    """The table as a pandas frame; of a CSV every field is text."""
+    import pandas as pd
+
+    readers: dict[str, Callable[[Path], Any]] = {
+        ".csv": lambda file: pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""]),
+        ".parquet": pd.read_parquet,
+        ".jsonl": lambda file: pd.read_json(file, lines=True, dtype=False, convert_dates=False),
+    }
+    if path.suffix not in readers:
+        raise InputError(f"{path}: is none of {', '.join(readers)}")
+    try:
+        frame = readers[path.suffix](path)
+    except (OSError, ValueError) as error:  # pandas' and Arrow's errors of form are ValueErrors
+        raise InputError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
+    if ID not in frame:
+        raise InputError(f"{path}: has no column {ID!r}; {nearest(ID, list(frame.columns))}")
+    if len(frame.columns) == 1:
+        raise InputError(f"{path}: has neither a column {LABEL!r} nor one of a KPI")
+    return frame
+
+
+def _outcomes(path: Path, frame: Any, contract: Contract) -> Iterator[dict[str, Any]]:
+    """Each row as `/feedback` takes it; nothing but the id where it says nothing."""
+    classes = {spelled(each) if not isinstance(each, str) else each: each for each in contract.classes}
+    names = [str(name) for name in frame.columns]
+    told = frame.astype(object).where(frame.notna(), None)
+    for row, values in enumerate(told.itertuples(index=False, name=None)):
+        known = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+        if ID not in known:
+            raise InputError(f"{path}: row {row}: {ID!r} is missing")
+        outcome: dict[str, Any] = {ID: str(known.pop(ID))}
+        if (label := known.pop(LABEL, None)) is not None:
+            outcome[LABEL] = _label(path, row, label, classes)
+        kpis = {name: _number(path, row, name, value) for name, value in known.items()}
+        yield {**outcome, "kpis": kpis} if kpis else outcome
+
+
+def _label(path: Path, row: int, value: Any, classes: dict[str, Any]) -> Any:
+    text = value if isinstance(value, str) else spelled(value)
+    if text not in classes:
+        raise InputError(f"{path}: row {row}: label {text[:40]!r} is none of {', '.join(map(repr, classes))}")
+    return classes[text]
+
+
+def _number(path: Path, row: int, name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise InputError(f"{path}: row {row}: column {name!r}: {str(value)[:40]!r} is no number, as a KPI is") from None
