@@ -18,19 +18,31 @@ from configs.schema import UseCase
 from configs.settings import PROJECT
 
 
-def use_cases_folder() -> Path:
-    """The folder that holds a YAML a use case: `SLIPWAY_CONFIGS`, default `configs/` in the project."""
-    return Path(os.environ.get("SLIPWAY_CONFIGS") or PROJECT / "configs").expanduser().resolve()
+def use_case_folders() -> list[Path]:
+    """The folders that hold a YAML a use case: those of `SLIPWAY_USE_CASES`, or `configs/` in the project.
+
+    Several are separated as those of `PATH` are; a new use case is written into the first.
+    """
+    given = [part for part in os.environ.get("SLIPWAY_USE_CASES", "").split(os.pathsep) if part]
+    return [Path(part).expanduser().resolve() for part in given] or [PROJECT / "configs"]
 
 
 def use_case_file(name: str) -> Path:
-    """Where a use case is written down, or would be."""
-    return use_cases_folder() / f"{name}.yaml"
+    """Where a use case is written down, or would be.
+
+    Raises:
+        InputError: two folders have one of that name.
+    """
+    paths = [folder / f"{name}.yaml" for folder in use_case_folders()]
+    found = [path for path in paths if path.is_file()]
+    if len(found) > 1:
+        raise InputError(f"use case {name!r}: is written down twice, in {found[0]} and {found[1]}; rename one of them")
+    return found[0] if found else paths[0]
 
 
 def use_case_names() -> list[str]:
     """The use cases that are written down, sorted."""
-    return sorted(path.stem for path in use_cases_folder().glob("*.yaml"))
+    return sorted({path.stem for folder in use_case_folders() for path in folder.glob("*.yaml")})
 
 
 def load_use_case(name: str) -> UseCase:

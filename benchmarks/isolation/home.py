@@ -88,7 +88,7 @@ def beside_each_other(names: list[str]) -> Iterator[None]:
         configs.mkdir()
         os.environ |= {
             "SLIPWAY_HOME": f"{folder}/home",
-            "SLIPWAY_CONFIGS": str(configs),
+            "SLIPWAY_USE_CASES": str(configs),
             "DOCKER_HOST": NO_ENGINE,
             "PREFECT_LOGGING_LEVEL": "ERROR",
             "SLIPWAY_DEAD_HOOK": "http://127.0.0.1:9/",

@@ -29,7 +29,7 @@ def events(screen: Console) -> None:
         configs = Path(folder) / "configs"
         configs.mkdir()
         (configs / "everytime.yaml").write_text(changed)
-        os.environ |= {"SLIPWAY_HOME": folder, "SLIPWAY_CONFIGS": str(configs), "DOCKER_HOST": NO_ENGINE}  # platform local
+        os.environ |= {"SLIPWAY_HOME": folder, "SLIPWAY_USE_CASES": str(configs), "DOCKER_HOST": NO_ENGINE}  # platform local
         try:
             slipway("up")
             slipway("release", "everytime", "--until", FIRST.isoformat())

@@ -100,7 +100,7 @@ def test_a_use_case_of_ones_own_comes_and_goes(served, prefect, tmp_path, monkey
         return said
 
     folder = shutil.copytree(PROJECT / "configs", tmp_path / "configs", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
-    monkeypatch.setenv("SLIPWAY_CONFIGS", str(folder))
+    monkeypatch.setenv("SLIPWAY_USE_CASES", str(folder))
     monkeypatch.setenv("PREFECT_API_URL", f"{service_address('prefect')}/api")
     yaml, mine = YAML(), folder / "mine.yaml"
     content = yaml.load((folder / "loans.yaml").read_text())

@@ -1,9 +1,10 @@
+import os
 import re
 
 import pytest
 
 from configs.errors import InputError
-from configs.load import load_use_case, parse_use_case, use_case_names
+from configs.load import load_use_case, parse_use_case, use_case_file, use_case_names
 from configs.settings import PROJECT
 
 FLIGHTS = (PROJECT / "configs" / "flights.yaml").read_text()
@@ -70,9 +71,22 @@ def test_unknown_use_case_names_the_nearest():
 
 
 def test_use_cases_may_lie_in_another_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("SLIPWAY_CONFIGS", str(tmp_path))
+    monkeypatch.setenv("SLIPWAY_USE_CASES", str(tmp_path))
     (tmp_path / "elsewhere.yaml").write_text(FLIGHTS.replace("name: flights", "name: elsewhere"))
     assert use_case_names() == ["elsewhere"]
     assert load_use_case("elsewhere").name == "elsewhere"
     with pytest.raises(InputError, match=re.escape(f"no file {tmp_path}/flights.yaml; known: elsewhere")):
         load_use_case("flights")
+
+
+def test_several_folders_hold_use_cases_but_none_twice(tmp_path, monkeypatch):
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for folder, name in ((ours, "one"), (theirs, "two")):
+        folder.mkdir()
+        (folder / f"{name}.yaml").write_text(FLIGHTS.replace("name: flights", f"name: {name}"))
+    monkeypatch.setenv("SLIPWAY_USE_CASES", f"{ours}{os.pathsep}{theirs}")
+    assert use_case_names() == ["one", "two"]
+    assert (use_case_file("two"), use_case_file("new")) == (theirs / "two.yaml", ours / "new.yaml")
+    (ours / "two.yaml").write_text("")
+    with pytest.raises(InputError, match=re.escape(f"twice, in {ours}/two.yaml and {theirs}/two.yaml; rename")):
+        load_use_case("two")
