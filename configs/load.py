@@ -15,16 +15,19 @@ from ruamel.yaml.error import MarkedYAMLError
 from configs.errors import InputError, nearest
 from configs.renamed import RENAMED
 from configs.schema import UseCase
-from configs.settings import PROJECT
+from configs.settings import CLONE, PROJECT, home
 
 
 def use_case_folders() -> list[Path]:
     """The folders that hold a YAML a use case: those of `SLIPWAY_USE_CASES`, or `configs/` in the project.
 
-    Several are separated as those of `PATH` are; a new use case is written into the first.
+    Several are separated as those of `PATH` are; a new use case is written into the first. Where Slipway was installed,
+    `configs/` belongs to the package: it holds the examples, and `written/` in the home comes first.
     """
     given = [part for part in os.environ.get("SLIPWAY_USE_CASES", "").split(os.pathsep) if part]
-    return [Path(part).expanduser().resolve() for part in given] or [PROJECT / "configs"]
+    examples = PROJECT / "configs"
+    usual = [examples] if CLONE else [home() / "written", examples]
+    return [Path(part).expanduser().resolve() for part in given] or usual
 
 
 def use_case_file(name: str) -> Path:

@@ -12,7 +12,8 @@ from typing import Any
 from configs.errors import InputError
 from configs.files import locked, write_atomically
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parent.parent  # the clone, or, where Slipway was installed, site-packages
+CLONE = (PROJECT / "pyproject.toml").is_file()
 
 TELEMETRY_OFF = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -24,8 +25,14 @@ TELEMETRY_OFF = {
 
 
 def home() -> Path:
-    """The folder that holds all state: `SLIPWAY_HOME`, default `.slipway/` in the project."""
-    return Path(os.environ.get("SLIPWAY_HOME") or PROJECT / ".slipway").expanduser().resolve()
+    """The folder that holds all state: `SLIPWAY_HOME`, default `.slipway/` in the clone, else in the user's home."""
+    default = (PROJECT if CLONE else Path.home()) / ".slipway"
+    return Path(os.environ.get("SLIPWAY_HOME") or default).expanduser().resolve()
+
+
+def shipped(name: str) -> Path:
+    """A file of the project's top level, which a package lacks: there it lies in `infra/`."""
+    return PROJECT / name if CLONE else PROJECT / "infra" / name
 
 
 def store(kind: str) -> Path:

@@ -12,7 +12,7 @@ from cronsim import CronSim
 from ruamel.yaml import YAML
 
 from configs.schema import UseCase
-from configs.settings import PROJECT
+from configs.settings import PROJECT, shipped
 
 EXAMPLE = re.compile(r"\bflights\b")
 GRACE = timedelta(hours=2)
@@ -34,7 +34,7 @@ def rendered(case: UseCase, pool: str, paused: bool) -> dict[str, Any]:
 
 def read_pattern() -> dict[str, Any]:
     """`prefect.yaml` as it stands."""
-    content: dict[str, Any] = YAML(typ="safe").load((PROJECT / "prefect.yaml").read_text(encoding="utf-8"))
+    content: dict[str, Any] = YAML(typ="safe").load(shipped("prefect.yaml").read_text(encoding="utf-8"))
     content.pop("definitions")  # anchors, which are resolved now
     return content
 

@@ -13,13 +13,14 @@ from prefect import get_run_logger, task
 
 from configs.errors import CheckFailed
 from configs.schema import UseCase
-from configs.settings import PROJECT
+from configs.settings import CLONE, PROJECT, home
 from tasks.containers.engine import engine
 from tasks.containers.images import RECIPE, SOURCE_DATE_EPOCH, wanted_image
 from tasks.containers.values import Image
 from tasks.registry.values import Version
 
-WHEELS = PROJECT / ".venv" / "wheels"
+WHEELS = PROJECT / ".venv" / "wheels" if CLONE else home() / "wheels"
+FETCH = "make install" if CLONE else f"python -m infra.wheels {WHEELS}"
 
 
 class BuildError(CheckFailed):
@@ -48,7 +49,7 @@ def containerize(use_case: UseCase, version: Version) -> Image:
 def _build(client: Any, version: Version, reference: str) -> None:
     logger = get_run_logger()
     if not any(WHEELS.glob("*.whl")):
-        raise BuildError(f"no wheels in {WHEELS}; run 'make install' first")
+        raise BuildError(f"no wheels in {WHEELS}; run '{FETCH}' first")
     labels = {
         "org.opencontainers.image.title": f"slipway {version.use_case}",
         "org.opencontainers.image.version": version.version,

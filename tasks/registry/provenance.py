@@ -6,7 +6,7 @@ import hashlib
 import platform
 import subprocess
 
-from configs.settings import PROJECT
+from configs.settings import CLONE, PROJECT, shipped
 from tasks.code import CODE, ENVIRONMENT
 
 
@@ -15,14 +15,16 @@ def provenance() -> dict[str, str]:
     return {
         "git_commit": git_commit(),
         "code": CODE.digest(*CODE.sources),
-        "lock": hashlib.sha256((PROJECT / "requirements.lock").read_bytes()).hexdigest(),
+        "lock": hashlib.sha256(shipped("requirements.lock").read_bytes()).hexdigest(),
         "python": platform.python_version(),
         "packages": hashlib.sha256(ENVIRONMENT.encode()).hexdigest(),
     }
 
 
 def git_commit() -> str:
-    """The project's commit, with `-dirty` where files differ from it; `unknown` outside a git clone."""
+    """The project's commit, with `-dirty` where files differ from it; `unknown` where it lies in no clone of its own."""
+    if not CLONE:
+        return "unknown"  # a repository that site-packages happens to lie in says nothing of Slipway
 
     def git(*words: str) -> str:
         return subprocess.run(["git", "-C", str(PROJECT), *words], capture_output=True, text=True, check=True).stdout
