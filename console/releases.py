@@ -6,10 +6,13 @@ import logging
 from collections.abc import Callable
 
 from configs.errors import CheckFailed, InputError
+from configs.load import load_use_case
 from configs.settings import home
 from tasks.deploying import reconcile
 from tasks.deploying.values import Release
 from tasks.history import read_history
+from tasks.lock import holder
+from tasks.rollouts.come_back import come_back
 from tasks.routing import gateway
 from tasks.routing.released import released_version
 
@@ -28,19 +31,25 @@ def serving(use_case: str) -> Release | None:
 
 
 def bring_back(say: Callable[[str], None]) -> None:
-    """Deploy again the champions that were taken down, or did not survive a reboot.
+    """Deploy again the champions that were taken down, or did not survive a reboot; no run that goes on is waited for.
 
     Raises:
         CheckFailed: some do not come back.
     """
 
-    def come_back(use_case: str) -> None:
-        if released_version(use_case) and serving(use_case) is None:
+    def one(use_case: str) -> None:
+        if not released_version(use_case) or serving(use_case) is not None:
+            return
+        if run := holder(use_case):
+            say(f"{run} works on {use_case}, which comes back as it was")
+            version = come_back(load_use_case(use_case))
+        else:
             from flows.deploy import deploy as flow
 
-            say(f"{use_case} version {flow(use_case)} serves again")
+            version = flow(use_case)
+        say(f"{use_case} version {version} serves again")
 
-    _each_by_itself("come back", come_back)
+    _each_by_itself("come back", one)
 
 
 def stop_all(say: Callable[[str], None]) -> None:

@@ -14,6 +14,17 @@ from configs.settings import use_case_home
 from tasks.fence import epoch
 
 
+def holder(use_case: str) -> str:
+    """The run that holds the use case's lock now; empty where none does."""
+    with open(use_case_home(use_case) / "lock", "a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            return file.read().strip() or "another process"
+    return ""
+
+
 @contextmanager
 def one_at_a_time(use_case: str) -> Iterator[int]:
     """Hold the use case's lock, and know since which epoch it was wanted (`tasks/fence.py`).

@@ -18,7 +18,7 @@ import httpx
 
 from benchmarks.isolation.home import flow, record, rewrite, use_case_text
 from configs.load import use_case_file
-from configs.settings import home, prediction_log, store, use_case_home
+from configs.settings import home, made, prediction_log, store, use_case_home
 from tasks.deploying.platforms.supervisor import read_status
 from tasks.deploying.reconcile import releases
 from tasks.log.windows import closed_windows
@@ -198,7 +198,7 @@ def its_keys_are_no_keys(name: str) -> AbstractContextManager[None]:
 @contextlib.contextmanager
 def its_finding_is_no_finding(name: str) -> Iterator[None]:
     """A file in its monitoring folder that is something else."""
-    with replaced(use_case_home(name) / "monitoring" / "rows-0-999999.json", b"{}"):
+    with replaced(made(use_case_home(name) / "monitoring") / "rows-0-999999.json", b"{}"):
         yield
 
 

@@ -48,7 +48,7 @@ def roll_back(use_case: str, version: str | None, reason: str, say: Callable[[st
     earlier(use_case, version)  # where there is none, no run is fenced either
     with emergency(use_case, "rolled back", reason, say):
         now, before = earlier(use_case, version)
-        release = start(_wanted(now, before))
+        release = start(as_it_ran(before, now.release.settings))
         say(f"Release {release.name} is ready: {', '.join(release.addresses)} ({release.platform})")
         _test(release, before, now)
         replaced = _behind_gateway(use_case, release)
@@ -65,16 +65,15 @@ def rolled_back(use_case: str, version: str | None, reason: str) -> str:
     return roll_back(use_case, version, reason, get_run_logger().info)
 
 
-def _wanted(now: Served, before: Served) -> Release:
-    """The release of the record, behind a door and with a log that are as strict as those of what serves now."""
-    if missing := sorted(set(before.secrets) - set(given())):
+def as_it_ran(record: Served, now: dict[str, str]) -> Release:
+    """The release of the record, behind a door and with a log that are as strict as the settings of now."""
+    if missing := sorted(set(record.secrets) - set(given())):
         raise SecretMissing(
-            f"version {before.version.version} was served with the secret {missing[0]}, which nobody gives now; put it into "
+            f"version {record.version.version} was served with the secret {missing[0]}, which nobody gives now; put it into "
             "the environment (a Prefect block needs Prefect's server) and run this again"
         )
-    kept = {name: now.release.settings[name] for name in OF_NOW if name in now.release.settings}
-    settings = {**before.release.settings, **kept}
-    return named(before.release.model_copy(update={"settings": settings, "replicas": ()}))
+    settings = {**record.release.settings, **{name: now[name] for name in OF_NOW if name in now}}
+    return named(record.release.model_copy(update={"settings": settings, "replicas": ()}))
 
 
 def _test(release: Release, before: Served, now: Served) -> None:

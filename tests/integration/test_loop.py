@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from configs.load import load_use_case
+from configs.settings import use_case_home
 from tasks.data.source import replay_rows
 from tests.integration.conftest import own_ports
 from tests.integration.server import Load, read_until, wait_for
@@ -293,7 +294,7 @@ def test_without_a_docker_engine_it_says_so_and_serves_locally(served):
     """Near the end, because it moves the release to the local target, and back where there is an engine."""
     version = released(served)["version"]
     output = served.run("release", "loans", DOCKER_HOST="unix:///nowhere/docker.sock")
-    assert "Target local: no Docker Engine answers" in output
+    assert "Platform local: no Docker Engine answers" in output
     assert released(served) | {"release": ""} == {**released(served), "version": version, "release": ""}
     assert "(local)" in served.run("status", DOCKER_HOST="unix:///nowhere/docker.sock")
     served.run("release", "loans")
@@ -304,5 +305,21 @@ def test_what_went_down_comes_back_as_it_was(served):
     served.run("down")
     assert "down" in served.run("status")
     assert f"loans version {before['version']} serves again" in served.run("up")
+    assert released(served) == before
+    assert len(entries(served, "deploy")) == deploys
+
+
+def test_what_went_down_comes_back_while_a_run_holds_the_use_case(served):
+    """A training may last for hours; `up` waits for none, or all that come after it in the alphabet would stay down too."""
+    before, deploys = released(served), len(entries(served, "deploy"))
+    served.run("down")
+    with open(use_case_home("loans") / "lock", "a+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.truncate(0)
+        file.write("flow run retrain-loans, process 1")
+        file.flush()
+        output = served.run("up")
+    assert "flow run retrain-loans, process 1 works on loans, which comes back as it was" in output
+    assert f"loans version {before['version']} serves again" in output
     assert released(served) == before
     assert len(entries(served, "deploy")) == deploys

@@ -15,7 +15,7 @@ from tasks.fence import Fenced, emergency, epoch, switching, unless_fenced
 from tasks.gates.checks import GateClosed
 from tasks.packaging.values import BundleRef
 from tasks.registry.values import Version
-from tasks.rollouts.rollback import OF_NOW, SecretMissing, _wanted, roll_back
+from tasks.rollouts.rollback import OF_NOW, SecretMissing, as_it_ran, roll_back
 from tasks.routing import gateway, traffic
 from tasks.routing.served import earlier, forget_served, keep_served, served_version, serving
 from tasks.routing.values import TrafficPlan
@@ -135,11 +135,11 @@ def test_a_rollback_opens_no_door_that_was_closed_since(home):
     strict = {**release("2", 9002).settings, "SLIPWAY_AUTH": "on", "SLIPWAY_SENSITIVE": "omit", "SLIPWAY_WORKERS": "7"}
     keep_served(version("2"), release("2", 9002).model_copy(update={"settings": strict}))
     now, before = served_version("loans", "2"), served_version("loans", "1")
-    wanted = _wanted(now, before)
+    wanted = as_it_ran(before, now.release.settings)
     assert {name: wanted.settings[name] for name in OF_NOW} == {name: strict[name] for name in OF_NOW}
     assert wanted.settings["SLIPWAY_WORKERS"] == "1"
     assert wanted.name != before.release.name
-    assert _wanted(before, before).name == before.release.name
+    assert as_it_ran(before, before.release.settings).name == before.release.name
 
 
 def test_a_rollback_without_the_secret_of_then_is_refused(home, monkeypatch):
@@ -148,7 +148,7 @@ def test_a_rollback_without_the_secret_of_then_is_refused(home, monkeypatch):
     monkeypatch.delenv("SLIPWAY_LOG_KEY")
     switched("2", 9002)
     with pytest.raises(SecretMissing, match="version 1 was served with the secret SLIPWAY_LOG_KEY"):
-        _wanted(*earlier("loans"))
+        as_it_ran(earlier("loans")[1], {})
 
 
 def test_nothing_to_roll_back_is_told_and_makes_nothing(home):
