@@ -16,6 +16,7 @@ import numpy as np
 
 from serving.contract.spelling import CSV_MISSING, csv_category, csv_number, spelled, spelled_before
 
+Problem = Literal["binary", "multiclass", "regression"]
 MEANING = 2  # of values; what contracts made before lack (see `spelled_before`)
 MISSING = ""  # a missing category; ONNX string tensors have no null
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -208,6 +209,7 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
 class Contract(msgspec.Struct, frozen=True):
     """The columns that go in, the target that comes out (`classes[i]` has probability column i), and the time column.
 
+    `problem` is the kind of answer; contracts made before have none, and are binary. A regression has no `classes`.
     `identifiers` are fields that a record may carry beside the columns: they are logged with the answer, so that one
     subject's records can be found and erased, and never reach the model.
     """
@@ -219,6 +221,7 @@ class Contract(msgspec.Struct, frozen=True):
     time_column: str | None = None
     identifiers: tuple[str, ...] = ()
     meaning: int = MEANING
+    problem: Problem = "binary"
 
     @property
     def names(self) -> tuple[str, ...]:
