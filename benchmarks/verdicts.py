@@ -197,7 +197,7 @@ class _Served:
     def predict_proba(self, frame: Any) -> np.ndarray:
         from tasks.data.frames import model_input
 
-        return self.scorer.probabilities(model_input(frame))
+        return self.scorer.outputs(model_input(frame))
 
 
 def main(simulations: int = 200, processes: int = 2) -> None:

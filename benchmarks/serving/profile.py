@@ -72,7 +72,7 @@ def _parts(served: ServedModel, model: BenchmarkModel, size: int) -> dict[str, f
     watched = {
         (served.records, "inputs"): "rows to arrays",
         (served.records, "feeds"): "rows to arrays",
-        (served._scorer, "probabilities"): "ONNX Runtime",
+        (served._scorer, "outputs"): "ONNX Runtime",
         (served.records, "unseen"): "values not seen in training",
         (served, "_write"): "log: encode, checksum, write",
     }

@@ -249,7 +249,7 @@ class ServedModel:
             if all(found is not None for found in known):
                 return np.concatenate(known)  # type: ignore[arg-type]
         inputs = jobs[0].inputs if len(jobs) == 1 and jobs[0].inputs else self.records.inputs(rows)
-        probabilities = self._scorer.probabilities(self.records.feeds(inputs))
+        probabilities = self._scorer.outputs(self.records.feeds(inputs))
         for name, count in self.records.unseen(inputs).items():
             self.metrics.unseen.labels(name).inc(count)
         if self._cache_size:

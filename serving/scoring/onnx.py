@@ -1,4 +1,4 @@
-"""Scoring: model input arrays to probabilities, with ONNX Runtime. Knows no protocol and no transport."""
+"""Scoring: model input arrays to outputs, with ONNX Runtime. Knows no protocol and no transport."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
-PROBABILITIES = "probabilities"
+PROBABILITIES, VALUES = "probabilities", "values"  # a graph's output: of classes, or a number; others beside it are not read
 
 
 class Scorer:
@@ -19,7 +19,11 @@ class Scorer:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         source = model if isinstance(model, bytes) else str(model)  # bytes: what was verified, with no file in between
         self._session = ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        named = [output.name for output in self._session.get_outputs()]
+        self._read = [name for name in named if name in (PROBABILITIES, VALUES)]
+        if len(self._read) != 1:
+            raise ValueError(f"an ONNX model has one output {PROBABILITIES!r} or {VALUES!r}; this one has {named}")
 
-    def probabilities(self, arrays: dict[str, np.ndarray]) -> np.ndarray:
-        """Probabilities of shape (rows, classes), float32, from one (rows, 1) array a column."""
-        return self._session.run([PROBABILITIES], arrays)[0]
+    def outputs(self, arrays: dict[str, np.ndarray]) -> np.ndarray:
+        """Outputs of shape (rows, k), float32, from one (rows, 1) array a column: a probability a class, or one number."""
+        return self._session.run(self._read, arrays)[0]

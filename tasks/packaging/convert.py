@@ -43,7 +43,7 @@ def convert(split: Split, contract: str, features: Features, fitted: FittedModel
     frame = read_rows(split.snapshot, split.cut, split.snapshot.rows)
     encoded = encode(columns, frame)[features.all]
     expected = pipeline.predict_proba(encoded)
-    found = Scorer(content).probabilities(model_input(encoded))
+    found = Scorer(content).outputs(model_input(encoded))
     difference = np.abs(found - expected).max(axis=1)
     worst = int(difference.argmax())
     if difference[worst] > TOLERANCE:

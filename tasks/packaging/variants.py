@@ -49,7 +49,7 @@ def choose_variant(split: Split, contract: str, features: Features, onnx: OnnxMo
     frame = read_rows(split.snapshot, split.cut, split.snapshot.rows)
     arrays = model_input(encode(contract_of(contract), frame)[features.all])
     plain, best, gained, table = Scorer(onnx.path), onnx, 1.0, []
-    expected = plain.probabilities(arrays)
+    expected = plain.outputs(arrays)
     for name in VARIANTS:
         try:
             content = build_variant(name, onnx.path)
@@ -57,8 +57,8 @@ def choose_variant(split: Split, contract: str, features: Features, onnx: OnnxMo
             table.append(Measured(name, False, str(reason)))
             continue
         variant = Scorer(content)
-        difference = float(np.abs(variant.probabilities(arrays) - expected).max())
-        if difference > TOLERANCE or (variant.probabilities(arrays).argmax(1) != expected.argmax(1)).any():
+        difference = float(np.abs(variant.outputs(arrays) - expected).max())
+        if difference > TOLERANCE or (variant.outputs(arrays).argmax(1) != expected.argmax(1)).any():
             table.append(Measured(name, False, f"moves a probability by {difference:.1e}; at most {TOLERANCE:.0e}"))
             continue
         gain, quarter = speed(plain, variant, arrays)
@@ -92,7 +92,7 @@ def _seconds(scorer: Scorer, arrays: dict[str, np.ndarray]) -> float:
     rows = [{name: values[i : i + 1] for name, values in arrays.items()} for i in range(min(count, CALLS))]
     began = time.perf_counter()
     for row in rows:
-        scorer.probabilities(row)
+        scorer.outputs(row)
     return time.perf_counter() - began
 
 

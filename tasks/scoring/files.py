@@ -53,7 +53,7 @@ def score_file(use_case: str, version: Version, source: str, destination: str) -
             except ContractError as error:
                 where = "" if error.row is None else f" row {rows + error.row},"
                 raise InputError(f"{source}:{where} column {error.column!r}: {error.problem}") from None
-            _write(part, frame, scorer.probabilities(arrays), contract.classes, version.version)
+            _write(part, frame, scorer.outputs(arrays), contract.classes, version.version)
         rows += len(frame)
         update_progress_artifact(artifact, progress=min(100.0, 100 * done / max(total, 1)))
         logger.info("%s rows scored", f"{rows:,}")

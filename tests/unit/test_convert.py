@@ -39,21 +39,21 @@ def test_flights_equal_scikit_learn_on_unseen_airports_and_missing_weather(home,
     known = set(next(c for c in contract_of(contract).columns if c.name == "dest").categories)
     assert set(encoded["dest"]) - known
     assert encoded["temp"].isna().any()
-    found = Scorer(onnx.path).probabilities({n: encoded[n].to_numpy().reshape(-1, 1) for n in case.features.all})
+    found = Scorer(onnx.path).outputs({n: encoded[n].to_numpy().reshape(-1, 1) for n in case.features.all})
     assert np.abs(found - pipeline.predict_proba(encoded)).max() < 1e-5
 
 
 def test_a_difference_stops_and_names_the_row(home, quiet, tmp_path, monkeypatch):
     case = small_use_case(tmp_path)
     _, contract, parts, fitted = chain(case)
-    honest = Scorer.probabilities
+    honest = Scorer.outputs
 
     def wrong(self, arrays):
         answer = honest(self, arrays).copy()
         answer[3] += 0.1
         return answer
 
-    monkeypatch.setattr(Scorer, "probabilities", wrong)
+    monkeypatch.setattr(Scorer, "outputs", wrong)
     with pytest.raises(ConversionError, match=rf"row {parts.cut + 3} of snapshot .* \(1 of "):
         convert.fn(parts, contract, case.features, fitted)
 

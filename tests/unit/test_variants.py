@@ -37,7 +37,7 @@ def network(tmp_path):
 def test_int8_is_built_where_there_are_matrix_products_and_moves_probabilities(network):
     rows = {"a": np.linspace(-2, 2, 50, dtype=np.float32)[:, None]}
     plain, int8 = Scorer(network), Scorer(build_variant("int8", network))
-    difference = np.abs(plain.probabilities(rows) - int8.probabilities(rows)).max()
+    difference = np.abs(plain.outputs(rows) - int8.outputs(rows)).max()
     assert 1e-5 < difference < 0.1, "so it is measured, and left"
     gain, quarter = speed(plain, plain, rows)
     assert 0.5 < quarter <= gain < 2

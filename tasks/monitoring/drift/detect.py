@@ -123,7 +123,7 @@ def _estimator(metric: str, bundle: Bundle, holdout: Any) -> Callable[[Any], flo
     scorer, chance = Scorer(bundle.model), calibrator(holdout["target"].to_numpy(), holdout["probability"].to_numpy())
 
     def estimate(frame: Any) -> float:
-        probability = scorer.probabilities(model_input(encode(bundle.contract, frame)))[:, 1]
+        probability = scorer.outputs(model_input(encode(bundle.contract, frame)))[:, 1]
         value = expected_score(metric, chance(probability), probability)
         worst = 1.0 if metric in LOWER_IS_BETTER else 0.5
         return worst if np.isnan(value) else value
