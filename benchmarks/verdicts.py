@@ -190,9 +190,11 @@ class _Served:
     """The model in a bundle, asked as scikit-learn's are."""
 
     def __init__(self, version: Any) -> None:
+        from serving.scoring.bundle import read_bundle
         from serving.scoring.onnx import Scorer
 
-        self.scorer = Scorer(version.bundle.path / "model.onnx")
+        bundle = read_bundle(version.bundle.path)
+        self.scorer = Scorer(bundle.model, bundle.contract)
 
     def predict_proba(self, frame: Any) -> np.ndarray:
         from tasks.data.frames import model_input

@@ -135,7 +135,7 @@ def logged(case: UseCase, name: str, end: datetime, rows: Any, version: Version)
     from tasks.store import put_parquet
 
     bundle = read_bundle(version.bundle.path)
-    probability = Scorer(bundle.model).outputs(model_input(encode(bundle.contract, rows)))[:, 1]
+    probability = Scorer(bundle.model, bundle.contract).outputs(model_input(encode(bundle.contract, rows)))[:, 1]
     frame = (
         rows[case.features.all]
         .add_prefix(FEATURE)

@@ -63,7 +63,7 @@ def _line(case: UseCase, first: Version, bounds: Any) -> Line:
     frame = decoded(read_window(case, bounds).table, contract).to_pandas()
     frame = frame[frame["target"].notna()].reset_index(drop=True)
     inputs = model_input(encode(contract, logged_features(frame, list(contract.names))))
-    frozen = Scorer(bundle.model).outputs(inputs)[:, 1] if len(frame) else np.array([])
+    frozen = Scorer(bundle.model, contract).outputs(inputs)[:, 1] if len(frame) else np.array([])
     target, metric = frame["target"].to_numpy(dtype=int), case.promotion.metric
     versions = ", ".join(f"v{version}" for version in sorted(frame["version"].unique(), key=int))
     served = score(metric, target, frame["probability"].to_numpy())

@@ -85,7 +85,7 @@ class ServedModel:
         self.request_rows = request_rows
         self.metrics = Metrics(self.contract.use_case, identity.version, identity.release)
         self.records = Records(self.contract)
-        self._scorer = Scorer(bundle.model)
+        self._scorer = Scorer(bundle.model, self.contract)
         self._sensitive, self._answer_unlogged = sensitive, answer_unlogged
         self._cache: OrderedDict[tuple[str, int], np.ndarray] = OrderedDict()
         self._cache_size = cache_size

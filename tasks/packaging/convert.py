@@ -13,7 +13,7 @@ from prefect import get_run_logger
 from configs.errors import CheckFailed
 from configs.schema import Features
 from serving.contract.contract import Contract
-from serving.scoring.onnx import PROBABILITIES, Scorer
+from serving.scoring.onnx import PROBABILITIES, Scorer, graph_input
 from tasks.data.frames import client_values, contract_of, encode, model_input, read_rows
 from tasks.data.values import Split
 from tasks.packaging.values import OnnxModel
@@ -43,7 +43,7 @@ def convert(split: Split, contract: str, features: Features, fitted: FittedModel
     frame = read_rows(split.snapshot, split.cut, split.snapshot.rows)
     encoded = encode(columns, frame)[features.all]
     expected = pipeline.predict_proba(encoded)
-    found = Scorer(content).outputs(model_input(encoded))
+    found = Scorer(content, columns).outputs(model_input(encoded))
     difference = np.abs(found - expected).max(axis=1)
     worst = int(difference.argmax())
     if difference[worst] > TOLERANCE:
@@ -68,7 +68,7 @@ def to_onnx(pipeline: Any, contract: Contract, features: Features) -> bytes:
 
     kinds = {"float32": FloatTensorType, "string": StringTensorType}
     dtypes = {column.name: column.dtype for column in contract.columns}
-    inputs = [(name, kinds[dtypes[name]]([None, 1])) for name in features.all]
+    inputs = [(graph_input(i), kinds[dtypes[name]]([None, 1])) for i, name in enumerate(features.all)]
     options = {id(pipeline): {"zipmap": False}}
     graph = convert_sklearn(pipeline, contract.use_case, inputs, options=options, target_opset=OPSET)
     return canonical(graph).SerializeToString(deterministic=True)

@@ -47,8 +47,9 @@ def choose_variant(split: Split, contract: str, features: Features, onnx: OnnxMo
     median of nine rounds in turn, three quarters of which it wins. Its name goes into the lineage, for `reproduce`.
     """
     frame = read_rows(split.snapshot, split.cut, split.snapshot.rows)
-    arrays = model_input(encode(contract_of(contract), frame)[features.all])
-    plain, best, gained, table = Scorer(onnx.path), onnx, 1.0, []
+    columns = contract_of(contract)
+    arrays = model_input(encode(columns, frame)[features.all])
+    plain, best, gained, table = Scorer(onnx.path, columns), onnx, 1.0, []
     expected = plain.outputs(arrays)
     for name in VARIANTS:
         try:
@@ -56,7 +57,7 @@ def choose_variant(split: Split, contract: str, features: Features, onnx: OnnxMo
         except NotApplicable as reason:
             table.append(Measured(name, False, str(reason)))
             continue
-        variant = Scorer(content)
+        variant = Scorer(content, columns)
         difference = float(np.abs(variant.outputs(arrays) - expected).max())
         if difference > TOLERANCE or (variant.outputs(arrays).argmax(1) != expected.argmax(1)).any():
             table.append(Measured(name, False, f"moves a probability by {difference:.1e}; at most {TOLERANCE:.0e}"))
@@ -68,7 +69,7 @@ def choose_variant(split: Split, contract: str, features: Features, onnx: OnnxMo
         if enough and gain > gained:
             gained, best = gain, onnx.model_copy(update={"digest": put("onnx", ".onnx", content), "variant": name})
     rows = [measured._asdict() for measured in table]
-    create_table_artifact(key=f"variants-{contract_of(contract).use_case}", table=rows, description=f"Taken: {best.variant}")
+    create_table_artifact(key=f"variants-{columns.use_case}", table=rows, description=f"Taken: {best.variant}")
     for measured in table:
         get_run_logger().info("Variant %s %s: %s", measured.variant, "taken" if measured.taken else "left", measured.why)
     return best

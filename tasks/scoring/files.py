@@ -41,7 +41,7 @@ def score_file(use_case: str, version: Version, source: str, destination: str) -
     contract = bundle.contract
     known = _known(contract) if path.suffix == ".csv" else {}
     folder = _claim(path, Path(destination), version)
-    scorer, rows, logger = Scorer(bundle.model), 0, get_run_logger()
+    scorer, rows, logger = Scorer(bundle.model, contract), 0, get_run_logger()
     total = path.stat().st_size
     artifact = cast(UUID, create_progress_artifact(progress=0.0, key=f"score-{use_case}"))
     for number, (frame, done) in enumerate(_chunks(path, known)):

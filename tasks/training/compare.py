@@ -57,7 +57,7 @@ def measure(use_case: UseCase, champion: Version, evaluation: Evaluation, split:
     scores, blocks = scores[unseen.rows], days[unseen.rows]
     target, ours = scores["target"].to_numpy(), scores["probability"].to_numpy()
     frame = read_rows(split.snapshot, split.cut, split.snapshot.rows)[unseen.rows].reset_index(drop=True)
-    theirs = Scorer(bundle.model).outputs(model_input(encode(bundle.contract, frame)))[:, 1]
+    theirs = Scorer(bundle.model, bundle.contract).outputs(model_input(encode(bundle.contract, frame)))[:, 1]
 
     def gained(rows: np.ndarray) -> float:
         after, before = (score(rule.metric, target[rows], part[rows]) for part in (ours, theirs))

@@ -86,7 +86,8 @@ def build_pipeline(features: Features, model: Model) -> Any:
             estimator = LogisticRegression(random_state=model.seed, **{"max_iter": 1000, **model.parameters})
     except TypeError as error:
         raise InputError(f"model.parameters: {model.estimator}: {error}") from None
-    parts = [("categorical", categories, features.categorical), ("numeric", numbers, features.numeric)]
+    places, split = list(range(len(features.all))), len(features.categorical)  # not names: the graph has its own
+    parts = [("categorical", categories, places[:split]), ("numeric", numbers, places[split:])]
     return Pipeline([("encode", ColumnTransformer([p for p in parts if p[2]])), ("model", estimator)])
 
 

@@ -39,7 +39,9 @@ def test_flights_equal_scikit_learn_on_unseen_airports_and_missing_weather(home,
     known = set(next(c for c in contract_of(contract).columns if c.name == "dest").categories)
     assert set(encoded["dest"]) - known
     assert encoded["temp"].isna().any()
-    found = Scorer(onnx.path).outputs({n: encoded[n].to_numpy().reshape(-1, 1) for n in case.features.all})
+    found = Scorer(onnx.path, contract_of(contract)).outputs(
+        {n: encoded[n].to_numpy().reshape(-1, 1) for n in case.features.all}
+    )
     assert np.abs(found - pipeline.predict_proba(encoded)).max() < 1e-5
 
 

@@ -52,7 +52,7 @@ def look(built_bundle, built_data, joint_bound, home, tmp_path, quiet, monkeypat
 
     def looked(frame, labelled=1.0):
         rows = frame.drop(columns="y")
-        rows["probability"] = Scorer(bundle.model).outputs(model_input(encode(bundle.contract, rows)))[:, 1]
+        rows["probability"] = Scorer(bundle.model, bundle.contract).outputs(model_input(encode(bundle.contract, rows)))[:, 1]
         known = np.random.default_rng(0).random(len(frame)) < labelled
         rows["target"] = (frame["y"] == "yes").astype("Int64").mask(~known)
         rows = rows.add_prefix("feature.").rename(columns={"feature.probability": "probability", "feature.target": "target"})

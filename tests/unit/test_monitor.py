@@ -84,7 +84,7 @@ class Place:
         frame["target"] = "x"
         frame = change(frame).iloc[round(begin * rows) : round(until * rows)].reset_index(drop=True)
         served = read_bundle(self.versions[version].bundle.path)
-        chances = Scorer(served.model).outputs(model_input(encode(served.contract, frame)))
+        chances = Scorer(served.model, served.contract).outputs(model_input(encode(served.contract, frame)))
         truth, records = {}, []
         for row, chance in zip(frame.to_dict("records"), chances.tolist(), strict=True):
             name, moment = f"p{self.count:06d}", f"{row['at']:%Y-%m-%dT%H:%M:%S.%fZ}"

@@ -22,7 +22,9 @@ def test_neighbours_among_the_numbers_go_where_scikit_learn_sends_them(home, qui
     _, contract, parts, fitted = chain(case)
     onnx = convert.fn(parts, contract, case.features, fitted)  # raises where one row differs
     encoded = encode(contract_of(contract), frame)[case.features.all]
-    assert Scorer(onnx.path).outputs(model_input(encoded))[:, 1].std() > 0.1, "the split is between the two"
+    assert Scorer(onnx.path, contract_of(contract)).outputs(model_input(encoded))[:, 1].std() > 0.1, (
+        "the split is between the two"
+    )
 
 
 def test_rounding_moves_no_answer_of_scikit_learn(home, quiet, tmp_path):

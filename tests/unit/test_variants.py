@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from serving.contract.contract import Column, Contract
 from serving.scoring.onnx import Scorer
 from tasks.packaging.values import OnnxModel
 from tasks.packaging.variants import CONVERTED, NotApplicable, build_variant, rebuilt, speed
 from tasks.store import put
+
+CONTRACT = Contract("demo", (Column("a", "numeric"),), "y", (0, 1))
 
 
 @pytest.fixture
@@ -36,7 +39,7 @@ def network(tmp_path):
 
 def test_int8_is_built_where_there_are_matrix_products_and_moves_probabilities(network):
     rows = {"a": np.linspace(-2, 2, 50, dtype=np.float32)[:, None]}
-    plain, int8 = Scorer(network), Scorer(build_variant("int8", network))
+    plain, int8 = Scorer(network, CONTRACT), Scorer(build_variant("int8", network), CONTRACT)
     difference = np.abs(plain.outputs(rows) - int8.outputs(rows)).max()
     assert 1e-5 < difference < 0.1, "so it is measured, and left"
     gain, quarter = speed(plain, plain, rows)

@@ -81,7 +81,7 @@ def test_what_was_checked_is_what_is_used(signed):
     (signed / "model.onnx").write_bytes(b"forged")
     (signed / "contract.json").write_bytes(b"{}")
     assert hashlib.sha256(bundle.model).hexdigest() == bundle.manifest.files["model.onnx"]
-    Scorer(bundle.model)
+    Scorer(bundle.model, bundle.contract)
     assert bundle.contract.use_case == "small"
 
 

@@ -120,7 +120,10 @@ def _joint(numeric: list[str], current: Any, reference: Any, bound: float) -> Co
 
 def _estimator(metric: str, bundle: Bundle, holdout: Any) -> Callable[[Any], float]:
     """The metric of a frame without labels; where it is not defined, that of a coin."""
-    scorer, chance = Scorer(bundle.model), calibrator(holdout["target"].to_numpy(), holdout["probability"].to_numpy())
+    scorer, chance = (
+        Scorer(bundle.model, bundle.contract),
+        calibrator(holdout["target"].to_numpy(), holdout["probability"].to_numpy()),
+    )
 
     def estimate(frame: Any) -> float:
         probability = scorer.outputs(model_input(encode(bundle.contract, frame)))[:, 1]
