@@ -135,7 +135,7 @@ def _day(home: Path, day: int) -> None:
             create table records as
             select 'prediction' as kind, uuid()::varchar as prediction_id, {moment} as time, '1' as model_version,
                    'wide-v1' as release, 'champion' as variant, 'shop' as caller, {_features()} as features,
-                   [1 - p, p] as probabilities, 900::bigint as latency_us, md5(i::varchar) as request_digest, {nothing}
+                   [1 - p, p] as output, 900::bigint as latency_us, md5(i::varchar) as request_digest, {nothing}
             from (select i, random() as p from range({ROWS_A_DAY}) t(i))""")
         labels = """
             select 'feedback' as kind, prediction_id, time + interval '1 minute' as time, '1' as label

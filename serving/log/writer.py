@@ -28,6 +28,7 @@ from serving.security.secret import given
 
 SEGMENT_BYTES = 64 * 1024 * 1024
 SEGMENT_SECONDS = 3600.0
+FORM = 2  # of a prediction's record; those without one are of the first, whose output was called `probabilities`
 ROTATE = "rotate"  # touched by maintenance: start a new segment, so that the one before can be worked on
 
 
@@ -35,8 +36,9 @@ class Prediction(msgspec.Struct, frozen=True, tag_field="kind", tag="prediction"
     """One answered row.
 
     Times are UTC in ISO 8601; `latency_us` is the request's time in the server until it was logged; `request_digest` is the
-    SHA-256 of the request's body, the same for every row of it; `features` are the record as it came; `place` is the row's
-    in its request, left out for the first, so that requests can be counted.
+    SHA-256 of the request's body, the same for every row of it; `features` are the record as it came; `output` are the
+    numbers that the answer was made of: a probability a class, or one number; `place` is the row's in its request, left out
+    for the first, so that requests can be counted.
     """
 
     prediction_id: str
@@ -47,11 +49,12 @@ class Prediction(msgspec.Struct, frozen=True, tag_field="kind", tag="prediction"
     variant: str
     caller: str
     features: Any
-    prediction: str | int | bool
-    probabilities: list[float]
+    prediction: str | int | bool | float
+    output: list[float]
     latency_us: int
     request_digest: str
     place: int = 0
+    form: int = msgspec.field(default_factory=lambda: FORM)  # a factory's value is written, a default is not
 
 
 class Feedback(msgspec.Struct, frozen=True, tag_field="kind", tag="feedback"):
@@ -59,7 +62,7 @@ class Feedback(msgspec.Struct, frozen=True, tag_field="kind", tag="feedback"):
 
     prediction_id: str
     time: str
-    label: str | int | bool | None
+    label: str | int | bool | float | None
     caller: str
     kpis: dict[str, float] | None = None
 

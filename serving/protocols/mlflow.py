@@ -1,8 +1,8 @@
 """MLflow's scoring protocol: a stand-in for `mlflow models serve`, and for SageMaker's and Vertex AI's containers.
 
 `POST /invocations` takes `dataframe_split`, `dataframe_records`, `instances` or `inputs` as JSON, or CSV with a header, and
-answers `{"predictions": [...]}`: the classes, or with `"params": {"predict_fn": "predict_proba"}` a list of probabilities
-for each row. Vertex AI's name for `params` is `parameters`.
+answers `{"predictions": [...]}`: the classes or numbers, or of classes with `"params": {"predict_fn": "predict_proba"}` a
+list of probabilities for each row. Vertex AI's name for `params` is `parameters`.
 
 Specification: https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally
 """
@@ -23,6 +23,7 @@ from serving.refusal import Refusal, too_many_rows
 from serving.scoring.job import Job
 from serving.scoring.model import ServedModel
 
+PREDICT = "predict"
 FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 _encode = msgspec.json.Encoder().encode
 _pieces = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -40,8 +41,8 @@ class MlflowScoring:
     def __init__(self, model: ServedModel) -> None:
         self._model = model
 
-    def read(self, body: bytes, content_type: str) -> tuple[Job, bool]:
-        """The job of a body, and whether probabilities are asked for.
+    def read(self, body: bytes, content_type: str) -> tuple[Job, str]:
+        """The job of a body, and which of the head's functions is asked for.
 
         Raises:
             Refusal: 415, a content type that is neither JSON nor CSV in UTF-8.
@@ -52,7 +53,7 @@ class MlflowScoring:
         if parameters.replace('"', "").replace(" ", "") not in ("", "charset=utf-8", "charset=utf8"):
             raise Refusal(415, f"content type parameters {parameters[:60]!r}; only charset=utf-8 is taken")
         if mime == "text/csv":
-            return self._job(self._csv(body)), False
+            return self._job(self._csv(body)), PREDICT
         if mime not in ("", "application/json"):
             raise Refusal(415, f"content type {mime[:60]!r}; send application/json or text/csv")
         self._model.check_items(body)
@@ -67,13 +68,20 @@ class MlflowScoring:
         if stray:
             raise ContractError(f"key {stray[0][:40]!r} is not one of {given[0]}, params")
         asked = [msgspec.json.decode(content[key]) for key in ("params", "parameters") if key in content]
-        probabilities = _probabilities(next((each for each in asked if each is not None), {}))
-        return self._job(self._rows(given[0], content[given[0]])), probabilities
+        function = self._function(next((each for each in asked if each is not None), {}))
+        return self._job(self._rows(given[0], content[given[0]])), function
 
-    def write(self, job: Job, probabilities: bool) -> bytes:
+    def write(self, job: Job, function: str) -> bytes:
         """The answer."""
-        classes = self._model.contract.classes
-        return _encode({"predictions": job.probabilities if probabilities else [classes[best] for best in job.best]})
+        return _encode({"predictions": self._model.head.functions[function](job.answers, job.outputs)})
+
+    def _function(self, asked: Any) -> str:
+        if not isinstance(asked, dict):
+            raise ContractError("params must be an object")
+        wanted, known = asked.get("predict_fn", PREDICT), self._model.head.functions
+        if not isinstance(wanted, str) or wanted not in known:
+            raise ContractError(f"params.predict_fn {str(wanted)[:40]!r} is not one of {', '.join(known)}")
+        return wanted
 
     def _job(self, records: list[Any]) -> Job:
         if not records:
@@ -160,15 +168,6 @@ def _fields(header: list[str], readers: list[Any], row: list[str], number: int) 
 def error_body(problem: str) -> bytes:
     """An error as MLflow's server spells it."""
     return _encode({"error_code": "BAD_REQUEST", "message": problem})
-
-
-def _probabilities(asked: Any) -> bool:
-    if not isinstance(asked, dict):
-        raise ContractError("params must be an object")
-    wanted = asked.get("predict_fn", "predict")
-    if wanted not in ("predict", "predict_proba"):
-        raise ContractError(f"params.predict_fn {str(wanted)[:40]!r} is not one of predict, predict_proba")
-    return bool(wanted == "predict_proba")
 
 
 def _columns(content: msgspec.Raw) -> list[dict[str, Any]]:

@@ -1,62 +1,49 @@
 """The native protocol: `POST /predict` with records by name, `POST /feedback` with labels and numbers by prediction id.
 
 `event_time` is when what is asked about happens; without it, now. `prediction_ids`, one a record, let a client name its
-predictions, so that a request sent again is counted once.
+predictions, so that a request sent again is counted once. Of many classes, `top` says how many probabilities are answered.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic
 
 import msgspec
 
 from serving.contract.contract import ContractError
 from serving.scoring.job import Job
-from serving.scoring.model import Id, Outcome, ServedModel, event_text, own_ids
+from serving.scoring.model import Id, Label, Outcome, ServedModel, event_text, own_ids
 
 LARGE_BODY = 64 * 1024  # bytes; read beside the event loop, and in slices
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-class FeedbackRequest(msgspec.Struct, forbid_unknown_fields=True):
+class FeedbackRequest(msgspec.Struct, Generic[Label], forbid_unknown_fields=True):
     """Outcomes, one or many."""
 
-    labels: list[Outcome]
-
-
-class Answer(msgspec.Struct, gc=False):
-    """What is said of one record."""
-
-    prediction_id: str
-    prediction: str | int | bool
-    probabilities: Any
+    labels: list[Outcome[Label]]
 
 
 class PredictResponse(msgspec.Struct):
-    """What is said of a request."""
+    """What is said of a request; of each record what the head says."""
 
     model: str
     version: str
     release: str
-    predictions: list[Answer]
+    predictions: list[Any]
 
 
 class Native:
     """Reads requests straight into the contract's record type, and writes answers from typed ones."""
 
     def __init__(self, model: ServedModel) -> None:
-        self._model = model
-        self._strict, self._envelope = map(_request_decoder, (model.records.strict, msgspec.Raw))
-        self._feedback = msgspec.json.Decoder(FeedbackRequest)
-        classes = model.contract.classes
-        self._encode = msgspec.json.Encoder().encode
-        self._shares = msgspec.defstruct(
-            "Probabilities",
-            [(f"p{i}", float) for i in range(len(classes))],
-            rename={f"p{i}": str(value) for i, value in enumerate(classes)},
-            gc=False,
+        self._model, self._head = model, model.head
+        self._strict, self._envelope = (
+            _request_decoder(kind, model.head.top) for kind in (model.records.strict, msgspec.Raw)
         )
+        self._feedback = msgspec.json.Decoder(FeedbackRequest[model.head.label])  # type: ignore[name-defined]
+        self._encode = msgspec.json.Encoder().encode
 
     def read(self, body: bytes) -> Job:
         """The job of a body.
@@ -73,7 +60,10 @@ class Native:
         if not records:
             raise ContractError("there is no row to score")
         self._model.check_size(len(records))
-        return Job(records, event_text(request.event_time), None if ids is None else own_ids(ids, len(records)))
+        job = Job(records, event_text(request.event_time), None if ids is None else own_ids(ids, len(records)))
+        if self._head.top is not None:
+            job.top = request.top
+        return job
 
     def _sliced(self, body: bytes) -> Any:
         """Records one slice after another: large ones, and those that are not what most clients send."""
@@ -89,14 +79,11 @@ class Native:
 
     def write(self, job: Job) -> bytes:
         """The answers, in the order of the records."""
-        classes, shares, identity = self._model.contract.classes, self._shares, self._model.identity
-        answers = [
-            Answer(prediction_id, classes[best], shares(*values))
-            for prediction_id, best, values in zip(job.ids or (), job.best, job.probabilities, strict=True)
-        ]
+        identity = self._model.identity
+        answers = self._head.native(job.ids or [], job.answers, job.outputs, job.top)
         return self._encode(PredictResponse(self._model.contract.use_case, identity.version, identity.release, answers))
 
-    def read_feedback(self, body: bytes) -> list[Outcome]:
+    def read_feedback(self, body: bytes) -> list[Outcome[Any]]:
         """The outcomes of a body, each checked, to be given to `feedback`; raises as `read` does."""
         outcomes = self._feedback.decode(body).labels
         self._model.check_size(len(outcomes))
@@ -108,10 +95,12 @@ class Native:
         return b'{"accepted":%d}' % accepted
 
 
-def _request_decoder(record: Any) -> msgspec.json.Decoder[Any]:
+def _request_decoder(record: Any, top: Any) -> msgspec.json.Decoder[Any]:
     fields: list[Any] = [
         ("records", list[record]),
         ("event_time", Time | None, None),
         ("prediction_ids", list[Id] | None, None),
     ]
+    if top is not None:
+        fields.append(("top", top | None, None))
     return msgspec.json.Decoder(msgspec.defstruct("PredictRequest", fields, forbid_unknown_fields=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from serving.contract.contract import FLOAT32_MAX, Column, Contract
+from serving.contract.heads.head import Head
 from serving.protocols import open_inference
 from serving.protocols.tensors import DATATYPES
 from serving.scoring.model import KPI_NAME, MOST_KPIS, SERVICE_KPIS, ServedModel
@@ -31,7 +32,7 @@ def openapi(model: ServedModel, authenticated: bool = False) -> dict[str, Any]:
     invocations["requestBody"]["content"][JSON]["example"] = {"dataframe_records": [example(contract)]}
     invocations["requestBody"]["content"]["text/csv"] = {"schema": {"type": "string"}}
     feedback = _post("feedback", "Say what turned out to be true", "FeedbackRequest", "Accepted", (400, 422))
-    label = {"prediction_id": "0123456789abcdef", "label": contract.classes[-1], "kpis": {"minutes": 12.5}}
+    label = {"prediction_id": "0123456789abcdef", "label": model.head.example, "kpis": {"minutes": 12.5}}
     feedback["requestBody"]["content"][JSON]["example"] = {"labels": [label]}
     document: dict[str, Any] = {
         "openapi": "3.1.0",
@@ -49,7 +50,7 @@ def openapi(model: ServedModel, authenticated: bool = False) -> dict[str, Any]:
             paths["model"]: {"get": _get("metadata", "The contract as tensors")},
             "/readyz": {"get": _get("ready", "Which bundle, version and release answer")},
         },
-        "components": {"schemas": _schemas(contract, model.request_rows)},
+        "components": {"schemas": _schemas(contract, model.head, model.request_rows)},
     }
     if authenticated:
         document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
@@ -78,7 +79,7 @@ def _example(column: Column) -> Any:
     return round(middle) if low == int(low) and high == int(high) and high - low > 1 else round(middle, 4)
 
 
-def _schemas(contract: Contract, most: int) -> dict[str, Any]:
+def _schemas(contract: Contract, head: Head, most: int) -> dict[str, Any]:
     record = {
         "type": "object",
         "properties": {column.name: _schema(column) for column in contract.columns}
@@ -87,12 +88,10 @@ def _schemas(contract: Contract, most: int) -> dict[str, Any]:
         "additionalProperties": False,
     }
     prediction_id = {"type": "string", "minLength": 1, "maxLength": 100}
-    label = {"enum": list(contract.classes)}
+    label, said = head.schemas.label, head.schemas.answer
     text, ref = {"type": "string"}, {"$ref": "#/components/schemas/Record"}
     rows = {"type": "array", "items": ref, "minItems": 1, "maxItems": most}
-    share = {"type": "number", "minimum": 0, "maximum": 1}
     fault = {"problem": text, "column": text, "row": {"type": "integer"}}
-    classes = [str(value) for value in contract.classes]
     tensor = {
         "name": {"enum": [*contract.names, *contract.identifiers]},
         "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
@@ -100,15 +99,8 @@ def _schemas(contract: Contract, most: int) -> dict[str, Any]:
         "data": {"type": "array"},
         "parameters": {"type": ["object", "null"]},
     }
-    output = {"name": {"enum": [contract.target, "probabilities"]}, "parameters": {"type": ["object", "null"]}}
-    answer = _object(
-        {
-            "prediction_id": prediction_id,
-            "prediction": label,
-            "probabilities": _object(dict.fromkeys(classes, share), classes),
-        },
-        ["prediction_id", "prediction", "probabilities"],
-    )
+    output = {"name": {"enum": [each.name for each in head.tensors]}, "parameters": {"type": ["object", "null"]}}
+    answer = _object({"prediction_id": prediction_id, **said}, ["prediction_id", *said])
     return {
         "Record": record,
         "PredictRequest": _object(
@@ -121,6 +113,7 @@ def _schemas(contract: Contract, most: int) -> dict[str, Any]:
                     "uniqueItems": True,
                     "description": "one a record",
                 },
+                **head.schemas.request,
             },
             ["records"],
             closed=True,

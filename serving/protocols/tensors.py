@@ -1,4 +1,4 @@
-"""Tensors of the Open Inference Protocol v2, whatever carries them: one named tensor a column in, two outputs.
+"""Tensors of the Open Inference Protocol v2, whatever carries them: one named tensor a column in, the head's outputs.
 
 Specification: https://github.com/kserve/open-inference-protocol (version 2), and Triton's binary tensor data extension.
 """
@@ -146,20 +146,14 @@ def read(model: ServedModel, columns: Mapping[str, Any], rows: Mapping[str, int]
 
 def outputs(model: ServedModel, job: Job, wanted: Sequence[str]) -> list[Output]:
     """The outputs that were asked for; all of them where none was."""
-    contract = model.contract
-    count, classes = len(job.best), contract.classes
-    chosen = Output(contract.target, "BYTES", [count, 1], [str(classes[best]) for best in job.best])
-    shares = [value for row in job.probabilities for value in row]
-    everything = {
-        contract.target: chosen,
-        "probabilities": Output("probabilities", "FP32", [count, len(classes)], shares),
-    }
-    return [everything[name] for name in wanted or everything]
+    everything, count = {tensor.name: tensor for tensor in model.head.tensors}, len(job.answers)
+    chosen = [everything[name] for name in wanted or everything]
+    return [Output(each.name, each.datatype, [count, each.width], each.data(job.answers, job.outputs)) for each in chosen]
 
 
 def check_outputs(model: ServedModel, wanted: Sequence[str]) -> None:
     """Raise unless the model has these outputs: asked before anything is scored."""
-    known = (model.contract.target, "probabilities")
+    known = [tensor.name for tensor in model.head.tensors]
     for name in wanted:
         if name not in known:
             raise ContractError(f"no output is named {name[:40]!r}; known: {', '.join(known)}")
@@ -176,10 +170,7 @@ def metadata(model: ServedModel) -> dict[str, Any]:
             {"name": c.name, "datatype": "FP32" if c.dtype == "float32" else "BYTES", "shape": [-1, 1]}
             for c in contract.columns
         ],
-        "outputs": [
-            {"name": contract.target, "datatype": "BYTES", "shape": [-1, 1]},
-            {"name": "probabilities", "datatype": "FP32", "shape": [-1, len(contract.classes)]},
-        ],
+        "outputs": [{"name": t.name, "datatype": t.datatype, "shape": [-1, t.width]} for t in model.head.tensors],
     }
 
 

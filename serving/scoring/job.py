@@ -6,14 +6,15 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from serving.contract.heads.head import Answers, Outputs
 from serving.contract.records import Inputs
 
 
 class Job:
-    """What a protocol reads out of a request. `probabilities` and `best` (a class's index) are there once it is scored."""
+    """What a protocol reads out of a request. `answers` and `outputs` (k numbers a row) are there once it is scored."""
 
     __slots__ = (
-        "best",
+        "answers",
         "budget",
         "caller",
         "digest",
@@ -22,10 +23,11 @@ class Job:
         "gone",
         "ids",
         "inputs",
-        "probabilities",
+        "outputs",
         "received",
         "rows",
         "start",
+        "top",
     )
 
     def __init__(
@@ -42,8 +44,9 @@ class Job:
         self.budget: float | None = None  # seconds from `received` that the client gives
         self.gone = False  # the client went away: nobody waits for the answer
         self.error: Exception | None = None
-        self.probabilities: list[list[float]] = []
-        self.best: list[int] = []
+        self.top: int | None = None  # how much of each output the client wants to see, where that is a question
+        self.answers: Answers = []
+        self.outputs: Outputs = []
 
     def parts(self, size: int) -> Iterator[Job]:
         """The job in slices of that many rows."""
@@ -59,9 +62,9 @@ class Job:
         """Take over a slice's answers; ids that the client gave are known already."""
         self.error = part.error
         if part.error is None:
-            if part.probabilities and len(self.best) == 0 and self.ids is None:
+            if part.outputs and len(self.answers) == 0 and self.ids is None:
                 self.ids = []
-            if self.ids is not None and len(self.ids) < len(self.best) + len(part.best):
+            if self.ids is not None and len(self.ids) < len(self.answers) + len(part.answers):
                 self.ids += part.ids or []
-            self.probabilities += part.probabilities
-            self.best += part.best
+            self.outputs += part.outputs
+            self.answers += part.answers

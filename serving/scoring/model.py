@@ -10,16 +10,17 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
 
 from serving.contract.contract import ContractError
+from serving.contract.heads.choose import head_of
 from serving.contract.records import Records
 from serving.log.refusals import Refusals
-from serving.log.writer import Entry, Feedback, Prediction, PredictionLog, Sensitive
+from serving.log.writer import FORM, Entry, Feedback, Prediction, PredictionLog, Sensitive
 from serving.refusal import Refusal, too_late, too_many_rows, unlogged
 from serving.scoring.bundle import Bundle
 from serving.scoring.job import Job
@@ -50,11 +51,14 @@ _TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)  # in JSON: commas in it
 LATEST = datetime.max.replace(tzinfo=UTC)
 
 
-class Outcome(msgspec.Struct, forbid_unknown_fields=True):
+Label = TypeVar("Label")  # the head's
+
+
+class Outcome(msgspec.Struct, Generic[Label], forbid_unknown_fields=True):
     """What turned out to be true for one prediction (`label`), what came of it in numbers (`kpis`), or both."""
 
     prediction_id: Id
-    label: str | int | bool | UnsetType = UNSET
+    label: Label | UnsetType = UNSET
     kpis: Annotated[dict[KpiName, Number], msgspec.Meta(min_length=1, max_length=MOST_KPIS)] | UnsetType = UNSET
 
 
@@ -67,7 +71,7 @@ class ServedModel:
         log: Where every answer goes first.
         sensitive: What the log keeps of sensitive columns; by default all.
         answer_unlogged: Answer also when the log cannot be written; by default such requests are refused.
-        cache_size: How many requests' probabilities are kept by digest; 0 for none.
+        cache_size: How many requests' outputs are kept by digest; 0 for none.
         request_rows: The most rows that one request may hold.
     """
 
@@ -83,13 +87,13 @@ class ServedModel:
     ) -> None:
         self.digest, self.contract, self.identity, self.log = bundle.digest, bundle.contract, identity, log
         self.request_rows = request_rows
+        self.head = head_of(bundle.contract)
         self.metrics = Metrics(self.contract.use_case, identity.version, identity.release)
         self.records = Records(self.contract)
         self._scorer = Scorer(bundle.model, self.contract)
         self._sensitive, self._answer_unlogged = sensitive, answer_unlogged
         self._cache: OrderedDict[tuple[str, int], np.ndarray] = OrderedDict()
         self._cache_size = cache_size
-        self._classes = set(map(repr, self.contract.classes))
         self.refusals = Refusals(column.name for column in self.contract.columns)
         self._last: tuple[str, str] | None = None
         self._prefix = secrets.token_hex(8)
@@ -107,16 +111,16 @@ class ServedModel:
         if live:
             self._answer_apart(live)
 
-    def check_outcomes(self, outcomes: Sequence[Outcome]) -> None:
+    def check_outcomes(self, outcomes: Sequence[Outcome[Any]]) -> None:
         """Asked before any of them is logged.
 
         Raises:
-            ContractError: a label is not among the contract's classes, or an outcome says nothing.
+            ContractError: a label is none that the target can have, or an outcome says nothing.
         """
         for row, outcome in enumerate(outcomes):
             self._check(row, outcome)
 
-    def feedback(self, outcomes: Sequence[Outcome], caller: str) -> None:
+    def feedback(self, outcomes: Sequence[Outcome[Any]], caller: str) -> None:
         """Log what turned out to be true, by prediction id.
 
         Raises:
@@ -127,15 +131,14 @@ class ServedModel:
             self._write([Feedback(one.prediction_id, now, _known(one.label), caller, _known(one.kpis)) for one in outcomes])
         self.metrics.feedback.inc(len(outcomes))
 
-    def _check(self, row: int, outcome: Outcome) -> None:
+    def _check(self, row: int, outcome: Outcome[Any]) -> None:
         label = outcome.label
         if label is UNSET and outcome.kpis is UNSET:
             raise ContractError("has neither a label nor kpis", None, row)
         for name in SERVICE_KPIS & set(_known(outcome.kpis) or ()):
             raise ContractError(f"{name!r} is a KPI of the service itself; choose another name", "kpis", row)
-        if label is not UNSET and repr(label) not in self._classes:
-            allowed = ", ".join(map(repr, self.contract.classes))
-            raise ContractError(f"{str(label)[:40]!r} is not one of {allowed}", self.contract.target, row)
+        if label is not UNSET and (problem := self.head.wrong(label)) is not None:
+            raise ContractError(problem, self.contract.target, row)
 
     def check_size(self, rows: int) -> None:
         """Asked by each protocol as soon as it knows how many rows, or outcomes, a request holds.
@@ -196,18 +199,17 @@ class ServedModel:
 
     def _answer(self, jobs: list[Job]) -> None:
         rows = jobs[0].rows if len(jobs) == 1 else [row for job in jobs for row in job.rows]
-        probabilities = self._probabilities(jobs, rows)
-        best, listed = probabilities.argmax(axis=1).tolist(), probabilities.tolist()
+        answers, outputs = self.head.answer(self._outputs(jobs, rows))
         entries, at, now = [], 0, utc_text(datetime.now(UTC))
         version, release, variant = self.identity.version, self.identity.release, self.identity.variant
-        classes, clock = self.contract.classes, time.perf_counter()
+        clock = time.perf_counter()
         for job in jobs:
             end = at + len(job.rows)
             ids = job.ids = job.ids or self._new_ids(len(job.rows))
-            job.best, job.probabilities = best[at:end], listed[at:end]
+            job.answers, job.outputs = answers[at:end], outputs[at:end]
             happened, latency = job.event_time or now, int((clock - job.received) * 1e6)
-            answers = zip(ids, job.rows, job.best, job.probabilities, strict=True)
-            for place, (prediction_id, row, chosen, values) in enumerate(answers, job.start):
+            answered = zip(ids, job.rows, job.answers, job.outputs, strict=True)
+            for place, (prediction_id, row, answer, output) in enumerate(answered, job.start):
                 entries.append(
                     Prediction(
                         prediction_id,
@@ -218,11 +220,12 @@ class ServedModel:
                         variant,
                         job.caller,
                         row,
-                        classes[chosen],
-                        values,
+                        answer,
+                        output,
                         latency,
                         job.digest,
                         place,
+                        FORM,
                     )
                 )
             at = end
@@ -238,8 +241,8 @@ class ServedModel:
         self._count += rows
         return [f"{prefix}{number:012x}" for number in range(first, self._count)]
 
-    def _probabilities(self, jobs: list[Job], rows: list[Any]) -> np.ndarray:
-        """Shape (rows, classes), float32; from the cache where it is on and every request of the batch is in it."""
+    def _outputs(self, jobs: list[Job], rows: list[Any]) -> np.ndarray:
+        """Shape (rows, k), float32; from the cache where it is on and every request of the batch is in it."""
         if self._cache_size:
             known = [self._cache.get((job.digest, job.start)) for job in jobs]
             for job, found in zip(jobs, known, strict=True):
@@ -249,17 +252,17 @@ class ServedModel:
             if all(found is not None for found in known):
                 return np.concatenate(known)  # type: ignore[arg-type]
         inputs = jobs[0].inputs if len(jobs) == 1 and jobs[0].inputs else self.records.inputs(rows)
-        probabilities = self._scorer.outputs(self.records.feeds(inputs))
+        outputs = self._scorer.outputs(self.records.feeds(inputs))
         for name, count in self.records.unseen(inputs).items():
             self.metrics.unseen.labels(name).inc(count)
         if self._cache_size:
-            self._remember(jobs, probabilities)
-        return probabilities
+            self._remember(jobs, outputs)
+        return outputs
 
-    def _remember(self, jobs: list[Job], probabilities: np.ndarray) -> None:
+    def _remember(self, jobs: list[Job], outputs: np.ndarray) -> None:
         at = 0
         for job in jobs:
-            self._cache[job.digest, job.start] = probabilities[at : at + len(job.rows)]
+            self._cache[job.digest, job.start] = outputs[at : at + len(job.rows)]
             at += len(job.rows)
         while len(self._cache) > self._cache_size:
             self._cache.popitem(last=False)

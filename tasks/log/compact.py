@@ -13,7 +13,7 @@ from tasks.history import record
 from tasks.log.encryption import adopt, check_key, encryption, may_be_plain
 from tasks.log.files import PARQUET, connect, is_finished, part_path, segments, swapping, write_part
 from tasks.log.keys import cipher
-from tasks.log.read import BUCKET, json_lines
+from tasks.log.read import BEFORE, BUCKET, OUTPUT, json_lines
 from tasks.store import Value
 
 ROTATION_SECONDS = 15.0  # servers look twice a second
@@ -84,7 +84,8 @@ def _compact_one(folder: Path, segment: Path, key: Cipher | None, plain: bool, e
     connection, memory = connect()
     with connection:
         memory.pipe("/lines", b"".join(group for _, group in read))
-        connection.execute(f"create table records as select * from {json_lines(['memory:///lines'])}")
+        renamed = f"select * exclude ({', '.join(BEFORE)}) replace ({OUTPUT}) from {json_lines(['memory:///lines'])}"
+        connection.execute(f"create table records as {renamed}")
         ((count, unread),) = connection.sql("select count(*), count(*) filter (kind is null) from records").fetchall()
         if unread:
             raise SegmentError(f"{segment.name}: {unread} records are not what a server writes")

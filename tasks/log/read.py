@@ -42,11 +42,16 @@ COLUMNS = {
     "status": "INTEGER",
     "feature": "VARCHAR",
     "requests": "BIGINT",
-    "probabilities": "DOUBLE[]",
+    "output": "DOUBLE[]",
     "latency_us": "BIGINT",
     "request_digest": "VARCHAR",
     "place": "INTEGER",
+    "form": "INTEGER",
 }
+# What predictions of the first form, which has no number, called their output. Segments and parts hold either; nobody who
+# reads the log sees the difference.
+BEFORE = {"probabilities": "DOUBLE[]"}
+OUTPUT = "coalesce(output, probabilities) as output"
 
 
 @contextmanager
@@ -69,7 +74,7 @@ def open_log(
         except SegmentError as error:
             raise CheckFailed(str(error)) from None
         features = "features" if contract is None else f"json_transform(features, {_structure(contract)}) as features"
-        others = ", ".join(name for name in COLUMNS if name != "features")
+        others = ", ".join(OUTPUT if name == "output" else name for name in COLUMNS if name != "features")
         connection.execute(
             f"create view log as select {others}, bucket, {features} from ({source}) where kind is distinct from 'commit'"
         )
@@ -78,8 +83,8 @@ def open_log(
 
 
 def json_lines(paths: list[str]) -> str:
-    """The records of segments as a SQL table."""
-    columns = ", ".join(f"{name}: '{kind}'" for name, kind in COLUMNS.items())
+    """The records of segments as a SQL table, each with the columns of its own form."""
+    columns = ", ".join(f"{name}: '{kind}'" for name, kind in (COLUMNS | BEFORE).items())
     return f"read_ndjson({paths!r}, columns = {{{columns}}}, ignore_errors = true, maximum_object_size = {LARGEST_LINE})"
 
 
@@ -101,7 +106,7 @@ def _source(folder: Path, memory: Any) -> str:
     for part in parts(folder):
         check_part(part, may)
         tables.append(_put(memory, f"{part.parent.name}-{part.name}", read_part(part)) if is_sealed(part) else str(part))
-    nothing = ", ".join(f"null::{kind} as {name}" for name, kind in COLUMNS.items())
+    nothing = ", ".join(f"null::{kind} as {name}" for name, kind in (COLUMNS | BEFORE).items())
     queries = [f"select {nothing}, null::uinteger as bucket where false"]
     if lines:
         queries.append(f"select *, {BUCKET} as bucket from {json_lines(lines)}")

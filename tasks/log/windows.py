@@ -88,9 +88,10 @@ def calendar(window: str, first: datetime, now: datetime) -> Iterator[tuple[str,
 def read_window(use_case: UseCase, bounds: Bounds, most: int = SAMPLE) -> WindowRows:
     """A window's rows, or a random sample of about `most` where there are more.
 
-    The columns are time, prediction_id, version, probability (of the positive class), label (null while none has come; of
-    several the last counts), latency_us, a `kpi.NAME` for each number that feedback carried, and the features as JSON. A
-    prediction that was logged again, because a client or the gateway sent it again within a day, counts once.
+    The columns are time, prediction_id, version, prediction, output (its k numbers), probability (of two classes the
+    second's, the positive one; else null), label (null while none has come; of several the last counts), latency_us, a
+    `kpi.NAME` for each number that feedback carried, and the features as JSON. A prediction that was logged again, because a
+    client or the gateway sent it again within a day, counts once.
     """
     with _moments(use_case) as log:
         ((torn,),) = log.sql("select count(*) from moments where kind is null").fetchall()
@@ -111,7 +112,8 @@ def read_window(use_case: UseCase, bounds: Bounds, most: int = SAMPLE) -> Window
             qualify row_number() over (partition by prediction_id order by time) = 1""")
         kpis = "".join(f', kpis."{name}"' for name in _gather_kpis(log, chosen))
         table = log.sql(f"""
-            select p.happened as time, p.prediction_id, p.model_version as version, p.probabilities[2] as probability,
+            select p.happened as time, p.prediction_id, p.model_version as version, p.prediction, p.output,
+                   case when len(p.output) = 2 then p.output[2] end as probability,
                    labels.label, p.latency_us{kpis}, p.features::varchar as features
             from predictions p left join labels using (prediction_id) left join kpis using (prediction_id)
             order by p.happened, p.time, p.prediction_id

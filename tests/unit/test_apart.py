@@ -152,7 +152,7 @@ def test_a_defect_met_by_one_job_of_a_batch_stays_its_own(app, names):
     for name, job, outcome in zip(names, jobs, asyncio.run(together()), strict=True):
         if name is None:
             assert outcome is None
-            assert job.probabilities == lone.probabilities
+            assert job.outputs == lone.outputs
         else:
             assert isinstance(outcome, Exception), name
             assert not isinstance(outcome, Refusal), name

@@ -16,8 +16,8 @@ class Recorder:
     def __call__(self, jobs):
         self.batches.append([len(job.rows) for job in jobs])
         for job in jobs:
-            job.best = [0] * len(job.rows)
-            job.probabilities = [[1.0]] * len(job.rows)
+            job.answers = [0] * len(job.rows)
+            job.outputs = [[1.0]] * len(job.rows)
             job.ids = job.ids or [str(row) for row in job.rows]
 
 
@@ -48,7 +48,7 @@ def test_a_large_request_is_cut_in_slices():
     (job,), (outcome,) = run(Batcher(recorder), SLICE_ROWS * 2 + 5)
     assert outcome is None
     assert recorder.batches == [[SLICE_ROWS], [SLICE_ROWS], [5]]
-    assert len(job.best) == len(job.ids) == len(job.probabilities) == SLICE_ROWS * 2 + 5
+    assert len(job.answers) == len(job.ids) == len(job.outputs) == SLICE_ROWS * 2 + 5
 
 
 def test_small_requests_get_their_turn_between_slices():
@@ -90,7 +90,7 @@ def test_a_deadline_counts_from_when_the_request_came(model):
         504,
         "the deadline of 9900 ms passed before the request was scored",
     )
-    assert [(job.error, len(job.probabilities)) for job in jobs[1:]] == [(None, 1)] * 2
+    assert [(job.error, len(job.outputs)) for job in jobs[1:]] == [(None, 1)] * 2
 
 
 def test_a_deadline_comes_in_milliseconds(model):

@@ -187,7 +187,7 @@ def logged_and_answered(app, ways, value, customer):
             raise job.error
     with open_log("small") as log:
         rows = dict(log.execute("select prediction_id, features from log").fetchall())
-    return [(json.loads(rows[job.ids[0]]), job.probabilities) for job in jobs]
+    return [(json.loads(rows[job.ids[0]]), job.outputs) for job in jobs]
 
 
 @pytest.mark.parametrize(("value", "meant"), MEANINGS, ids=repr)

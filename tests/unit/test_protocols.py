@@ -83,14 +83,14 @@ def test_a_client_s_own_prediction_ids_are_kept(model):
 def test_what_is_logged_of_a_request(model):
     answer = predict(model, {"records": [{**RECORD, "customer": 42}], "event_time": "2020-01-01T01:00:00+01:00"})
     with open_log("small") as log:
-        columns = "event_time, model_version, release, variant, features, prediction, probabilities"
+        columns = "event_time, model_version, release, variant, features, prediction, output"
         (row,) = log.execute(f"select {columns} from log").fetchall()
-    event_time, version, release, variant, features, prediction, probabilities = row
+    event_time, version, release, variant, features, prediction, output = row
     assert str(event_time) == "2020-01-01 00:00:00"
     assert (version, release, variant) == ("1", "small-v1", "champion")
     assert json.loads(features) == {**RECORD, "customer": 42}
     assert prediction == answer["predictions"][0]["prediction"]
-    assert probabilities == list(answer["predictions"][0]["probabilities"].values())
+    assert output == list(answer["predictions"][0]["probabilities"].values())
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,7 @@ def test_slices_of_a_large_request_are_cached_apart(bundle_folder, home):
             job = Native(served).read(json.dumps({"records": records}).encode())
             job.digest = "same"
             asyncio.run(Batcher(served.score).submit(job))
-            answers.append(job.probabilities)
+            answers.append(job.outputs)
         assert ('found="yes"} 3.0' in served.metrics.text().decode()) == (times == 2)
     assert answers[0] == answers[1] == answers[2]
 

@@ -8,6 +8,7 @@ import grpc
 import pytest
 
 from serving.contract.contract import Column, Contract
+from serving.contract.heads.choose import head_of
 from serving.log.writer import PredictionLog
 from serving.options import Options
 from serving.protocols.openapi import _schemas, example, openapi
@@ -193,7 +194,7 @@ def test_sensitive_columns_show_nothing_that_training_saw(app):
         Column("open", "categorical", categories=("Shelbyville",)),
     )
     contract = Contract("demo", columns, "y", (0, 1))
-    document = json.dumps([example(contract), _schemas(contract, 10)])
+    document = json.dumps([example(contract), _schemas(contract, head_of(contract), 10)])
     assert "Springfield" not in document
     assert "123456" not in document
     assert "Shelbyville" in document

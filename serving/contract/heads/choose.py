@@ -1,0 +1,17 @@
+"""Which head a contract's model has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from serving.contract.contract import Contract, Problem
+from serving.contract.heads.classes import Classes
+from serving.contract.heads.head import Head
+from serving.contract.heads.number import Number
+
+HEADS: dict[Problem, Callable[[Contract], Head]] = {"binary": Classes, "multiclass": Classes, "regression": Number}
+
+
+def head_of(contract: Contract) -> Head:
+    """The head of a contract's model."""
+    return HEADS[contract.problem](contract)

@@ -1,0 +1,117 @@
+"""The head of models that choose one of some classes: k is their number, an output the probability of each."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+
+from serving.contract.contract import Contract
+from serving.contract.heads.head import Answers, Outputs, Say, Schemas, Tensor
+
+FEW = 10  # classes; an answer names the probability of each. Of more it names the `TOP` most probable
+TOP = 5
+NAMED = 20  # classes, in an error
+
+Class = str | int | bool
+
+
+class Answer(msgspec.Struct, gc=False):
+    """What is said of one record; the probabilities by class, of all in the contract's order, of some the highest first."""
+
+    prediction_id: str
+    prediction: Class
+    probabilities: Any
+
+
+class Classes:
+    """Two classes or many; the answer is the most probable one, of equals the first.
+
+    >>> head = Classes(Contract("demo", (), "colour", ("red", "green", "blue")))
+    >>> head.answer(np.array([[0.25, 0.5, 0.25]], dtype=np.float32))
+    (['green'], [[0.25, 0.5, 0.25]])
+    >>> head.wrong("yellow")
+    "'yellow' is not one of 'red', 'green', 'blue'"
+    """
+
+    label: Any = Class
+
+    def __init__(self, contract: Contract) -> None:
+        self._classes = classes = contract.classes
+        self._names = names = [str(value) for value in classes]
+        self._known, self._values = set(map(repr, classes)), {value: value for value in classes}
+        few = len(classes) <= FEW
+        self._shown = len(classes) if few else TOP
+        self._shares = msgspec.defstruct(
+            "Probabilities",
+            [(f"p{i}", float) for i in range(len(classes))],
+            rename={f"p{i}": name for i, name in enumerate(names)},
+            gc=False,
+        )
+        self.example: Any = classes[-1]
+        self.top: Any = None if few else Annotated[int, msgspec.Meta(ge=1)]
+        self.everything: dict[str, Any] = {} if few else {"top": len(classes)}
+        self.tensors: tuple[Tensor, ...] = (
+            Tensor(contract.target, "BYTES", 1, lambda answers, _: [str(each) for each in answers]),
+            Tensor("probabilities", "FP32", len(classes), lambda _, outputs: [share for row in outputs for share in row]),
+        )
+        self.functions: Mapping[str, Say] = {
+            "predict": lambda answers, _: answers,
+            "predict_proba": lambda _, outputs: outputs,
+        }
+        self.schemas = _schemas(classes, names, few)
+
+    def answer(self, outputs: np.ndarray) -> tuple[Answers, Outputs]:
+        """Classes, and probabilities."""
+        classes = self._classes
+        return [classes[best] for best in outputs.argmax(axis=1).tolist()], outputs.tolist()
+
+    def wrong(self, label: Any) -> str | None:
+        """It must be a class, of its type: 1 is not true."""
+        if repr(label) in self._known:
+            return None
+        more = "" if len(self._classes) <= NAMED else f", ... ({len(self._classes)} classes)"
+        return f"{str(label)[:40]!r} is not one of {', '.join(map(repr, self._classes[:NAMED]))}{more}"
+
+    def label_of(self, value: Any) -> Any:
+        """The class that equals it: a column of whole numbers has floats as soon as one is missing."""
+        if value not in self._values:
+            raise ValueError(self.wrong(value))
+        return self._values[value]
+
+    def native(self, ids: Sequence[str], answers: Answers, outputs: Outputs, top: int | None) -> list[Answer]:
+        """The class, and the probabilities of all classes or of the `top` most probable."""
+        rows, top = zip(ids, answers, outputs, strict=True), top or self._shown
+        if top < len(self._classes):
+            return [Answer(name, answer, self._highest(shares, top)) for name, answer, shares in rows]
+        by_class = self._shares
+        return [Answer(name, answer, by_class(*shares)) for name, answer, shares in rows]
+
+    def _highest(self, shares: Sequence[float], top: int) -> dict[str, float]:
+        names = self._names
+        return {names[i]: shares[i] for i in heapq.nlargest(top, range(len(shares)), key=shares.__getitem__)}
+
+    def read_native(self, row: Mapping[str, Any]) -> list[float]:
+        """Its probabilities."""
+        return [row["probabilities"][name] for name in self._names]
+
+    def possible(self, outputs: np.ndarray) -> bool:
+        """Whether all are from 0 to 1."""
+        return bool(((outputs >= 0) & (outputs <= 1)).all())
+
+    def columns(self, outputs: np.ndarray) -> dict[str, Any]:
+        """`prediction`; of two classes `probability`, the second's, which says both; of more `probabilities`, a list."""
+        if len(self._classes) == 2:
+            return {"prediction": self.answer(outputs)[0], "probability": outputs[:, 1]}
+        return {"prediction": self.answer(outputs)[0], "probabilities": list(outputs)}
+
+
+def _schemas(classes: tuple[Class, ...], names: list[str], few: bool) -> Schemas:
+    label, share = {"enum": list(classes)}, {"type": "number", "minimum": 0, "maximum": 1}
+    top = f"how many classes' probabilities an answer holds, the highest first; {TOP} unless said, {len(classes)} are all"
+    shares = {"type": "object", "properties": dict.fromkeys(names, share), "required": names if few else []}
+    request = {} if few else {"top": {"type": ["integer", "null"], "minimum": 1, "description": top}}
+    return Schemas(label, {"prediction": label, "probabilities": shares}, request)
