@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +21,7 @@ import numpy as np
 from configs.errors import CheckFailed, InputError
 from configs.schema import UseCase
 from serving.contract.contract import Contract
+from serving.contract.heads.choose import head_of
 from tasks.clock import set_clock
 from tasks.data.frames import client_values, plain
 from tasks.data.source import replay_rows
@@ -189,16 +190,20 @@ def _rows(use_case: UseCase, contract: Contract, table: Any) -> Iterator[Row]:
         raise InputError(f"use case {use_case.name!r}: the replay has no rows")
     names = [*contract.names, *(name for name in contract.identifiers if name in frame)]
     columns = [client_values(frame[name]) for name in names]
-    time_column, target = use_case.source.time_column, use_case.target
+    time_column, column = use_case.source.time_column, use_case.target.column
     moments = frame[time_column].tolist() if time_column else [None] * len(frame)
-    labels = [_label(contract, target.positive, value) for value in plain(frame[target.column])]
+    labels = _labels(contract, plain(frame[column]), f"use case {use_case.name!r}: replay")
     for number, (values, moment, label) in enumerate(zip(zip(*columns, strict=True), moments, labels, strict=True)):
         record = {name: value for name, value in zip(names, values, strict=True) if value is not None}
         yield Row(number, record, moment.to_pydatetime().replace(tzinfo=UTC) if moment else None, label)
 
 
-def _label(contract: Contract, positive: Any, value: Any) -> Any:
-    """The class as the contract spells it; None where the label is missing."""
-    if value is None or value != value:
-        return None
-    return contract.classes[1] if value == positive else contract.classes[0]
+def _labels(contract: Contract, values: Sequence[Any], where: str) -> list[Any]:
+    """The target's values as a client would say them; None where one is missing."""
+    head, labels = head_of(contract), []
+    for row, value in enumerate(values):
+        try:
+            labels.append(None if value is None or value != value else head.label_of(value))
+        except ValueError as error:
+            raise InputError(f"{where}: row {row}, column {contract.target!r}: {error}") from None
+    return labels

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import httpx
 import numpy as np
@@ -11,7 +10,9 @@ from prefect import task
 
 from configs.schema import Behaviour, Direction, Invariance, Minimum, UseCase
 from serving.contract.contract import Contract
+from serving.contract.heads.choose import head_of
 from tasks.deploying.values import Release
+from tasks.gates.answers import outputs
 from tasks.gates.cases import Record, reference_records
 from tasks.gates.checks import Check, conclude, contract_of, expect, gateway_client, run
 
@@ -31,8 +32,8 @@ def behaviour_gate(use_case: UseCase, release: Release) -> None:
     """
     contract, records = contract_of(release), reference_records(release)
     with gateway_client(release) as http:
-        asked = Model(http, contract, str(use_case.target.positive))
-        before = asked.probabilities(records)
+        asked = Model(http, contract)
+        before = asked.outputs(records)
         checks = [_declared(case, asked, records, before, contract) for case in use_case.gates.behaviour]
         checks += [
             run(f"without {column.name}", lambda name=column.name: _without(name, asked, records))  # type: ignore[misc]
@@ -43,19 +44,15 @@ def behaviour_gate(use_case: UseCase, release: Release) -> None:
 
 
 class Model:
-    """The release, asked for the probability of the positive class."""
+    """The release, asked what its model gives."""
 
-    def __init__(self, http: httpx.Client, contract: Contract, positive: str) -> None:
-        self.http, self.contract, self.positive = http, contract, positive
+    def __init__(self, http: httpx.Client, contract: Contract) -> None:
+        self.http, self.contract, self.head = http, contract, head_of(contract)
 
-    def probabilities(self, records: list[Record]) -> np.ndarray:
-        """One a record, by HTTP."""
-        answers: list[Any] = []
-        for first in range(0, len(records), BATCH):
-            answer = self.http.post("/predict", json={"records": records[first : first + BATCH]})
-            expect(answer.status_code == 200, f"status {answer.status_code}: {answer.text[:200]}")
-            answers += answer.json()["predictions"]
-        return np.array([answer["probabilities"][self.positive] for answer in answers])
+    def outputs(self, records: list[Record]) -> np.ndarray:
+        """Shape (rows, k), by HTTP."""
+        starts = range(0, len(records), BATCH)
+        return np.concatenate([outputs(self.http, self.head, records[first : first + BATCH]) for first in starts])
 
     def label(self, record: Record) -> str:
         """What it predicts."""
@@ -77,18 +74,21 @@ def _invariance(case: Invariance, model: Model, records: list[Record], before: n
     moved = np.zeros(len(records))
     for column, values in case.change.items():
         for value in values:
-            after = model.probabilities([{**record, column: value} for record in records])
-            moved = np.maximum(moved, np.abs(after - before))
+            after = model.outputs([{**record, column: value} for record in records])
+            moved = np.maximum(moved, np.abs(after - before).max(axis=1))
     return _enough(moved <= TOLERANCE, case.at_least, moved, range(len(records)), f"changing {', '.join(case.change)}")
 
 
 def _direction(case: Direction, model: Model, records: list[Record], before: np.ndarray) -> str:
-    """Cases that lack one of the columns have nothing to add to, and are left out."""
+    """Cases that lack one of the columns have nothing to add to, and are left out.
+
+    What must not move is the last output: of two classes the positive one's probability, of a number the number.
+    """
     kept = [i for i, record in enumerate(records) if all(name in record for name in case.add)]
     cases = [{**records[i], **{name: records[i][name] + more for name, more in case.add.items()}} for i in kept]
     inside = [(i, changed) for i, changed in zip(kept, cases, strict=True) if _within(changed, case, model.contract)]
     expect(bool(inside), "no reference row has these columns, and room within the contract's bounds")
-    moved = model.probabilities([changed for _, changed in inside]) - before[[i for i, _ in inside]]
+    moved = (model.outputs([changed for _, changed in inside]) - before[[i for i, _ in inside]])[:, -1]
     wrong = moved if case.probability == "never rises" else -moved
     what = " and ".join(f"{name} {more:+g}" for name, more in case.add.items())
     return _enough(wrong <= TOLERANCE, case.at_least, wrong, [i for i, _ in inside], what)
@@ -111,8 +111,8 @@ def _minimum(case: Minimum, model: Model, records: list[Record], contract: Contr
 
 
 def _without(name: str, model: Model, records: list[Record]) -> str:
-    found = model.probabilities([{key: value for key, value in record.items() if key != name} for record in records])
-    expect(bool(np.isfinite(found).all() and (found >= 0).all() and (found <= 1).all()), "not a probability")
+    found = model.outputs([{key: value for key, value in record.items() if key != name} for record in records])
+    expect(model.head.possible(found), "not a possible output")
     return f"{len(found)} answered"
 
 

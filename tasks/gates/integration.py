@@ -10,6 +10,7 @@ from prefect import task
 
 from configs.settings import store
 from serving.contract.contract import Contract
+from serving.contract.heads.choose import head_of
 from tasks.deploying.values import Release
 from tasks.gates.checks import conclude, contract_of, expect, gateway_client, run
 from tasks.log.read import find_prediction
@@ -63,7 +64,7 @@ def _refuses(http: httpx.Client, record: dict[str, Any]) -> str:
 def _logged(http: httpx.Client, release: Release, record: dict[str, Any], contract: Contract) -> str:
     answer = http.post("/predict", json={"records": [record]}).raise_for_status().json()
     prediction_id = answer["predictions"][0]["prediction_id"]
-    label = {"prediction_id": prediction_id, "label": contract.classes[1]}
+    label = {"prediction_id": prediction_id, "label": head_of(contract).example}
     http.post("/feedback", json={"labels": [label]}).raise_for_status()
     found = find_prediction(release.use_case, prediction_id, release.log)
     expect(found == {"prediction", "feedback"}, f"the log holds {sorted(found) or 'nothing'} of {prediction_id}")

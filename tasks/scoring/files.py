@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
-import numpy as np
 from prefect import get_run_logger, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
@@ -16,6 +15,7 @@ from configs.errors import InputError
 from configs.files import write_atomically
 from configs.settings import made
 from serving.contract.contract import MEANING, Contract, ContractError
+from serving.contract.heads.choose import head_of
 from serving.scoring.bundle import read_bundle
 from serving.scoring.onnx import Scorer
 from tasks.data.csv_types import Known, csv_categories, csv_options
@@ -27,7 +27,7 @@ CHUNK_ROWS = 100_000
 
 @task
 def score_file(use_case: str, version: Version, source: str, destination: str) -> int:
-    """Write `part-NNNNN.parquet` files of the source's columns, the prediction, its probability and the version.
+    """Write `part-NNNNN.parquet` files of the source's columns, what the model's head says of each row, and the version.
 
     A part is moved into place when it is whole, so a run that is stopped goes on behind the last part. The folder remembers
     the source and the bundle in `_job.json`, and refuses another; readers of Parquet folders pass over such names.
@@ -41,7 +41,7 @@ def score_file(use_case: str, version: Version, source: str, destination: str) -
     contract = bundle.contract
     known = _known(contract) if path.suffix == ".csv" else {}
     folder = _claim(path, Path(destination), version)
-    scorer, rows, logger = Scorer(bundle.model, contract), 0, get_run_logger()
+    scorer, head, rows, logger = Scorer(bundle.model, contract), head_of(contract), 0, get_run_logger()
     total = path.stat().st_size
     artifact = cast(UUID, create_progress_artifact(progress=0.0, key=f"score-{use_case}"))
     for number, (frame, done) in enumerate(_chunks(path, known)):
@@ -53,7 +53,7 @@ def score_file(use_case: str, version: Version, source: str, destination: str) -
             except ContractError as error:
                 where = "" if error.row is None else f" row {rows + error.row},"
                 raise InputError(f"{source}:{where} column {error.column!r}: {error.problem}") from None
-            _write(part, frame, scorer.outputs(arrays), contract.classes, version.version)
+            _write(part, frame, head.columns(scorer.outputs(arrays)), version.version)
         rows += len(frame)
         update_progress_artifact(artifact, progress=min(100.0, 100 * done / max(total, 1)))
         logger.info("%s rows scored", f"{rows:,}")
@@ -125,12 +125,7 @@ def _chunks(path: Path, known: Known) -> Iterator[tuple[Any, float]]:
             raise InputError(f"source {str(path)!r}: cannot be read: {error}") from None
 
 
-def _write(part: Path, frame: Any, probabilities: np.ndarray, classes: tuple[Any, ...], version: str) -> None:
-    answers = frame.assign(
-        prediction=[classes[best] for best in probabilities.argmax(axis=1)],
-        probability=probabilities[:, 1],
-        model_version=version,
-    )
+def _write(part: Path, frame: Any, answers: dict[str, Any], version: str) -> None:
     temporary = part.with_suffix(".writing")
-    answers.to_parquet(temporary, index=False)
+    frame.assign(**answers, model_version=version).to_parquet(temporary, index=False)
     temporary.replace(part)

@@ -30,8 +30,8 @@ def asked(serve, bundle_folder, built_bundle):
     server, contract = serve(), read_bundle(bundle_folder).contract
     rows = pq.read_table(built_bundle[1], columns=list(contract.names)).to_pylist()[:50]
     records = [{name: value for name, value in row.items() if value is not None} for row in rows]
-    model = Model(server.client, contract, "yes")
-    return SimpleNamespace(model=model, contract=contract, records=records, before=model.probabilities(records))
+    model = Model(server.client, contract)
+    return SimpleNamespace(model=model, contract=contract, records=records, before=model.outputs(records))
 
 
 def declared(asked, case):
