@@ -218,7 +218,7 @@ def _parser() -> argparse.ArgumentParser:
     option("body-mib", 32, "largest body, in MiB", int)
     option("body-seconds", 10.0, "longest time for the headers, and again for the body", float)
     option("grace-seconds", 10.0, "time to finish what was accepted, at the end", float)
-    option("cache", 0, "requests whose probabilities are kept; 0 for none", int)
+    option("cache", 0, "requests whose outputs are kept; 0 for none", int)
     option("sensitive", "hash", "what the log keeps of sensitive columns", choices=["keep", "hash", "omit"])
     option("log-failure", "refuse", "when the log cannot be written: 503, or answer", choices=["refuse", "answer"])
     option("segment-mib", 64, "largest log segment, in MiB", int)
