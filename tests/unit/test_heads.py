@@ -350,3 +350,27 @@ def test_a_value_of_the_target_is_sent_as_a_label(kind, values, labels, strange)
     assert [head.wrong(label) for label in found] == [None] * len(found)
     with pytest.raises(ValueError, match=r"not one of|finite number"):
         head.label_of(strange)
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "labels"),
+    [
+        ("two", ["yes", "no", None], ["yes", "no", None]),
+        ("many", [100.0, 176.0, np.nan], [100, 176, None]),
+        ("number", [0.5, -3.0, np.nan], [0.5, -3.0, None]),
+    ],
+)
+def test_a_replay_sends_the_target_as_labels_and_refuses_one_that_cannot_be(tmp_path, kind, column, labels):
+    import pyarrow as pa
+
+    from configs.errors import InputError
+    from console.commands.replay import _rows
+
+    problem, classes = PROBLEMS[kind]
+    contract, case = Contract("small", COLUMNS, "y", classes, problem=problem), small_use_case(tmp_path)
+    frame = pd.DataFrame(ROWS).assign(y=column)
+    assert [row.label for row in _rows(case, contract, pa.Table.from_pandas(frame))] == labels
+    if classes:
+        strange = frame.assign(y=[*column[:2], "perhaps" if kind == "two" else 99])
+        with pytest.raises(InputError, match=r"replay: row 2, column 'y': '(perhaps|99.0)' is not one of"):
+            list(_rows(case, contract, pa.Table.from_pandas(strange)))
