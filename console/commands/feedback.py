@@ -14,7 +14,8 @@ import httpx
 from configs.errors import CheckFailed, InputError, nearest
 from configs.schema import UseCase
 from serving.contract.contract import Contract, read_contract
-from serving.contract.spelling import spelled
+from serving.contract.heads.choose import head_of
+from serving.contract.heads.head import Head
 from tasks.deploying.keys import internal_headers
 from tasks.routing import gateway, served
 
@@ -85,7 +86,7 @@ def _read(path: Path) -> Any:
 
 def _outcomes(path: Path, frame: Any, contract: Contract) -> Iterator[dict[str, Any]]:
     """Each row as `/feedback` takes it; nothing but the id where it says nothing."""
-    classes = {spelled(each) if not isinstance(each, str) else each: each for each in contract.classes}
+    head = head_of(contract)
     names = [str(name) for name in frame.columns]
     told = frame.astype(object).where(frame.notna(), None)
     for row, values in enumerate(told.itertuples(index=False, name=None)):
@@ -94,16 +95,16 @@ def _outcomes(path: Path, frame: Any, contract: Contract) -> Iterator[dict[str, 
             raise InputError(f"{path}: row {row}: {ID!r} is missing")
         outcome: dict[str, Any] = {ID: str(known.pop(ID))}
         if (label := known.pop(LABEL, None)) is not None:
-            outcome[LABEL] = _label(path, row, label, classes)
+            outcome[LABEL] = _label(path, row, label, head)
         kpis = {name: _number(path, row, name, value) for name, value in known.items()}
         yield {**outcome, "kpis": kpis} if kpis else outcome
 
 
-def _label(path: Path, row: int, value: Any, classes: dict[str, Any]) -> Any:
-    text = value if isinstance(value, str) else spelled(value)
-    if text not in classes:
-        raise InputError(f"{path}: row {row}: label {text[:40]!r} is none of {', '.join(map(repr, classes))}")
-    return classes[text]
+def _label(path: Path, row: int, value: Any, head: Head) -> Any:
+    try:
+        return head.label_of(value)
+    except ValueError as error:
+        raise InputError(f"{path}: row {row}: label: {error}") from None
 
 
 def _number(path: Path, row: int, name: str, value: Any) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 
 from serving.contract.contract import Contract
 from serving.contract.heads.head import Answers, Outputs, Say, Schemas, Tensor
+from serving.contract.spelling import spelled
 
 FEW = 10  # classes; an answer names the probability of each. Of more it names the `TOP` most probable
 TOP = 5
@@ -42,7 +43,9 @@ class Classes:
     def __init__(self, contract: Contract) -> None:
         self._classes = classes = contract.classes
         self._names = names = [str(value) for value in classes]
-        self._known, self._values = set(map(repr, classes)), {value: value for value in classes}
+        self._known = set(map(repr, classes))
+        spellings = {value if isinstance(value, str) else spelled(value): value for value in classes}
+        self._values: dict[Any, Class] = {**spellings, **{value: value for value in classes}}
         few = len(classes) <= FEW
         self._shown = len(classes) if few else TOP
         self._shares = msgspec.defstruct(
@@ -77,7 +80,7 @@ class Classes:
         return f"{str(label)[:40]!r} is not one of {', '.join(map(repr, self._classes[:NAMED]))}{more}"
 
     def label_of(self, value: Any) -> Any:
-        """The class that equals it: a column of whole numbers has floats as soon as one is missing."""
+        """The class that equals it, or is spelled so: a table may hold numbers as floats, and a CSV has only text."""
         if value not in self._values:
             raise ValueError(self.wrong(value))
         return self._values[value]

@@ -61,7 +61,7 @@ class Head(Protocol):
         """Why that cannot be what turned out to be true, or None where it can."""
 
     def label_of(self, value: Any) -> Any:
-        """A value of the target's column as the label that a client sends.
+        """A value of the target's column, of any table, as the label that a client sends.
 
         Raises:
             ValueError: it can be none.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -59,10 +60,14 @@ class Number:
         return f"must be a finite number, found {shown(label)}"
 
     def label_of(self, value: Any) -> float:
-        """The number."""
-        if (problem := self.wrong(value)) is not None:
+        """The number; a CSV has it as text."""
+        number = value
+        if isinstance(value, str):
+            with contextlib.suppress(ValueError):  # what is wrong with it is told below
+                number = float(value)
+        if (problem := self.wrong(number)) is not None:
             raise ValueError(problem)
-        return float(value)
+        return float(number)
 
     def native(self, ids: Sequence[str], answers: Answers, outputs: Outputs, top: int | None) -> list[Answer]:
         """The numbers."""
