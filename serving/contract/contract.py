@@ -14,10 +14,13 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from serving.contract.spelling import CSV_MISSING, csv_category, csv_number, spelled, spelled_before
+from serving.contract.spelling import CSV_BOOLEANS, CSV_MISSING, csv_category, csv_number, csv_text, spelled, spelled_before
 
 Problem = Literal["binary", "multiclass", "regression"]
-MEANING = 2  # of values; what contracts made before lack (see `spelled_before`)
+# Of values. Before 2 (contracts without it), training read booleans and 32 bits as numbers (`spelled_before`); before 3, a
+# CSV's categories that looked like numbers were numbers (`csv_category`).
+MEANING = 3
+SPELLED, AS_TEXT = 2, 3
 MISSING = ""  # a missing category; ONNX string tensors have no null
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 FEW_ROWS = 16  # below, plain Python is faster than numpy
@@ -57,8 +60,9 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
     """One input column.
 
     `minimum`, `maximum` and `allowed` are declared and enforced. `low`, `high` and `categories` are what the training
-    snapshot showed: a value outside them is served, because new airports open and summers follow winters. `meaning` is how
-    values read as categories when the model learned them.
+    snapshot showed: a value outside them is served, because new airports open and summers follow winters. `boolean` numbers
+    are true and false where they come from, and may be sent so. `missing` are texts that stand for nothing, beside the
+    blank. `meaning` is how values read as categories when the model learned them.
     """
 
     name: str
@@ -71,6 +75,8 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
     low: float | None = None
     high: float | None = None
     categories: tuple[str, ...] = ()
+    boolean: bool = False
+    missing: tuple[str, ...] = ()
     meaning: int = MEANING
 
     @property
@@ -117,7 +123,9 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
             if not self.nullable:
                 raise self._null(row)
             return math.nan
-        if isinstance(value, bool | np.bool_) or not isinstance(value, float | int | np.number):
+        if not isinstance(value, float | int | np.number | np.bool_) or (
+            isinstance(value, bool | np.bool_) and not self.boolean
+        ):
             raise ContractError(f"must be a number, found {shown(value)}", self.name, row)
         if (
             not -FLOAT32_MAX <= value <= FLOAT32_MAX
@@ -135,13 +143,13 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def _category(self, value: Any, row: int) -> str:
         if isinstance(value, str):
-            text = value
+            text = MISSING if value in self.missing else value
         elif value is None or value != value:  # NaN, as tables write a missing value
             text = MISSING
         elif isinstance(value, int | float | np.number | np.bool_):
             if not -FLOAT32_MAX <= value <= FLOAT32_MAX:
                 raise ContractError(f"must be a string, found the number {shown(value)}", self.name, row)
-            text = spelled(value) if self.meaning == MEANING else spelled_before(value)
+            text = spelled(value) if self.meaning >= SPELLED else spelled_before(value)
         else:
             raise ContractError(f"must be a string, found {shown(value)}", self.name, row)
         if text == MISSING:
@@ -155,7 +163,7 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
         """One value of a categorical column as its string; raises as `encode` does."""
         return self._category(value, row)
 
-    def from_csv(self, text: str) -> str | float | None:
+    def from_csv(self, text: str) -> str | float | bool | None:
         """A field of a CSV, which has no types: the contract says which one is meant.
 
         Raises:
@@ -165,9 +173,13 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
         ('01234', 41.0)
         """
         if self.kind == "numeric":
-            return csv_number(text)
+            if self.boolean and text in CSV_BOOLEANS:
+                return text.lower() == "true"
+            return None if text in self.missing else csv_number(text)
         known = self.allowed or self.categories
-        if self.meaning < MEANING:
+        if self.meaning >= AS_TEXT:
+            return csv_text(text, known, self.missing)
+        if self.meaning < SPELLED:
             return None if text in CSV_MISSING and text not in known else text
         return csv_category(text, known)
 

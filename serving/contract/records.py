@@ -7,6 +7,7 @@ that fails too are the records looked at value by value, to name every fault at 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -19,6 +20,7 @@ from serving.contract.identifiers import identifier, identifiers
 from serving.contract.spelling import doubles
 
 READ_ROWS = 1024  # decoded at a time
+UNWRITABLE = re.compile(r'["\\\x00-\x1f]')  # what msgspec allows in no field's name
 Record = Any  # an instance of `Records.strict` or `Records.lenient`
 
 
@@ -70,6 +72,9 @@ class Records:
         self._end = len(self._columns)
         names = [*(column.name for column in self._columns), *contract.identifiers]
         self._names = names
+        # Inside, a name that msgspec does not allow gets another one; clients, log and errors know only the column's.
+        self._inside = {name: f"\ue000{i}" for i, name in enumerate(names) if UNWRITABLE.search(name)}
+        self._outside = {inside: name for name, inside in self._inside.items()}
         self.strict = self._type("Record", _strict_field, str | int | None)
         self.lenient = self._type("LenientRecord", _lenient_field, str | int | float | None)
         self._lists: list[msgspec.json.Decoder[list[Record]]] = [
@@ -77,6 +82,7 @@ class Records:
             for kind in (self.strict, self.lenient)
         ]
         self._checks = [(f"f{i}", column, not column.nullable) for i, column in enumerate(self._categorical)]
+        self._booleans = [f"f{i}" for i, column in enumerate(self._columns) if column.boolean]
         self._subjects = [(f"f{i}", name) for i, name in enumerate(names) if i >= self._end]
         lows = [-np.inf if column.low is None else column.low for column in self._numeric]
         highs = [np.inf if column.high is None else column.high for column in self._numeric]
@@ -90,7 +96,7 @@ class Records:
         return msgspec.defstruct(
             name,
             fields,
-            rename={f"f{i}": given for i, given in enumerate(self._names)},
+            rename={f"f{i}": self._inside.get(given, given) for i, given in enumerate(self._names)},
             kw_only=True,
             forbid_unknown_fields=True,
             omit_defaults=True,
@@ -107,14 +113,18 @@ class Records:
         for name, column, required in self._checks:
             for row, record in enumerate(records):
                 value = getattr(record, name)
-                if value.__class__ is str and column.allowed is None and (value or not required):
+                if value.__class__ is str and column.allowed is None and not column.missing and (value or not required):
                     continue
                 if value is None:  # the type has seen to it that the column is nullable
                     continue
                 try:
-                    setattr(record, name, column.category(value, row))
+                    setattr(record, name, column.category(value, row) or None)
                 except ContractError as error:
                     faults += error.faults
+        for name in self._booleans:
+            for record in records:
+                if getattr(record, name).__class__ is bool:
+                    setattr(record, name, float(getattr(record, name)))
         for name, given in self._subjects:
             for row, record in enumerate(records):
                 try:
@@ -135,6 +145,8 @@ class Records:
 
     def _read(self, body: bytes) -> list[Record]:
         strict, lenient = self._lists
+        if self._inside:
+            return self.convert(msgspec.json.decode(body))
         try:
             return strict.decode(body)
         except msgspec.ValidationError:
@@ -162,12 +174,25 @@ class Records:
         Raises:
             ContractError: naming every fault.
         """
+        named = records
+        if self._inside and all(isinstance(record, Mapping) for record in records):
+            named = [{self._inside.get(name, name): value for name, value in record.items()} for record in records]
         try:
-            rows = msgspec.convert(records, list[self.lenient])  # type: ignore[name-defined]
+            rows = msgspec.convert(named, list[self.lenient])  # type: ignore[name-defined]
         except msgspec.ValidationError as error:
             raise self.faults(records) or ContractError(str(error)) from None
         self.check(rows)
         return rows
+
+    @property
+    def renamed(self) -> bool:
+        """Whether a column has another name inside a record, so that only `fields` tells its own."""
+        return bool(self._inside)
+
+    def fields(self, record: Record) -> dict[str, Any]:
+        """A record as it is logged: its values by the columns' own names."""
+        fields: dict[str, Any] = msgspec.to_builtins(record)
+        return {self._outside.get(name, name): value for name, value in fields.items()} if self._inside else fields
 
     def from_columns(self, table: Mapping[str, Any]) -> tuple[list[Record], Inputs]:
         """Named columns of equal length as records, and as model input.
@@ -221,8 +246,14 @@ class Records:
 def _strict_field(name: str, column: Column) -> Any:
     """What most clients send: a category is a string, and one of the allowed ones where they are declared."""
     if column.kind == "numeric":
-        return _lenient_field(name, column)
-    kind: Any = Literal[column.allowed] if column.allowed else Annotated[str, msgspec.Meta(min_length=1)]
+        kind: Any = _number(column)
+    elif column.allowed:
+        kind = Literal[column.allowed]
+    elif column.missing:  # the lenient type reads such a text as nothing
+        tokens = "|".join(map(re.escape, column.missing))
+        kind = Annotated[str, msgspec.Meta(min_length=1, pattern=rf"^(?!(?:{tokens})\Z)")]
+    else:
+        kind = Annotated[str, msgspec.Meta(min_length=1)]
     return (name, kind | None, None) if column.nullable else (name, kind)
 
 
@@ -230,10 +261,14 @@ def _lenient_field(name: str, column: Column) -> Any:
     if column.kind == "categorical":
         kind: Any = str | int | float | bool
     else:
-        low = -FLOAT32_MAX if column.minimum is None else max(column.minimum, -FLOAT32_MAX)
-        high = FLOAT32_MAX if column.maximum is None else min(column.maximum, FLOAT32_MAX)
-        kind = Annotated[float, msgspec.Meta(ge=low, le=high)]
+        kind = _number(column) | bool if column.boolean else _number(column)
     return (name, kind | None, None) if column.nullable else (name, kind)
+
+
+def _number(column: Column) -> Any:
+    low = -FLOAT32_MAX if column.minimum is None else max(column.minimum, -FLOAT32_MAX)
+    high = FLOAT32_MAX if column.maximum is None else min(column.maximum, FLOAT32_MAX)
+    return Annotated[float, msgspec.Meta(ge=low, le=high)]
 
 
 def _wrong(value: Any, name: str, row: int) -> list[Fault]:

@@ -56,7 +56,7 @@ def doubles(values: np.ndarray) -> list[float]:
 
 
 def csv_category(text: str, known: Collection[str] = ()) -> str | None:
-    """A field of a CSV as a category. It has no type, so what is declared or was learned counts first, as it stands.
+    """The same in contracts made before a category kept its text. What is declared or was learned counts first.
 
     Else a plain decimal is that number, `true` and `false` are booleans however they are written, and what pandas takes for
     missing is; all other fields, with leading zeros or exponents too, are text.
@@ -76,6 +76,22 @@ def csv_category(text: str, known: Collection[str] = ()) -> str | None:
         return text
     number = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if number == "-0" else number
+
+
+def csv_text(text: str, known: Collection[str] = (), missing: Collection[str] = ()) -> str | None:
+    """A field of a CSV as a category: its text as it stands. Only a blank is missing, and the tokens that are named so.
+
+    Booleans are the exception, since each program writes them in its own capitals; what is declared or was learned counts
+    first.
+
+    >>> [csv_text(each) for each in ("3.0", "01234", "1e2", "NA", "None", " padded ", "True", "")]
+    ['3.0', '01234', '1e2', 'NA', 'None', ' padded ', 'true', None]
+    >>> csv_text("?", missing=("?",)), csv_text("TRUE", known=("TRUE", "x"))
+    (None, 'TRUE')
+    """
+    if not text or text in missing:
+        return None
+    return text.lower() if text in CSV_BOOLEANS and text not in known else text
 
 
 def csv_number(text: str) -> float | None:

@@ -176,7 +176,7 @@ def _schemas(contract: Contract, head: Head, most: int) -> dict[str, Any]:
 
 
 def _schema(column: Column) -> dict[str, Any]:
-    kinds = ["string", "number", "boolean"] if column.kind == "categorical" else ["number"]
+    kinds = ["string", "number", "boolean"] if column.kind == "categorical" else ["number", *["boolean"] * column.boolean]
     schema: dict[str, Any] = {"type": [*kinds, "null"] if column.nullable else kinds}
     if column.kind == "categorical":
         if column.allowed is not None:

@@ -229,8 +229,8 @@ class ServedModel:
                     )
                 )
             at = end
-        if self._sensitive:
-            entries = [self._guarded(entry, self._sensitive) for entry in entries]
+        if self._sensitive or self.records.renamed:
+            entries = [self._guarded(entry) for entry in entries]
         self._write(entries)
         self._last = entries[-1].event_time, now
         self.metrics.rows.inc(at)
@@ -267,8 +267,9 @@ class ServedModel:
         while len(self._cache) > self._cache_size:
             self._cache.popitem(last=False)
 
-    def _guarded(self, entry: Prediction, sensitive: Sensitive) -> Prediction:
-        return msgspec.structs.replace(entry, features=sensitive.guard(msgspec.to_builtins(entry.features)))
+    def _guarded(self, entry: Prediction) -> Prediction:
+        fields = self.records.fields(entry.features)
+        return msgspec.structs.replace(entry, features=self._sensitive.guard(fields) if self._sensitive else fields)
 
     def _write(self, entries: Sequence[Entry]) -> None:
         try:

@@ -24,9 +24,9 @@ def derive_contract(use_case: UseCase, snapshot: Snapshot) -> str:
     """
     frame = read_rows(snapshot, 0, snapshot.rows)
     classes = _classes(use_case, frame[use_case.target.column])
-    rules = use_case.features.rules
+    rules, missing = use_case.features.rules, tuple(use_case.source.missing)
     columns = tuple(
-        _column(name, kind, rules.get(name, ColumnRule()), frame[name], name in use_case.watched)
+        _column(name, kind, rules.get(name, ColumnRule()), frame[name], name in use_case.watched, missing)
         for kind, names in (("categorical", use_case.features.categorical), ("numeric", use_case.features.numeric))
         for name in names
     )
@@ -46,18 +46,19 @@ def _classes(use_case: UseCase, target: Any) -> tuple[Any, ...]:
         raise InputError(f"target.column: {name!r} is {positive!r} in every row; there is nothing to learn")
     if len(values) > 2:
         raise InputError(f"target.column: {name!r} has {len(values)} values ({_few(values)}); two classes are supported")
-    return (next(value for value in values if value != positive), positive)
+    return tuple(sorted(values, key=lambda value: value == positive))  # as the rows have them: 1 may be true
 
 
 def _few(values: list[Any]) -> str:
     return ", ".join(map(repr, sorted(values, key=str)[:8])) + (", ..." if len(values) > 8 else "")
 
 
-def _column(name: str, kind: Any, rule: ColumnRule, series: Any, shown: bool) -> Column:
+def _column(name: str, kind: Any, rule: ColumnRule, series: Any, shown: bool, tokens: tuple[str, ...]) -> Column:
     """A column; what was observed of one that the log must not keep is not in the contract, which travels, either."""
-    open_column = Column(name, kind, nullable=True)
+    values = plain(series)
+    boolean = kind == "numeric" and all(value is None or isinstance(value, bool) for value in values)
     try:
-        encoded = open_column.encode(plain(series)).ravel()
+        encoded = Column(name, kind, nullable=True, boolean=boolean).encode(values).ravel()
     except ContractError as error:
         raise InputError(f"features.{kind}: column {name!r}, row {error.row}: {error.problem}") from None
     missing = (encoded == MISSING) if kind == "categorical" else np.isnan(encoded)
@@ -77,5 +78,7 @@ def _column(name: str, kind: Any, rule: ColumnRule, series: Any, shown: bool) ->
         minimum=rule.minimum,
         maximum=rule.maximum,
         allowed=tuple(rule.allowed) if rule.allowed else None,
+        boolean=boolean,
+        missing=tokens,
         **observed,
     )

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 from configs.schema import Target
 from configs.settings import store
-from serving.contract.contract import MEANING, Contract, read_contract
+from serving.contract.contract import MEANING, SPELLED, Contract, read_contract
 from serving.contract.spelling import doubles
 from tasks.data.values import Snapshot
 from tasks.log.values import FEATURE
+
+EXACT = 2**53  # up to here a float is any whole number
 
 
 def read_rows(snapshot: Snapshot, start: int, stop: int, columns: list[str] | None = None) -> Any:
     """Rows [start, stop) of a snapshot as a pandas frame."""
     import pyarrow.parquet as pq
 
-    return pq.read_table(snapshot.path, columns=columns).slice(start, stop - start).to_pandas()
+    return frame_of(pq.read_table(snapshot.path, columns=columns).slice(start, stop - start))
+
+
+def frame_of(table: Any) -> Any:
+    """An Arrow table as a pandas frame. Whole numbers with gaps turn to floats: those that a float would round stay."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    frame = table.to_pandas()
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_integer(column.type) and column.null_count and (pc.max(pc.abs(column)).as_py() or 0) > EXACT:
+            frame[name] = column.to_pandas(integer_object_nulls=True)
+    return frame
 
 
 def encode(contract: Contract, frame: Any) -> Any:
@@ -60,11 +75,16 @@ def plain(series: Any, meaning: int = MEANING) -> Any:
     import pandas as pd
 
     if pd.api.types.is_numeric_dtype(series) and not pd.api.types.is_bool_dtype(series):
-        if meaning < MEANING:
+        if meaning < SPELLED:
             return series.to_numpy(dtype=np.float64, na_value=np.nan)
         if isinstance(series.dtype, np.dtype):
             return series.to_numpy()
-    return [None if pd.isna(value) else value for value in series.tolist()]
+    return [None if pd.isna(value) else _number(value) if isinstance(value, Decimal) else value for value in series.tolist()]
+
+
+def _number(value: Decimal) -> int | float:
+    """A decimal as the number that it is in any other table."""
+    return int(value) if value == value.to_integral_value() else float(value)
 
 
 def client_values(series: Any) -> list[Any]:

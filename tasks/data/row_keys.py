@@ -8,6 +8,8 @@ from typing import Any
 import duckdb
 import numpy as np
 
+from tasks.data.sql import quoted
+
 KEYS = 2.0**64
 NUMBERS = ("DECIMAL", "FLOAT", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 
@@ -26,7 +28,7 @@ def row_keys(table: Any, columns: Iterable[str]) -> np.ndarray:
 
 
 def _text(name: str, kind: Any) -> str:
-    quoted = '"' + name.replace('"', '""') + '"'
+    column = quoted(name)
     if str(kind).startswith(NUMBERS):
-        quoted = f"cast({quoted} as double)"
-    return f"coalesce(cast({quoted} as varchar), chr(30))"
+        column = f"cast({column} as double)"
+    return f"coalesce(cast({column} as varchar), chr(30))"

@@ -5,16 +5,20 @@ from __future__ import annotations
 import importlib.util
 import os
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import duckdb
 
 from configs.errors import InputError, nearest
-from configs.schema import Replay, Source, UseCase
-from tasks.data.csv_types import Known, csv_categories, csv_options
+from configs.schema import CsvFormat, Replay, Source, UseCase
+from serving.contract.spelling import CSV_BOOLEANS, csv_text
+from tasks.data.csv_file import Declared
+from tasks.data.database import read_database
+from tasks.data.files import read_file
 from tasks.data.row_keys import row_keys
+from tasks.data.sql import quoted, text_literal
 
 
 def training_rows(use_case: UseCase, until: datetime | None) -> Any:
@@ -26,9 +30,9 @@ def training_rows(use_case: UseCase, until: datetime | None) -> Any:
     """
     rows = read_source(use_case)
     source, target = use_case.source, use_case.target.column
-    rows = rows.filter(f'"{target}" is not null')
+    rows = rows.filter(f"{quoted(target)} is not null")
     if source.time_column:
-        rows = rows.filter(f'"{source.time_column}" < {_moment((until or datetime.now(UTC)) - source.label_delay)}')
+        rows = rows.filter(f"{quoted(source.time_column)} < {_moment((until or datetime.now(UTC)) - source.label_delay)}")
     table = _ordered(rows, source)
     if table.num_rows == 0:
         raise InputError(f"use case {use_case.name!r}: source has no row with a {target!r} before {until or 'now'}")
@@ -45,9 +49,9 @@ def replay_rows(use_case: UseCase) -> Any:
         raise InputError(f"use case {use_case.name!r}: has no 'replay' section")
     rows = read_source(use_case)
     if use_case.replay.start is not None:
-        later = rows.filter(f'"{use_case.source.time_column}" >= {_moment(use_case.replay.start)}')
+        later = rows.filter(f"{quoted(str(use_case.source.time_column))} >= {_moment(use_case.replay.start)}")
         return _ordered(later, use_case.source)
-    table = _ordered(rows.filter(f'"{use_case.target.column}" is not null'), use_case.source)
+    table = _ordered(rows.filter(f"{quoted(use_case.target.column)} is not null"), use_case.source)
     return table.take(shuffled(table.num_rows, use_case.replay)[0])
 
 
@@ -75,18 +79,17 @@ def read_source(use_case: UseCase) -> duckdb.DuckDBPyRelation:
     Raises:
         InputError: which table cannot be read and why, or which column is not there.
     """
-    source = use_case.source
+    source, declared = use_case.source, declared_columns(use_case)
     connection = duckdb.connect()
     connection.execute("set timezone = 'UTC'")
     try:
         if source.database:
-            connection.register("rows", _read_database(source.database, source.query or ""))
+            connection.register("rows", read_database(source.database, source.query or "", declared))
             rows = connection.table("rows")
         else:
-            known = {name: _declared(use_case, name) for name in use_case.features.categorical}
             for name, url in source.tables.items():
-                connection.register(name, _read_table(name, url, known))
-            rows = connection.sql(source.query or f'select * from "{next(iter(source.tables))}"')
+                connection.register(name, _read_table(name, url, declared, source.csv))
+            rows = connection.sql(source.query or f"select * from {quoted(next(iter(source.tables)))}")
     except duckdb.Error as error:
         raise InputError(f"use case {use_case.name!r}: source.query: {str(error).splitlines()[0]}") from None
     wanted = [("features", name) for name in use_case.features.all] + [("target.column", use_case.target.column)]
@@ -96,7 +99,39 @@ def read_source(use_case: UseCase) -> duckdb.DuckDBPyRelation:
             raise InputError(
                 f"use case {use_case.name!r}: {key}: the source has no column {name!r}; {nearest(name, rows.columns)}"
             )
+    rows = _plain(rows, use_case, declared)
     return _timed(use_case.name, rows, source.time_column) if source.time_column else rows
+
+
+def declared_columns(use_case: UseCase) -> Declared:
+    """What the use case says of its columns: a category is text as it stands, and so are classes that are texts."""
+    features, rules, target = use_case.features, use_case.features.rules, use_case.target
+    known = {name: tuple(rules[name].allowed or ()) if name in rules else () for name in features.categorical}
+    if isinstance(target.positive, str):
+        known[target.column] = tuple(CSV_BOOLEANS)  # classes are the texts that they are
+    missing = frozenset(use_case.source.missing)
+    texts = {name: partial(csv_text, known=values, missing=missing) for name, values in known.items()}
+    return Declared(frozenset(features.numeric), texts, missing)
+
+
+def _plain(rows: duckdb.DuckDBPyRelation, use_case: UseCase, declared: Declared) -> duckdb.DuckDBPyRelation:
+    """Features and target in types that the contract takes: no decimals, no dictionaries, no token for nothing."""
+    changed = []
+    for name in dict.fromkeys([*use_case.features.all, use_case.target.column]):
+        column, kind = quoted(name), str(rows.types[rows.columns.index(name)])
+        found = column
+        if kind.startswith("ENUM") or kind == "UUID":
+            found = f"cast({column} as varchar)"
+        elif (kind.startswith("DECIMAL") and kind.endswith(",0)")) or kind in ("HUGEINT", "UHUGEINT"):
+            found = f"cast({column} as {'varchar' if name in declared.texts else 'double'})"
+        elif kind.startswith("DECIMAL"):
+            found = f"cast({column} as double)"
+        if name in declared.texts and (found != column or kind == "VARCHAR"):
+            tokens = ", ".join(text_literal(token) for token in ("", *sorted(declared.missing)))
+            found = f"case when cast({column} as varchar) not in ({tokens}) then {found} end"
+        if found != column:
+            changed.append(f"{found} as {column}")
+    return rows.project(f"* replace ({', '.join(changed)})") if changed else rows
 
 
 def _timed(use_case: str, rows: duckdb.DuckDBPyRelation, column: str) -> duckdb.DuckDBPyRelation:
@@ -107,53 +142,30 @@ def _timed(use_case: str, rows: duckdb.DuckDBPyRelation, column: str) -> duckdb.
     """
     if rows.types[rows.columns.index(column)] == "TIMESTAMP":
         return rows
-    wrong = rows.filter(f'try_cast("{column}" as timestamptz) is null').limit(1).fetchall()
+    name = quoted(column)
+    wrong = rows.filter(f"try_cast({name} as timestamptz) is null").limit(1).fetchall()
     if wrong:
         value = wrong[0][rows.columns.index(column)]
         raise InputError(
             f"use case {use_case!r}: source.time_column: {column!r} has {value!r}, which is no time; "
             "write ISO 8601, for example '2026-03-01 12:00'"
         )
-    return rows.project(f'* replace (cast(cast("{column}" as timestamptz) as timestamp) as "{column}")')
+    return rows.project(f"* replace (cast(cast({name} as timestamptz) as timestamp) as {name})")
 
 
 def _ordered(rows: duckdb.DuckDBPyRelation, source: Source) -> Any:
     """In time order, ties in the order of all columns, so that equal rows give equal bytes."""
-    if source.time_column:
-        return rows.order(f'"{source.time_column}", {", ".join(_quoted(rows.columns))}').to_arrow_table()
-    return rows.order(", ".join(_quoted(rows.columns))).to_arrow_table()
+    names = [*([source.time_column] if source.time_column else []), *rows.columns]
+    return rows.order(", ".join(map(quoted, names))).to_arrow_table()
 
 
-def _quoted(names: list[str]) -> list[str]:
-    return [f'"{name}"' for name in names]
-
-
-def _declared(use_case: UseCase, column: str) -> tuple[str, ...]:
-    rule = use_case.features.rules.get(column)
-    return tuple(rule.allowed) if rule and rule.allowed else ()
-
-
-def _read_table(name: str, url: str, known: Known) -> Any:
-    """A CSV or Parquet file as an Arrow table; `known` is what is declared of columns that hold categories."""
-    import pandas as pd
-    import pyarrow as pa
-
+def _read_table(name: str, url: str, declared: Declared, form: CsvFormat) -> Any:
+    """A file or folder as an Arrow table."""
     where = f"source.tables.{name}"
-    location = _resolve(where, url)
-    kind = location.removesuffix(".gz").removesuffix(".bz2").removesuffix(".zip").removesuffix(".zst")
-    suffix = Path(urlsplit(kind).path).suffix
-    if suffix not in (".csv", ".parquet"):
-        raise InputError(f"{where}: {url!r} is neither .csv nor .parquet (compressed or not)")
-    try:
-        if suffix == ".csv":
-            frame = csv_categories(pd.read_csv(location, **csv_options(known)), known)
-        else:
-            frame = pd.read_parquet(location)
-    except Exception as error:  # every file system and format has errors of its own; all mean "cannot be read"
-        raise InputError(f"{where}: cannot read {url!r}: {type(error).__name__}: {error}") from error
-    if frame.empty:
+    table = read_file(where, _resolve(where, url), declared, form)
+    if table.num_rows == 0:
         raise InputError(f"{where}: {url!r} has no rows")
-    return pa.Table.from_pandas(frame, preserve_index=False)
+    return table
 
 
 def _resolve(where: str, url: str) -> str:
@@ -168,16 +180,3 @@ def _resolve(where: str, url: str) -> str:
     if spec is None or not spec.submodule_search_locations:
         raise InputError(f"{where}: no Python package {package!r} is installed, so {url!r} cannot be read")
     return str(Path(spec.submodule_search_locations[0]) / inside)
-
-
-def _read_database(url: str, query: str) -> Any:
-    import pandas as pd
-    import pyarrow as pa
-    import sqlalchemy as sa
-
-    try:
-        with sa.create_engine(os.path.expandvars(url)).connect() as connection:
-            return pa.Table.from_pandas(pd.read_sql(sa.text(query), connection), preserve_index=False)
-    except (sa.exc.SQLAlchemyError, ImportError) as error:
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise InputError(f"source.database: {reason}") from None

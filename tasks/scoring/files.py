@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 from uuid import UUID
 
 from prefect import get_run_logger, task
@@ -13,20 +13,33 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from configs.errors import InputError
 from configs.files import write_atomically
+from configs.schema import CsvFormat
 from configs.settings import made
-from serving.contract.contract import MEANING, Contract, ContractError
+from serving.contract.contract import SPELLED, Contract, ContractError
 from serving.contract.heads.choose import head_of
 from serving.scoring.bundle import read_bundle
 from serving.scoring.onnx import Scorer
-from tasks.data.csv_types import Known, csv_categories, csv_options
-from tasks.data.frames import plain
+from tasks.data.csv_file import (
+    HEAD,
+    Declared,
+    Uneven,
+    WrongField,
+    delimiter_of,
+    encoding_of,
+    header_of,
+    text_tables,
+    typed,
+    uneven,
+)
+from tasks.data.files import CSV, PARQUET, kind_of
+from tasks.data.frames import frame_of, plain
 from tasks.registry.values import Version
 
 CHUNK_ROWS = 100_000
 
 
 @task
-def score_file(use_case: str, version: Version, source: str, destination: str) -> int:
+def score_file(use_case: str, version: Version, source: str, destination: str, form: CsvFormat) -> int:
     """Write `part-NNNNN.parquet` files of the source's columns, what the model's head says of each row, and the version.
 
     A part is moved into place when it is whole, so a run that is stopped goes on behind the last part. The folder remembers
@@ -39,17 +52,17 @@ def score_file(use_case: str, version: Version, source: str, destination: str) -
     path = _check(source, destination)
     bundle = read_bundle(version.bundle.path)
     contract = bundle.contract
-    known = _known(contract) if path.suffix == ".csv" else {}
+    declared = _declared(contract)
     folder = _claim(path, Path(destination), version)
     scorer, head, rows, logger = Scorer(bundle.model, contract), head_of(contract), 0, get_run_logger()
     total = path.stat().st_size
     artifact = cast(UUID, create_progress_artifact(progress=0.0, key=f"score-{use_case}"))
-    for number, (frame, done) in enumerate(_chunks(path, known)):
+    for number, (frame, done) in enumerate(_chunks(path, declared, form)):
         part = folder / f"part-{number:05d}.parquet"
         if not part.exists():
             try:
-                read = csv_categories(frame, known)
-                arrays = contract.encode_columns({n: plain(read[n], contract.meaning) for n in contract.names if n in read})
+                given = {n: plain(frame[n], contract.meaning) for n in contract.names if n in frame}
+                arrays = contract.encode_columns(given)
             except ContractError as error:
                 where = "" if error.row is None else f" row {rows + error.row},"
                 raise InputError(f"{source}:{where} column {error.column!r}: {error.problem}") from None
@@ -70,15 +83,18 @@ def _check(source: str, destination: str) -> Path:
     path = Path(source)
     if not path.is_file():
         raise InputError(f"source {source!r}: no such file")
-    if path.suffix not in (".csv", ".parquet"):
+    if path.suffix not in (*CSV, *PARQUET):
         raise InputError(f"source {source!r}: is neither .csv nor .parquet")
     return path
 
 
-def _known(contract: Contract) -> Known:
-    """The categories of a CSV's columns; none for a model of before, which learned what pandas guessed, and so gets that."""
-    columns = contract.columns if contract.meaning == MEANING else ()
-    return {each.name: each.allowed or each.categories for each in columns if each.kind == "categorical"}
+def _declared(contract: Contract) -> Declared:
+    """What the contract says of a CSV's columns. Models of before learned categories as they were guessed, and get that."""
+    texts: dict[str, Any] = {
+        c.name: c.from_csv for c in contract.columns if c.kind == "categorical" and contract.meaning >= SPELLED
+    }
+    missing = frozenset(token for column in contract.columns for token in column.missing)
+    return Declared(frozenset(c.name for c in contract.columns if c.kind == "numeric"), texts, missing)
 
 
 def _claim(path: Path, destination: Path, version: Version) -> Path:
@@ -101,13 +117,12 @@ def _claim(path: Path, destination: Path, version: Version) -> Path:
     return destination
 
 
-def _chunks(path: Path, known: Known) -> Iterator[tuple[Any, float]]:
+def _chunks(path: Path, declared: Declared, form: CsvFormat) -> Iterator[tuple[Any, float]]:
     """Frames of at most `CHUNK_ROWS` rows, and how many bytes of the file lie behind each."""
-    import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if path.suffix == ".parquet":
+    if kind_of(path.name) in PARQUET:
         try:
             file = pq.ParquetFile(path)
         except pa.ArrowInvalid as error:
@@ -115,14 +130,40 @@ def _chunks(path: Path, known: Known) -> Iterator[tuple[Any, float]]:
         done = 0
         for batch in file.iter_batches(CHUNK_ROWS):
             done += batch.num_rows
-            yield batch.to_pandas(), path.stat().st_size * done / file.metadata.num_rows
+            yield frame_of(pa.Table.from_batches([batch])), path.stat().st_size * done / file.metadata.num_rows
         return
+    first = 0
     with path.open("rb") as raw:
-        try:
-            for frame in pd.read_csv(raw, chunksize=CHUNK_ROWS, **csv_options(known)):
-                yield frame, raw.tell()
-        except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-            raise InputError(f"source {str(path)!r}: cannot be read: {error}") from None
+        for table in _csv_tables(path, raw, form):
+            try:
+                yield frame_of(typed(table, declared, form)), raw.tell()
+            except WrongField as error:
+                raise InputError(f"{path}: row {first + error.row}, column {error.column!r}: {error.problem}") from None
+            first += table.num_rows
+
+
+def _csv_tables(path: Path, raw: BinaryIO, form: CsvFormat) -> Iterator[Any]:
+    """Tables of texts of `CHUNK_ROWS` rows; the last may have fewer."""
+    import pyarrow as pa
+
+    where = f"source {str(path)!r}"
+    head = raw.read(HEAD)
+    raw.seek(0)
+    encoding = encoding_of(head, form)
+    delimiter = delimiter_of(where, head.decode(encoding, errors="ignore").encode(), form)
+    with path.open(encoding=encoding, newline="", errors="replace") as text:
+        header = header_of(text, delimiter)
+    waiting: list[Any] = []
+    try:
+        for table in text_tables(where, raw, header, delimiter, encoding):
+            waiting = [pa.concat_tables([*waiting, table])]
+            while waiting[0].num_rows > CHUNK_ROWS:
+                yield waiting[0].slice(0, CHUNK_ROWS)
+                waiting = [waiting[0].slice(CHUNK_ROWS)]
+    except Uneven:
+        with path.open(encoding=encoding, newline="") as text:
+            raise InputError(f"{where}: cannot be read: {uneven(text, delimiter)}") from None
+    yield from (table for table in waiting if table.num_rows)
 
 
 def _write(part: Path, frame: Any, answers: dict[str, Any], version: str) -> None:

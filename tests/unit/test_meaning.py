@@ -22,8 +22,9 @@ from serving.scoring.model import Identity, ServedModel
 from serving.transports import open_inference_pb2 as messages
 from serving.transports.grpc import Service
 from serving.transports.http import App
-from tasks.data.csv_types import csv_categories, csv_options
-from tasks.data.frames import encode, plain
+from tasks.data.csv_file import Declared
+from tasks.data.files import read_file
+from tasks.data.frames import encode, frame_of, plain
 from tasks.log.read import open_log
 
 # A category as each way has it, and the one text that is learned, scored and logged.
@@ -44,12 +45,14 @@ MEANINGS = [
     (True, "true"),
     (False, "false"),
 ]
-# A field of a CSV, which has no type, and what means the same by the other ways.
+# A field of a CSV, which has no type, and what means the same by the other ways: a category is the text that it is.
 CSV_FIELDS = [
     ("red", "red"),
     ("3", 3),
-    ("3.0", 3.0),
-    ("-2.50", -2.5),
+    ("3.0", "3.0"),
+    ("-2.50", "-2.50"),
+    ("NA", "NA"),
+    ("None", "None"),
     ("0.1", 0.1),
     ("9007199254740993", 2**53 + 1),
     ("True", True),
@@ -222,16 +225,19 @@ def test_training_and_batches_mean_the_same(value, meant):
         assert Column("c", "categorical", nullable=True).encode(plain(with_null)).ravel().tolist() == [meant, ""]
 
 
-def read_csv(text, known):
-    return csv_categories(pd.read_csv(io.StringIO(text), **csv_options(known)), known)
+def read_csv(folder, text, column):
+    (folder / "rows.csv").write_text(text, newline="")
+    return frame_of(read_file("rows", str(folder / "rows.csv"), Declared(texts={"c": column.from_csv})))
 
 
 @pytest.mark.parametrize(("field", "value"), CSV_FIELDS)
-def test_training_and_batches_read_a_csv_as_the_server_does(field, value):
+def test_training_and_batches_read_a_csv_as_the_server_does(tmp_path, field, value):
     text = io.StringIO()
     csv.writer(text).writerows([["c", "n"], [field, 1], ["red", 2]])
     contract = Contract("demo", (Column("c", "categorical"),), "y", (0, 1))
-    assert encode(contract, read_csv(text.getvalue(), {"c": ()}))["c"].tolist()[0] == contract.columns[0].category(value, 0)
+    assert encode(contract, read_csv(tmp_path, text.getvalue(), contract.columns[0]))["c"].tolist()[0] == (
+        contract.columns[0].category(value, 0)
+    )
 
 
 def test_32_bits_in_a_table_are_the_number_that_people_wrote():
@@ -239,14 +245,20 @@ def test_32_bits_in_a_table_are_the_number_that_people_wrote():
     assert encode(Contract("demo", (Column("c", "categorical"),), "y", (0, 1)), frame)["c"].tolist() == ["0.1", "3"]
 
 
-@pytest.mark.parametrize(("known", "fields"), [((), [None, "1.1"]), (("NA", "1.10"), ["NA", "1.10"])])
-def test_what_is_declared_counts_before_what_a_field_looks_like(known, fields):
-    frame = read_csv("c,n\nNA,NA\n1.10,1\n", {"c": known})
-    assert plain(frame["c"]) == fields
-    assert frame["n"].isna().tolist() == [True, False]
-    column = Column("c", "categorical", nullable=True, categories=known)
-    assert [column.from_csv("NA"), column.from_csv("1.10"), column.from_csv("")] == [*fields, None]
+def test_what_is_declared_counts_before_what_a_field_looks_like(tmp_path):
+    column = Column("c", "categorical", nullable=True, categories=("TRUE", "x"), missing=("?",))
+    frame = read_csv(tmp_path, "c,n\nNA,NA\n1.10,1\nTRUE,2\ntrue,3\n?,4\n,5\n", column)
+    assert plain(frame["c"]) == ["NA", "1.10", "TRUE", "true", None, None]
+    assert frame["n"].isna().tolist() == [True, *[False] * 5], "nothing else is meant where numbers stand"
+    assert [column.from_csv(text) for text in ("NA", "1.10", "?", "")] == ["NA", "1.10", None, None]
+    assert column.encode(["?", "NA"]).ravel().tolist() == ["", "NA"]
     assert Column("n", "numeric", nullable=True).from_csv("NA") is None
+
+
+@pytest.mark.parametrize(("known", "fields"), [((), [None, "1.1"]), (("NA", "1.10"), ["NA", "1.10"])])
+def test_a_category_of_a_contract_made_before_is_read_as_it_was_learned(known, fields):
+    column = Column("c", "categorical", nullable=True, categories=known, meaning=2)
+    assert [column.from_csv("NA"), column.from_csv("1.10"), column.from_csv("")] == [*fields, None]
 
 
 @pytest.mark.parametrize("text", ["1_000", "x", "0x10"])

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.data.csv_types import csv_categories
 from tasks.monitoring.drift.damage import costs
 
 NAMES = ["self", "other", "inplace", "columns", "index", "axis"]
@@ -18,11 +17,3 @@ def test_what_a_drift_costs_is_known_of_any_column(name):
     window[name] = window[name] + 1
     found = costs([name], [], window, reference, "roc_auc", lambda frame: float(frame[name].mean()))
     assert found == {name: pytest.approx(-1.0, abs=0.1)}
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_category_of_a_csv_may_have_any_name(name):
-    frame = pd.DataFrame({name: ["01", "3.0", None], "b": [1, 2, 3]})
-    read = csv_categories(frame, {name: ["01"]})
-    assert read[name].tolist()[:2] == ["01", "3"]
-    assert frame[name].tolist()[:2] == ["01", "3.0"], "what was read stays as it is"

@@ -50,7 +50,8 @@ def database(case, frame, folder):
 
 def driver(case, frame, folder, monkeypatch):
     """A database driver that gives Python's times, each with its offset, as those of PostgreSQL do."""
-    monkeypatch.setattr(pd, "read_sql", lambda *_: frame.assign(at=pd.Series(MIXED, dtype=object)))
+    rows = [(*row, at) for row, at in zip(frame.itertuples(index=False, name=None), MIXED, strict=True)]
+    monkeypatch.setattr("tasks.data.database.fetch", lambda *_: ([*frame.columns, "at"], rows))
     return {"tables": {}, "database": "sqlite://", "query": "select 1"}
 
 

@@ -1,0 +1,35 @@
+"""A database as a source: what one query gives, by any SQLAlchemy URL."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import sqlalchemy as sa
+
+from configs.errors import InputError
+from tasks.data.columns import arrow_table
+from tasks.data.csv_file import Declared, distinct
+
+
+def read_database(url: str, query: str, declared: Declared) -> Any:
+    """The rows of the query as an Arrow table.
+
+    Raises:
+        InputError: the database or the query fails, or a column holds values without a common type.
+    """
+    try:
+        names, rows = fetch(os.path.expandvars(url), query)
+    except (sa.exc.SQLAlchemyError, ImportError) as error:
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise InputError(f"source.database: {reason}") from None
+    where = "source.database"
+    columns = zip(*rows, strict=True) if rows else [()] * len(names)
+    return arrow_table(where, dict(zip(distinct(where, names), columns, strict=True)), declared)
+
+
+def fetch(url: str, query: str) -> tuple[list[str], list[Any]]:
+    """The names and the rows that a driver gives."""
+    with sa.create_engine(url).connect() as connection:
+        found = connection.execute(sa.text(query))
+        return list(found.keys()), list(found.fetchall())
