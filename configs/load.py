@@ -65,7 +65,35 @@ def load_use_case(name: str) -> UseCase:
 
 
 def parse_use_case(text: str, where: str) -> UseCase:
-    """A use case from YAML text; `where` names the text in errors."""
+    """A use case from YAML text; `where` names the text in errors.
+
+    Raises:
+        InputError: the first thing that is wrong.
+    """
+    tree = _read(text, where)
+    try:
+        return UseCase.model_validate(_plain(tree))
+    except ValidationError as error:
+        raise InputError(_told(error, tree, where)[0]) from None
+
+
+def faults(text: str, where: str) -> list[str]:
+    r"""Everything that is wrong with the YAML text of a use case, a line each; none where it is right.
+
+    >>> faults("name: Small\nsource: {tables: {rows: rows.csv}}\nmodell: {}", "small.yaml")[0]
+    "small.yaml:3: unknown key 'modell'; did you mean 'model'?"
+    """
+    try:
+        tree = _read(text, where)
+        UseCase.model_validate(_plain(tree))
+    except InputError as error:
+        return [str(error)]
+    except ValidationError as error:
+        return _told(error, tree, where)
+    return []
+
+
+def _read(text: str, where: str) -> CommentedMap:
     try:
         tree = YAML().load(text)
     except MarkedYAMLError as error:
@@ -73,13 +101,19 @@ def parse_use_case(text: str, where: str) -> UseCase:
         raise InputError(f"{where}:{line}: not valid YAML: {error.problem}") from None
     if not isinstance(tree, CommentedMap):
         raise InputError(f"{where}:1: a use case is a mapping of keys; see configs/flights.yaml for an example")
-    try:
-        return UseCase.model_validate(_plain(tree))
-    except ValidationError as error:
-        # a misspelt key is also a missing one; the misspelling is what a person wants to hear of
-        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-        keys = [str(part) for part in first["loc"] if not _is_union_branch(str(part))]
-        raise InputError(f"{where}:{_line(tree, first['loc'])}: {_explain(first, keys)}") from None
+    return tree
+
+
+def _told(error: ValidationError, tree: CommentedMap, where: str) -> list[str]:
+    """Each thing that is wrong, in a line; the misspelt keys first.
+
+    A misspelt key is also a missing one, and the misspelling is what a person wants to hear of.
+    """
+    lines = []
+    for found in sorted(error.errors(), key=lambda each: each["type"] != "extra_forbidden"):
+        keys = [str(part) for part in found["loc"] if not _is_union_branch(str(part))]
+        lines.append(f"{where}:{_line(tree, found['loc'])}: {_explain(found, keys)}")
+    return list(dict.fromkeys(lines))
 
 
 def _plain(node: Any) -> Any:

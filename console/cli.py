@@ -25,7 +25,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
     help="From a table of data to a model deployment that is tested, watched, explained and reversible.",
-    epilog="Start with: slipway run flights. State lies in SLIPWAY_HOME (default .slipway/); 'slipway down' stops all.",
+    epilog="Start with: slipway run flights, or with a table of yours: slipway init FILE --target COLUMN. "
+    "State lies in SLIPWAY_HOME (default .slipway/); 'slipway down' stops all.",
 )
 app.add_typer(keys.app, name="keys")
 app.add_typer(log.app, name="log")
@@ -91,6 +92,34 @@ def run(
     finally:
         if started:
             services.down(screen.print, started)
+
+
+@app.command()
+def init(
+    table: Annotated[str, typer.Argument(help="A file, package://PACKAGE/path, or any fsspec URL of a table.")],
+    target: Annotated[str, typer.Option(help="The column to predict, as the table calls it.")],
+    name: Annotated[str | None, typer.Option(help="What to call the use case; default: the file's name.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write an existing use case anew.")] = False,
+) -> None:
+    """Look at a table and write a use case for it, each choice explained; changes nothing else.
+
+    It finds the kind of answer, the kind of each column, the time, ids, what leaks the answer and what looks sensitive (both
+    left out, as comments), and a gate from a first model. For example: slipway init sales.csv --target churned
+    """
+    from console.commands.init import init as write
+
+    write(table, target, name, force, screen)
+
+
+@app.command()
+def check(use_case: UseCaseName) -> None:
+    """Tell all that is wrong with a use case, without running it: status 2 and a line a problem, or a short summary.
+
+    It reads the YAML and the source: keys, columns, target, rules, time, how many rows learn and judge, leaks, secrets.
+    """
+    from console.commands.check import check as look
+
+    look(use_case, screen)
 
 
 @app.command()

@@ -16,7 +16,7 @@ from configs.schema import CsvFormat, Replay, Source, UseCase
 from serving.contract.spelling import CSV_BOOLEANS, csv_text
 from tasks.data.csv_file import Declared
 from tasks.data.database import read_database
-from tasks.data.files import read_file
+from tasks.data.files import NOTHING, read_file
 from tasks.data.row_keys import row_keys
 from tasks.data.sql import quoted, text_literal
 
@@ -80,18 +80,7 @@ def read_source(use_case: UseCase) -> duckdb.DuckDBPyRelation:
         InputError: which table cannot be read and why, or which column is not there.
     """
     source, declared = use_case.source, declared_columns(use_case)
-    connection = duckdb.connect()
-    connection.execute("set timezone = 'UTC'")
-    try:
-        if source.database:
-            connection.register("rows", read_database(source.database, source.query or "", declared))
-            rows = connection.table("rows")
-        else:
-            for name, url in source.tables.items():
-                connection.register(name, _read_table(name, url, declared, source.csv))
-            rows = connection.sql(source.query or f"select * from {quoted(next(iter(source.tables)))}")
-    except duckdb.Error as error:
-        raise InputError(f"use case {use_case.name!r}: source.query: {str(error).splitlines()[0]}") from None
+    rows = open_source(use_case.name, source, declared)
     wanted = [("features", name) for name in use_case.features.all] + [("target.column", use_case.target.column)]
     wanted += [("source.time_column", source.time_column)] if source.time_column else []
     for key, name in wanted:
@@ -101,6 +90,25 @@ def read_source(use_case: UseCase) -> duckdb.DuckDBPyRelation:
             )
     rows = _plain(rows, use_case, declared)
     return _timed(use_case.name, rows, source.time_column) if source.time_column else rows
+
+
+def open_source(use_case: str, source: Source, declared: Declared = NOTHING) -> duckdb.DuckDBPyRelation:
+    """All rows of a source, in the types that they have where nothing is declared of a column.
+
+    Raises:
+        InputError: which table cannot be read and why, or what is wrong with the query.
+    """
+    connection = duckdb.connect()
+    connection.execute("set timezone = 'UTC'")
+    try:
+        if source.database:
+            connection.register("rows", read_database(source.database, source.query or "", declared))
+            return connection.table("rows")
+        for name, url in source.tables.items():
+            connection.register(name, _read_table(name, url, declared, source.csv))
+        return connection.sql(source.query or f"select * from {quoted(next(iter(source.tables)))}")
+    except duckdb.Error as error:
+        raise InputError(f"use case {use_case!r}: source.query: {str(error).splitlines()[0]}") from None
 
 
 def declared_columns(use_case: UseCase) -> Declared:

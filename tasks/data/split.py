@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 
@@ -29,11 +30,11 @@ def split(use_case: UseCase, snapshot: Snapshot) -> SplitValue:
     """
     time, refit = use_case.source.time_column, use_case.split.refit
     if time is None:
-        learn = cut = final = _shared(snapshot, float(use_case.split.holdout))  # type: ignore[arg-type]
+        learn = cut = final = shared(_table(snapshot), float(use_case.split.holdout))  # type: ignore[arg-type]
         told = f"row {cut}"
     else:
         times = read_rows(snapshot, 0, snapshot.rows, [time])[time].to_numpy()
-        cut, told = _newest(times, use_case.split.holdout)
+        cut, told = newest(times, use_case.split.holdout)
         learn = ripe_rows(times, cut, use_case.source.label_delay) if cut < snapshot.rows else cut
         final = snapshot.rows if refit else learn
     frame = read_rows(snapshot, 0, snapshot.rows, [use_case.target.column])
@@ -47,7 +48,7 @@ def split(use_case: UseCase, snapshot: Snapshot) -> SplitValue:
     return SplitValue(snapshot=snapshot, learn=learn, cut=cut, final=final, boundary=told)
 
 
-def _newest(times: np.ndarray, holdout: timedelta | float) -> tuple[int, str]:
+def newest(times: np.ndarray, holdout: timedelta | float) -> tuple[int, str]:
     """Where the newest part begins, and how that is told; `times` is ascending."""
     if isinstance(holdout, timedelta):
         boundary = times[-1] - np.timedelta64(holdout)
@@ -56,9 +57,12 @@ def _newest(times: np.ndarray, holdout: timedelta | float) -> tuple[int, str]:
     return cut, f"row {cut}"
 
 
-def _shared(snapshot: Snapshot, holdout: float) -> int:
-    """Where rows begin whose keys are within the share; a snapshot without times lies in the order of the keys."""
+def shared(table: Any, holdout: float) -> int:
+    """Where rows begin whose keys are within the share; an Arrow table without times lies in the order of the keys."""
+    return int((row_keys(table, table.column_names) >= holdout * KEYS).sum())
+
+
+def _table(snapshot: Snapshot) -> Any:
     import pyarrow.parquet as pq
 
-    table = pq.read_table(snapshot.path)
-    return int((row_keys(table, table.column_names) >= holdout * KEYS).sum())
+    return pq.read_table(snapshot.path)

@@ -19,7 +19,7 @@ ALLOWED = {
 # any room may read them, and they read only each other's.
 ROOMS = (
     *("problems", "data", "log", "training", "packaging", "routing", "registry", "containers", "deploying"),
-    *("gates", "rollouts", "monitoring", "scoring"),
+    *("gates", "rollouts", "monitoring", "scoring", "onboarding"),
 )
 
 

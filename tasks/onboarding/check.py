@@ -1,0 +1,177 @@
+"""All that is wrong with a use case, found without running it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+
+from configs.errors import InputError, nearest
+from configs.load import faults, load_use_case, use_case_file, use_case_names
+from configs.schema import ColumnRule, UseCase
+from configs.secrets import secret
+from serving.contract.contract import Column as Contracted
+from tasks.data.frames import plain as as_given
+from tasks.data.ripe import ripe_rows
+from tasks.data.source import open_source, training_rows
+from tasks.data.split import newest, shared
+from tasks.onboarding.answers import Answer, Regression, declared_answer
+from tasks.onboarding.leaks import without_leaks
+from tasks.onboarding.table import SAMPLE
+from tasks.onboarding.values import Checked, Column
+
+TOO_FEW, FEW = 10, 30  # held out rows of a class: nobody can be judged by fewer, and hardly by few
+
+
+def check(name: str, say: Callable[[str], None]) -> Checked:
+    """What is wrong with the use case, a line each, and what stands in it.
+
+    Raises:
+        InputError: there is no such use case.
+    """
+    path = use_case_file(name)
+    if not path.is_file():
+        raise InputError(f"use case {name!r}: no file {path}; {nearest(name, use_case_names())}")
+    if wrong := faults(path.read_text(encoding="utf-8"), path.name):
+        return Checked(problems=wrong)
+    try:
+        case = load_use_case(name)
+    except InputError as error:
+        return Checked(problems=[str(error)])
+    problems = list(_secrets(case))
+    try:
+        say("reading the source")
+        problems += _columns(case, open_source(name, case.source, {}).columns)
+        if problems:
+            return Checked(problems=problems)
+        table = training_rows(case, case.replay.start if case.replay else None)
+    except InputError as error:
+        return Checked(problems=[*problems, str(error)])
+    return _of_rows(case, table, problems, say)
+
+
+def _secrets(case: UseCase) -> Iterator[str]:
+    """What is named to be a secret and is not there."""
+    wanted = {f"monitoring.notify.{at}.url": channel.url for at, channel in enumerate(case.monitoring.notify) if channel.url}
+    if case.deploy.registry and case.deploy.registry.login == "secret":
+        wanted |= {f"deploy.registry.login ({end})": f"SLIPWAY_REGISTRY_{end}" for end in ("USERNAME", "PASSWORD")}
+    for key, name in wanted.items():
+        try:
+            if secret(name) is None:
+                yield f"{key}: the secret {name} is not set; set it, or {name}_FILE to a file that holds it"
+        except InputError as error:
+            yield f"{key}: {error}"
+
+
+def _columns(case: UseCase, there: list[str]) -> Iterator[str]:
+    """Columns that the use case names and the source lacks."""
+    wanted = [(f"features.{kind}", name) for kind in ("categorical", "numeric") for name in getattr(case.features, kind)]
+    wanted += [("target.column", case.target.column)]
+    wanted += [("source.time_column", case.source.time_column)] if case.source.time_column else []
+    wanted += (
+        [("evaluation.slices.columns", name) for name in case.evaluation.slices.columns] if case.evaluation.slices else []
+    )
+    for key, name in wanted:
+        if name not in there:
+            yield f"{key}: the source has no column {name!r}; {nearest(name, there)}"
+
+
+def _of_rows(case: UseCase, table: Any, problems: list[str], say: Callable[[str], None]) -> Checked:
+    """What the rows say of the rules, the target, the parts and leaks."""
+    frame = table.to_pandas()
+    say("holding the rules against the rows")
+    problems += [text for name in case.features.all for text in _rules(case, name, frame[name])]
+    target = frame[case.target.column]
+    try:
+        answer = declared_answer(case.target, target)
+    except InputError as error:
+        return Checked(problems=[*problems, str(error)])
+    learn, cut = _parts(case, table)
+    problems += _judged(case, answer, target.iloc[:learn], target.iloc[cut:])
+    columns = _looked_at(case, frame, answer, say)
+    leaks = [f"features: {column.name!r} {column.why_out}" for column in columns if column.why_out]
+    features = f"{len(case.features.all)} features, problem {answer.problem} ({answer.told})"
+    told = [f"{len(frame):,} rows: {learn:,} are learned from, {len(frame) - cut:,} judge; {features}"]
+    told += [f"features: {column.name!r} {column.note}" for column in columns if column.note and not column.why_out]
+    return Checked(problems=problems + leaks, told=told + _thin(answer, target.iloc[cut:]))
+
+
+def _rules(case: UseCase, name: str, values: Any) -> Iterator[str]:
+    """Rules of a feature that its values do not keep, and such that no value of its kind can."""
+    rule = case.features.rules.get(name, ColumnRule())
+    where, empty = f"features.rules.{name}", int(values.isna().sum())
+    if rule.nullable is False and empty:
+        yield f"{where}: 'nullable' is false, and {empty:,} rows have no value"
+    if name in case.features.numeric:
+        yield from _numbers(name, rule, values.dropna())
+        return
+    if rule.minimum is not None or rule.maximum is not None:
+        yield f"{where}: 'minimum' and 'maximum' are for numbers, and the column is under 'categorical'; use 'allowed'"
+    if rule.allowed is not None:
+        found = set(Contracted(name, "categorical").encode(as_given(values.dropna().drop_duplicates())).ravel().tolist())
+        if strange := sorted(found - set(rule.allowed)):
+            yield f"{where}: 'allowed' lacks {', '.join(map(repr, strange[:5]))}; {nearest(strange[0], rule.allowed)}"
+
+
+def _numbers(name: str, rule: ColumnRule, values: Any) -> Iterator[str]:
+    import pandas as pd
+
+    numbers = pd.to_numeric(values, errors="coerce")
+    if values.dtype == bool or numbers.isna().any():
+        strange = values if values.dtype == bool else values[numbers.isna()]
+        yield f"features.numeric: {name!r} has {len(strange):,} values that are no number, such as {strange.iloc[0]!r}"
+        return
+    for bound, outside in (("minimum", numbers < (rule.minimum or 0)), ("maximum", numbers > (rule.maximum or 0))):
+        limit = getattr(rule, bound)
+        if limit is not None and outside.any():
+            worst = numbers[outside].min() if bound == "minimum" else numbers[outside].max()
+            yield f"features.rules.{name}: {outside.sum():,} rows are outside '{bound}' {limit:g}, the farthest {worst:g}"
+    if rule.allowed is not None:
+        yield f"features.rules.{name}: 'allowed' is for categories, and the column is under 'numeric'; use 'minimum'"
+
+
+def _parts(case: UseCase, table: Any) -> tuple[int, int]:
+    """How many rows are learned from, and where those begin that judge."""
+    if case.source.time_column is None:
+        cut = shared(table, float(case.split.holdout))  # type: ignore[arg-type]
+        return cut, cut
+    times = table.column(case.source.time_column).to_pandas().to_numpy()
+    cut = newest(times, case.split.holdout)[0]
+    delay: timedelta = case.source.label_delay
+    return (ripe_rows(times, cut, delay) if cut < len(times) else cut), cut
+
+
+def _judged(case: UseCase, answer: Answer, learned: Any, held_out: Any) -> Iterator[str]:
+    for part, values in (("training", learned), ("holdout", held_out)):
+        least, rarest = _least(answer, values)
+        if least < TOO_FEW:
+            yield (
+                f"split.holdout: the {part} part has {len(values):,} rows, {least} of them {rarest}; at least {TOO_FEW} are "
+                "needed: change 'split.holdout', or give more rows"
+            )
+
+
+def _thin(answer: Answer, held_out: Any) -> list[str]:
+    least, rarest = _least(answer, held_out)
+    return [f"split.holdout: only {least} held out rows of {rarest}: a gate says little"] if least < FEW else []
+
+
+def _least(answer: Answer, values: Any) -> tuple[int, str]:
+    """How many rows of the rarest class, and which it is; of numbers all."""
+    if isinstance(answer, Regression):
+        return len(values), "with an answer"
+    counts = {name: int((values == name).sum()) for name in answer.classes}
+    rarest = min(counts, key=lambda name: counts[name])
+    return counts[rarest], repr(rarest)
+
+
+def _looked_at(case: UseCase, frame: Any, answer: Answer, say: Callable[[str], None]) -> list[Column]:
+    sample = frame.iloc[np.unique(np.linspace(0, len(frame) - 1, SAMPLE).astype(int))]
+    columns = [
+        Column(name=name, kind=kind, why="", missing=0, distinct=frame[name].nunique())
+        for kind, names in (("categorical", case.features.categorical), ("numeric", case.features.numeric))
+        for name in names
+    ]
+    return without_leaks(columns, sample, sample[case.target.column], answer, say)

@@ -1,0 +1,199 @@
+"""The kind of every column: each rule looks, and the first that knows says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tasks.onboarding.table import NUMERIC, TEXT, TIME, WHOLE, Table, quoted
+from tasks.onboarding.times import readable_share
+from tasks.onboarding.values import Column, Kind
+from tasks.onboarding.words import sensitive, words
+
+ID_WORDS = frozenset(["id", "ids", "key", "uuid", "guid", "index", "instant", "serial", "rowid", "nr", "no"])
+UNIQUE = 0.95  # of the filled rows; approximate counts are within some percent
+MOSTLY_NUMBERS = 0.9
+MANY_VALUES = 0.5  # of the rows: such a text is a name, not a category
+LONG_TEXT, MANY_WORDS = 40, 4.0
+EXACT = 2**53  # beyond it not every whole number is one of floating point
+FEW_DAYS = 10  # a date of fewer different values is a code
+
+Found = tuple[Kind, str]
+
+
+def describe(table: Table, names: list[str], say: Callable[[str], None]) -> list[Column]:
+    """Each of these columns with its kind; copies of an earlier one and what looks sensitive are left out."""
+    columns: list[Column] = []
+    for at, name in enumerate(names):
+        say(f"kinds of columns: {at + 1} of {len(names)}, {name}")
+        columns.append(_describe(table, name))
+    return [_copy_of(table, column, columns[:at]) for at, column in enumerate(columns)]
+
+
+def _describe(table: Table, name: str) -> Column:
+    counted, private = table.counted[name], sensitive(name)
+    kind, why = next(found for rule in RULES if (found := rule(table, name)))
+    strange = _strange(table, name) if kind == "numeric" and table.is_(name, TEXT) else 0
+    return Column(
+        name=name,
+        kind=kind,
+        why=why,
+        missing=table.size - counted.filled + strange,
+        distinct=counted.distinct,
+        strange=strange,
+        sensitive=private,
+        example="" if private or kind == "nested" else _example(table, name),
+        why_out=_why_out(kind, why) or (f"looks sensitive: {private}" if private else ""),
+    )
+
+
+def _constant(table: Table, name: str) -> Found | None:
+    counted = table.counted[name]
+    if counted.filled == 0:
+        return "constant", "empty in every row"
+    if counted.distinct == 1:
+        return "constant", "one value" + (" or nothing" if counted.filled < table.size else " in every row")
+    return None
+
+
+def _nested(table: Table, name: str) -> Found | None:
+    if any(table.is_(name, types) for types in (NUMERIC, TEXT, TIME)) or table.types[name] == "BOOLEAN":
+        return None
+    kind = table.types[name]
+    told = "a struct" if kind.startswith("STRUCT") else "a list" if kind.endswith("]") else f"of type {kind.split('(')[0]}"
+    return "nested", told
+
+
+def _time(table: Table, name: str) -> Found | None:
+    if table.is_(name, TIME):
+        return "time", table.types[name].lower()
+    if not table.is_(name, TEXT) or table.counted[name].distinct < FEW_DAYS:
+        return None
+    return ("time", "text that reads as a time") if readable_share(table.sample[name]) >= MOSTLY_NUMBERS else None
+
+
+def _identifier(table: Table, name: str) -> Found | None:
+    """Whole numbers and texts only: measurements are nearly unique too."""
+    counted, called = table.counted[name], bool(ID_WORDS & set(words(name)))
+    if not (table.is_(name, WHOLE) or table.is_(name, TEXT)):
+        return None
+    unique = counted.distinct >= UNIQUE * counted.filled
+    if unique and counted.filled > 20:
+        if called:
+            return "identifier", "called an id, and different in nearly every row"
+        if table.is_(name, WHOLE) and _is_count(table, name):
+            return "identifier", "numbers the rows"
+        if table.is_(name, TEXT) and not _is_prose(table, name) and _numbers(table, name) < MOSTLY_NUMBERS:
+            return "identifier", "different in nearly every row"
+    if called and counted.distinct > max(100, 0.05 * counted.filled):
+        return "identifier", f"called an id, with {counted.distinct:,} values"
+    if table.is_(name, WHOLE) and int(table.number(f"max({quoted(name)})")) > EXACT:
+        return "identifier", "whole numbers with more digits than an amount has"
+    return None
+
+
+def _is_count(table: Table, name: str) -> bool:
+    """Whether whole numbers fill their range without many gaps, as numbers of rows do."""
+    low, high = (int(table.number(f"{which}({quoted(name)})")) for which in ("min", "max"))
+    return high - low + 1 <= 1.1 * table.counted[name].filled
+
+
+def _prose(table: Table, name: str) -> Found | None:
+    if not table.is_(name, TEXT) or table.counted[name].distinct < 20:
+        return None
+    if _is_prose(table, name):
+        return "text", "free text"
+    if table.counted[name].distinct > MANY_VALUES * table.counted[name].filled and _numbers(table, name) < MOSTLY_NUMBERS:
+        return "text", "text that seldom comes again"
+    return None
+
+
+def _is_prose(table: Table, name: str) -> bool:
+    texts = table.sample[name].dropna().astype(str)
+    many = texts.nunique() > 0.2 * len(texts)
+    return bool(many and (texts.str.len().mean() > LONG_TEXT or (texts.str.count(r"\s+").mean() + 1) >= MANY_WORDS))
+
+
+def _number(table: Table, name: str) -> Found | None:
+    if name in table.padded:
+        return "categorical", "whole numbers, of which some begin with a zero: codes"
+    if table.is_(name, NUMERIC):
+        return "numeric", "numbers"
+    if table.is_(name, TEXT) and table.sample[name].astype(str).str.match("0[0-9]").any():
+        return "categorical", "texts, of which some begin with a zero: codes"
+    if table.is_(name, TEXT) and _numbers(table, name) >= MOSTLY_NUMBERS:
+        return "numeric", "numbers, as text"
+    return None
+
+
+def _category(table: Table, name: str) -> Found:
+    if table.types[name] == "BOOLEAN":
+        return "categorical", "true or false"
+    return "categorical", f"{table.counted[name].distinct:,} texts"
+
+
+RULES: tuple[Callable[[Table, str], Found | None], ...] = (
+    *(_constant, _nested, _time, _identifier, _prose, _number, _category),
+)
+
+
+def _why_out(kind: Kind, why: str) -> str:
+    return {
+        "constant": f"{why}: it tells nothing",
+        "nested": f"{why}: make columns of its parts in 'source.query'",
+        "time": "a time: make a number of it in 'source.query', such as hour(...) or a difference",
+        "identifier": f"{why}: it says which row, not what kind of row",
+        "text": f"{why}: columns of text are not learned from",
+    }.get(kind, "")
+
+
+def _numbers(table: Table, name: str) -> float:
+    """The share of the texts of the sample that are numbers."""
+    import pandas as pd
+
+    texts = table.sample[name].dropna()
+    return float(pd.to_numeric(texts, errors="coerce").notna().mean()) if len(texts) else 0.0
+
+
+def _strange(table: Table, name: str) -> int:
+    """How many texts of a column of numbers are none, over all rows."""
+    column = quoted(name)
+    return int(table.number(f"count(*) filter (where {column} is not null and try_cast({column} as double) is null)"))
+
+
+def _example(table: Table, name: str) -> str:
+    values = table.sample[name].dropna()
+    text = " ".join(str(values.iloc[0]).split()) if len(values) else ""
+    return text if len(text) <= 24 else text[:21] + "..."
+
+
+def _copy_of(table: Table, column: Column, before: list[Column]) -> Column:
+    """The column, left out where an earlier one has the same value in every row."""
+    if not column.is_feature:
+        return column
+    for other in before:
+        same = other.is_feature and other.distinct == column.distinct and other.missing == column.missing
+        if same and _equal(table, column.name, other.name):
+            return column.model_copy(update={"why_out": f"the same as {other.name!r} in every row"})
+    return column
+
+
+def _equal(table: Table, one: str, other: str) -> bool:
+    left, right = table.sample[one], table.sample[other]
+    if left.dtype != right.dtype or not np.array_equal(left.isna(), right.isna()):
+        return False
+    if not left.dropna().reset_index(drop=True).equals(right.dropna().reset_index(drop=True)):
+        return False
+    return int(table.number(f"count(*) filter (where {quoted(one)} is distinct from {quoted(other)})")) == 0
+
+
+def as_features(column: Column, values: Any) -> np.ndarray:
+    """The values of a feature, shape (rows,): numbers as they are, categories as their numbers, NaN for what is missing."""
+    import pandas as pd
+
+    if column.kind == "numeric":
+        return np.asarray(pd.to_numeric(values, errors="coerce").astype("float64"))
+    codes = pd.factorize(values)[0].astype(np.float64)
+    return np.where(codes < 0, np.nan, codes)

@@ -1,0 +1,124 @@
+"""What tells the answer: columns that are known only after it, as a rule; a model would learn them instead of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tasks.onboarding.answers import Answer, Regression
+from tasks.onboarding.kinds import as_features
+from tasks.onboarding.values import Column
+
+FOLDS = 3
+LEAVES = 64
+PRIOR = 5.0  # rows of the usual answer that each category begins with: names that come once tell nothing
+PURE, CHANCE = 0.995, 1e-6
+FEWEST = 20
+ADDED_ROWS, ADDED_COLUMNS = 2000, 60
+
+
+def without_leaks(
+    columns: list[Column], sample: Any, target: Any, answer: Answer, say: Callable[[str], None]
+) -> list[Column]:
+    """The columns, those that leak the answer left out, with the reason; those that tell much of it noted.
+
+    `sample` is a pandas frame of rows that have an answer, `target` their answers.
+    """
+    y = answer.matrix(target)
+    parts = _added(columns, sample, y) if isinstance(answer, Regression) else {}
+    found = []
+    for at, column in enumerate(columns):
+        if column.kind in ("numeric", "categorical"):
+            say(f"what leaks: {at + 1} of {len(columns)} columns, {column.name}")
+            column = _looked_at(column, sample[column.name], y, answer, parts.get(column.name, ""))
+        found.append(column)
+    return found
+
+
+def _looked_at(column: Column, values: Any, y: np.ndarray, answer: Answer, added: str) -> Column:
+    score = alone(column, values, y, answer)
+    leak = added or _filled_only(values, y) or (_told(column, score, answer) if score >= answer.leak else "")
+    if leak:
+        before = f"{column.why_out}; " if column.why_out else ""
+        return column.model_copy(update={"why_out": f"{before}leaks the answer: {leak}"})
+    if score >= answer.strong and score > answer.dummy(y) + (1 - answer.dummy(y)) / 2:
+        note = f"alone reaches {answer.metric} {score:.2f}: is it known when the question is asked?"
+        return column.model_copy(update={"note": note})
+    return column
+
+
+def alone(column: Column, values: Any, y: np.ndarray, answer: Answer) -> float:
+    """What the answer's metric is where only this column is known, cross-validated; 0 where it cannot be said."""
+    from sklearn.model_selection import KFold
+    from sklearn.tree import DecisionTreeRegressor
+
+    x, predicted = as_features(column, values), np.empty_like(y)
+    for learn, judge in KFold(FOLDS, shuffle=True, random_state=0).split(x):
+        if column.kind == "categorical":
+            predicted[judge] = _means(x[learn], y[learn], x[judge])
+        else:
+            tree = DecisionTreeRegressor(max_leaf_nodes=LEAVES, min_samples_leaf=max(5, len(x) // 500), random_state=0)
+            finite = np.where(np.isinf(x), np.nan, x).astype(np.float32).reshape(-1, 1)
+            predicted[judge] = tree.fit(finite[learn], y[learn]).predict(finite[judge]).reshape(len(judge), -1)
+    score = answer.score(y, predicted)
+    return 0.0 if np.isnan(score) else score
+
+
+def _means(learn: np.ndarray, y: np.ndarray, judge: np.ndarray) -> np.ndarray:
+    """The mean answer of each category among the rows that are learned from, shape (rows, k)."""
+    learn, judge = np.nan_to_num(learn, nan=-1).astype(int) + 1, np.nan_to_num(judge, nan=-1).astype(int) + 1
+    size, usual = max(learn.max(), judge.max()) + 1, y.mean(axis=0)
+    counts = np.bincount(learn, minlength=size)[:, None]
+    sums = np.stack([np.bincount(learn, weights=y[:, at], minlength=size) for at in range(y.shape[1])], axis=1)
+    found: np.ndarray = ((sums + PRIOR * usual) / (counts + PRIOR))[judge]
+    return found
+
+
+def _told(column: Column, score: float, answer: Answer) -> str:
+    if not isinstance(answer, Regression) and column.distinct == max(2, len(answer.classes)):
+        return f"as good as a copy of the target ({answer.metric} {score:.3f} alone)"
+    return f"it alone reaches {answer.metric} {score:.3f}"
+
+
+def _filled_only(values: Any, y: np.ndarray) -> str:
+    """Whether the rows that have a value, or those that have none, are all of one class where that is no chance."""
+    if not np.isin(y, (0, 1)).all():
+        return ""
+    classes = np.hstack([y, 1 - y]) if y.shape[1] == 1 else y
+    filled = values.notna().to_numpy()
+    for told, rows in (("filled", filled), ("empty", ~filled)):
+        if not FEWEST <= rows.sum() < len(rows):
+            continue
+        share, usual = classes[rows].mean(axis=0), classes.mean(axis=0)
+        top = int(share.argmax())
+        if share[top] >= PURE and usual[top] ** rows.sum() < CHANCE:
+            return f"it is {told} only where the answer is one and the same"
+    return ""
+
+
+def _added(columns: list[Column], sample: Any, y: np.ndarray) -> dict[str, str]:
+    """Columns of numbers of which two make the target, as a sum or a difference."""
+    numbers = [column for column in columns if column.kind == "numeric"][:ADDED_COLUMNS]
+    rows = np.unique(np.linspace(0, len(y) - 1, ADDED_ROWS).astype(int))
+    x = np.stack([as_features(column, sample[column.name])[rows] for column in numbers], axis=1) if numbers else None
+    found: dict[str, str] = {}
+    for at, column in enumerate(numbers):
+        for sign, sign_told in ((1, "and"), (-1, "less")):
+            rest = sign * (y[rows] - x[:, [at]])  # type: ignore[index]
+            both = np.isfinite(x).all(axis=1)  # type: ignore[arg-type]
+            if both.sum() < FEWEST:
+                return {}
+            close = np.isclose(rest[both], x[both], rtol=1e-6, atol=1e-9).all(axis=0)  # type: ignore[index]
+            for other in np.flatnonzero(close):
+                names = (column.name, numbers[other].name)
+                if names[0] != names[1] and not _is_nothing(x[both][:, [at, other]]):  # type: ignore[index]
+                    text = f"{names[0]!r} {sign_told} {names[1]!r} make the target"
+                    found |= {name: found.get(name, text) for name in names}
+    return found
+
+
+def _is_nothing(pair: np.ndarray) -> bool:
+    """Whether one of two columns is zero throughout: the other alone is the target then."""
+    return bool((pair == 0).all(axis=0).any())

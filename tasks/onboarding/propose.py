@@ -1,0 +1,152 @@
+"""From a table that nobody has described to a use case: looked at, decided and explained, nothing written yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+
+from configs.errors import InputError, nearest
+from configs.schema import parse_duration
+from tasks.onboarding.answers import Answer, Binary, choose_answer
+from tasks.onboarding.baseline import gate_of
+from tasks.onboarding.kinds import describe
+from tasks.onboarding.leaks import without_leaks
+from tasks.onboarding.table import NUMERIC, TEXT, Table, look_at, quoted
+from tasks.onboarding.times import HOLDOUT, choose_time, holdout_of, moments, sql_of, window_in_rows, window_of
+from tasks.onboarding.values import Column, Gate, Times
+
+RARE = 0.05
+FEW_OF_A_CLASS = 30  # held out; fewer judge nobody
+LABELS = 200  # needed for a verdict, as a rule
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """All that a use case needs, and the reasons."""
+
+    name: str
+    url: str
+    table: Table
+    target: str
+    answer: Answer
+    columns: list[Column]
+    times: Times | None
+    holdout: str
+    window: str
+    held_out: int
+    gate: Gate
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def query(self) -> str:
+        """What makes a row where the table as it is cannot be learned from; nothing where it can."""
+        texts = [column.name for column in self.columns if column.kind == "numeric" and self.table.is_(column.name, TEXT)]
+        casts = [f"try_cast({quoted(name)} as double) as {quoted(name)}" for name in texts]
+        where = ""
+        if self.times and (self.times.format or self.times.unreadable):
+            moment = sql_of(self.times.column, self.times.format)
+            casts.append(f"{moment} as {quoted(self.times.column)}")
+            where = f"\nwhere {moment} is not null" if self.times.unreadable else ""
+        if not casts:
+            return ""
+        parts = ",\n                  ".join(casts)
+        return f"select * replace ({parts})\nfrom {quoted(self.table.name)}{where}"
+
+    @property
+    def min_labels(self) -> int:
+        """Labels that a verdict needs; no more than a window without a time has rows."""
+        return min(LABELS, int(self.window.split()[0])) if self.window.endswith("rows") else LABELS
+
+
+def propose(url: str, target: str, name: str, say: Callable[[str], None]) -> Proposal:
+    """Look at the table of a file or URL, and say what use case would learn its column `target`.
+
+    Raises:
+        InputError: the table cannot be read or is too small, there is no such column, it cannot be a target, or no column
+            is left to tell it from.
+    """
+    table = look_at(url, say)
+    answer = _answer_of(table, target)
+    columns = describe(table, [column for column in table.rows.columns if column != target], say)
+    times = choose_time(table, columns)
+    sample = _sample_of(table, target, times)
+    columns = without_leaks(columns, sample, sample[target], answer, say)
+    columns = [_as_time(column) if times and column.name == times.column else column for column in columns]
+    _require_features(url, target, columns)
+    holdout, window, held_out = _parts(table, target, times)
+    gate = gate_of(columns, sample, sample[target], answer, times is not None, held_out, say)
+    notes = _notes(table, target, answer, times, held_out)
+    return Proposal(name, url, table, target, answer, columns, times, holdout, window, held_out, gate, notes)
+
+
+def _answer_of(table: Table, target: str) -> Answer:
+    if target not in table.rows.columns:
+        raise InputError(f"--target: the table has no column {target!r}; {nearest(target, table.rows.columns)}")
+    if not (table.is_(target, NUMERIC) or table.is_(target, TEXT) or table.types[target] == "BOOLEAN"):
+        raise InputError(
+            f"--target: {target!r} holds {table.types[target].lower()}, which is no answer; name a column of numbers, "
+            "texts or booleans"
+        )
+    values = table.rows.project(quoted(target)).to_arrow_table().column(0).to_pandas()
+    return choose_answer(target, values)
+
+
+def _sample_of(table: Table, target: str, times: Times | None) -> Any:
+    """Rows of the sample that have an answer, in time order where they have a time."""
+    import duckdb
+
+    sample = table.sample[table.sample[target].notna()].reset_index(drop=True)
+    if not times:
+        return sample
+    connection = duckdb.connect()
+    connection.execute("set timezone = 'UTC'")
+    at = connection.from_df(sample).project(f"{sql_of(times.column, times.format)} as moment").fetchnumpy()["moment"]
+    moment = np.ma.filled(at.astype("datetime64[us]"), np.datetime64("NaT"))
+    return sample.iloc[np.argsort(moment, kind="stable")].reset_index(drop=True)
+
+
+def _as_time(column: Column) -> Column:
+    return column.model_copy(update={"why_out": "says when a row happens: the order that is learned and judged in"})
+
+
+def _require_features(url: str, target: str, columns: list[Column]) -> None:
+    if not any(column.is_feature for column in columns):
+        why = "; ".join(f"{column.name!r}: {column.why_out}" for column in columns[:5])
+        raise InputError(f"{url}: no column is left to tell {target!r} from ({why})")
+
+
+def _parts(table: Table, target: str, times: Times | None) -> tuple[str, str, int]:
+    """The holdout, the window, and how many rows are held out."""
+    labelled = int(table.number(f"count({quoted(target)})"))
+    if times is None:
+        held_out = round(labelled * HOLDOUT)
+        return str(HOLDOUT), f"{window_in_rows(held_out)} rows", held_out
+    at = moments(table, times)
+    holdout = holdout_of(at)
+    length = parse_duration(holdout) if " " in holdout else None
+    share = float((at >= at[-1] - np.timedelta64(length)).mean()) if isinstance(length, timedelta) else HOLDOUT
+    if not 0.05 <= share <= 0.5:  # rows come in bursts: a share says more than a length
+        holdout, share = str(HOLDOUT), HOLDOUT
+    return holdout, window_of(at), round(labelled * share)
+
+
+def _notes(table: Table, target: str, answer: Answer, times: Times | None, held_out: int) -> list[str]:
+    """What a person should know of the table as a whole."""
+    notes = []
+    if empty := table.size - table.counted[target].filled:
+        notes.append(f"{empty:,} of {table.size:,} rows have no {target!r}: nothing is learned from them")
+    if times and times.unreadable:
+        notes.append(f"{times.unreadable:,} rows have no {times.column!r} that can be read: the query leaves them out")
+    if times and times.future:
+        notes.append(f"{times.future:,} rows lie in the future: they are left out until then")
+    if isinstance(answer, Binary):
+        share = float(answer.matrix(table.sample[target].dropna()).mean())
+        if share < RARE:
+            notes.append(f"{answer.positive!r} is rare ({share:.1%}): its precision and recall say more than accuracy")
+        if held_out * min(share, 1 - share) < FEW_OF_A_CLASS:
+            notes.append(f"about {held_out * min(share, 1 - share):.0f} held out rows of the rarer class: few to judge by")
+    return notes

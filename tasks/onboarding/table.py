@@ -1,0 +1,137 @@
+"""A table that nobody has described yet: its rows, what is counted of each column, and a sample that keeps their order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from configs.errors import InputError
+from configs.schema import Source
+from tasks.data.source import open_source
+
+SAMPLE = 20_000
+FEWEST_ROWS = 50
+CATEGORIES = 200_000  # a column of whole numbers of more values is read as text by nobody
+NUMERIC = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL.*)$")
+WHOLE = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$")
+TEXT = re.compile(r"VARCHAR$|ENUM")
+TIME = re.compile(r"DATE$|TIMESTAMP")
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What was counted of a column over all rows."""
+
+    filled: int
+    distinct: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows as a DuckDB relation, what SQL calls it, and its source."""
+
+    rows: Any
+    source: Source
+    counted: dict[str, Counted]
+    padded: frozenset[str]  # whole numbers in a CSV that begin with a zero there
+
+    @property
+    def name(self) -> str:
+        """What the source calls the table."""
+        return next(iter(self.source.tables))
+
+    @cached_property
+    def size(self) -> int:
+        """How many rows there are."""
+        return int(self.rows.count("*").fetchall()[0][0])
+
+    @cached_property
+    def types(self) -> dict[str, str]:
+        """The SQL type of each column."""
+        return dict(zip(self.rows.columns, map(str, self.rows.types), strict=True))
+
+    @cached_property
+    def sample(self) -> Any:
+        """At most `SAMPLE` rows as a pandas frame, evenly spaced, in their order."""
+        arrow = self.rows.to_arrow_table()
+        return arrow.take(np.unique(np.linspace(0, arrow.num_rows - 1, SAMPLE).astype(int))).to_pandas()
+
+    def number(self, expression: str) -> Any:
+        """One aggregate over all rows."""
+        return self.rows.aggregate(f"{expression} as found").fetchall()[0][0]
+
+    def is_(self, name: str, types: re.Pattern[str]) -> bool:
+        """Whether a column has one of these SQL types."""
+        return bool(types.match(self.types[name]))
+
+
+def look_at(url: str, say: Callable[[str], None]) -> Table:
+    """The table of a file or URL.
+
+    Raises:
+        InputError: it cannot be read, or is too small to learn from.
+    """
+    say(f"reading {url}")
+    source = Source(tables={table_name(url): url})
+    rows = open_source("new", source, {})
+    if len(rows.columns) < 2:
+        raise InputError(
+            f"{url}: has one column, {rows.columns[0]!r}; a model needs a target and at least one column to tell it from "
+            "(is the separator another than a comma?)"
+        )
+    count = int(rows.count("*").fetchall()[0][0])
+    if count < FEWEST_ROWS:
+        raise InputError(
+            f"{url}: has {count} rows; at least {FEWEST_ROWS} are needed to learn from some and judge by others"
+        )
+    say(f"counting {len(rows.columns)} columns of {count:,} rows")
+    counted = _count(rows, count)
+    say("looking for codes among the whole numbers")
+    return Table(rows, source, counted, _padded(source, rows, counted))
+
+
+def table_name(url: str) -> str:
+    """What a query calls the table of a file.
+
+    >>> table_name("s3://bucket/My Sales.2024.csv.gz"), table_name("2024.csv")
+    ('my_sales', 'rows')
+    """
+    stem = re.split(r"[/\\]", url.split("?")[0])[-1].split(".")[0]
+    name = re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_")
+    return name if re.match(r"[a-z]", name) else "rows"
+
+
+def quoted(name: str) -> str:
+    """A column's name in SQL.
+
+    >>> print(quoted('a "b" c'))
+    "a ""b"" c"
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _count(rows: Any, size: int) -> dict[str, Counted]:
+    """How many values each column has; how many different ones exactly where that is quick, else within some percent."""
+    distinct = "count(distinct {})" if size <= 100_000 else "approx_count_distinct({})"
+    asked = ", ".join(f"count({quoted(name)}), {distinct.format(quoted(name))}" for name in rows.columns)
+    found = rows.aggregate(asked).fetchall()[0]
+    return {name: Counted(*found[2 * at : 2 * at + 2]) for at, name in enumerate(rows.columns)}
+
+
+def _padded(source: Source, rows: Any, counted: dict[str, Counted]) -> frozenset[str]:
+    """The columns of whole numbers that are codes: in the file some begin with a zero, `01234`."""
+    types = dict(zip(rows.columns, map(str, rows.types), strict=True))
+    whole = [name for name, found in types.items() if WHOLE.match(found) and 2 < counted[name].distinct <= CATEGORIES]
+    if not whole or ".csv" not in next(iter(source.tables.values())):
+        return frozenset()
+    texts = open_source("new", source, dict.fromkeys(whole, ()))
+    asked = ", ".join(
+        f"bool_or(regexp_matches(cast({quoted(name)} as varchar), '^0[0-9]')) as c{at}" for at, name in enumerate(whole)
+    )
+    found = texts.aggregate(asked).fetchall()[0]
+    return frozenset(name for name, padded in zip(whole, found, strict=True) if padded)

@@ -1,0 +1,58 @@
+"""Values of onboarding: what was seen of a table, and of each of its columns."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tasks.store import Value
+
+Kind = Literal["numeric", "categorical", "identifier", "time", "text", "nested", "constant"]
+
+
+class Column(Value):
+    """A column: its kind, why it is taken for that, and what was counted; `why_out` is empty where it is a feature.
+
+    `strange` values are the texts among numbers, `note` is what a person should know of a column that goes in.
+    """
+
+    name: str
+    kind: Kind
+    why: str
+    missing: int
+    distinct: int
+    example: str = ""
+    strange: int = 0
+    sensitive: str = ""
+    why_out: str = ""
+    note: str = ""
+
+    @property
+    def is_feature(self) -> bool:
+        """Whether the model sees it."""
+        return not self.why_out and self.kind in ("numeric", "categorical")
+
+
+class Times(Value):
+    """The time column, its format where it is not ISO 8601, and what follows from its span."""
+
+    column: str
+    format: str = ""
+    unreadable: int = 0
+    future: int = 0
+    told: str = ""
+
+
+class Gate(Value):
+    """A bound and where it comes from."""
+
+    metric: str
+    bound: str
+    value: float
+    why: str
+
+
+class Checked(Value):
+    """What is wrong with a use case, a line each, and, where nothing is in the way of reading it, what stands in it."""
+
+    problems: list[str] = []
+    told: list[str] = []

@@ -1,0 +1,136 @@
+"""A proposal as the YAML of a use case, with the reason of each choice beside it, and what was left out in comments."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from tasks.onboarding.answers import Answer, Binary
+from tasks.onboarding.propose import Proposal
+from tasks.onboarding.values import Column
+
+PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*$")
+WORDS_OF_YAML = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nan"])
+
+
+def as_yaml(proposal: Proposal) -> str:
+    """The text of the file; it loads as it is."""
+    return "\n".join(
+        [
+            f"name: {proposal.name}",
+            f"description: {scalar(_question(proposal.answer, proposal.target))}",
+            f"# Written by 'slipway init' from {proposal.table.size:,} rows. Every key: docs/use-cases.md",
+            *(f"# Note: {note}" for note in proposal.notes),
+            "",
+            *_source(proposal),
+            "",
+            *_target(proposal.answer, proposal.target),
+            "",
+            *_features(proposal.columns),
+            "",
+            *_split(proposal),
+            "",
+            *_evaluation(proposal),
+            "",
+            *_monitoring(proposal),
+            "",
+        ]
+    )
+
+
+def scalar(value: Any) -> str:
+    """A value as YAML has it on one line.
+
+    >>> [scalar(each) for each in ("age", "yes", "home.dest", 1, True)]
+    ['age', '"yes"', '"home.dest"', '1', 'true']
+    """
+    if isinstance(value, str) and PLAIN.match(value) and value.lower() not in WORDS_OF_YAML:
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _question(answer: Answer, target: str) -> str:
+    return f"Is {target} {answer.positive}?" if isinstance(answer, Binary) else f"What is {target}?"
+
+
+def _source(proposal: Proposal) -> list[str]:
+    url = proposal.url
+    where = url if "://" in url else str(Path(url).expanduser().resolve())
+    lines = ["source:", "  tables:", f"    {proposal.table.name}: {scalar(where)}"]
+    if proposal.query:
+        lines += ["  # What cannot be read as a number or a time is made missing or left out here.", "  query: |"]
+        lines += [f"    {line}" for line in proposal.query.splitlines()]
+    if not proposal.times:
+        return [
+            *lines,
+            "  # No column says when a row happens. One that does would go here: the newest rows then judge.",
+            "  # time_column:",
+        ]
+    return [
+        *lines,
+        f"  # {proposal.times.told}",
+        f"  time_column: {scalar(proposal.times.column)}",
+        "  # How long after a row its answer is known; until then nothing is learned from it.",
+        "  # label_delay: 1 day",
+    ]
+
+
+def _target(answer: Answer, target: str) -> list[str]:
+    lines = ["target:", f"  column: {scalar(target)}"]
+    if isinstance(answer, Binary):
+        return [
+            *lines,
+            f"  # The class whose probability is judged: {answer.why}. The other: {scalar(answer.classes[0])}",
+            f"  positive: {scalar(answer.positive)}",
+        ]
+    return [*lines, f"  # {answer.why}", f"  problem: {answer.problem}"]
+
+
+def _features(columns: list[Column]) -> list[str]:
+    lines = ["# What is left out has its reason beside it. Take the '# ' away to have it learned from.", "features:"]
+    for kind in ("categorical", "numeric"):
+        lines += _of_kind(kind, [column for column in columns if column.kind == kind])
+    known = [column for column in columns if column.kind == "identifier"]
+    if known:
+        lines += ["  # Clients may send these beside the rest: logged so that a record can be found, never learned from."]
+        lines += ["  identifiers:", *(_line(column.name, column.why) for column in known)]
+    others = [column for column in columns if column.kind not in ("categorical", "numeric", "identifier")]
+    if others:
+        lines += ["  # Neither of them:", *(f"  # {scalar(column.name)}: {column.why_out}" for column in others)]
+    private = [column for column in columns if column.sensitive and column.kind in ("categorical", "numeric")]
+    if private:
+        lines += ["  # With one of the sensitive columns goes its rule: the log then keeps a hash of it.", "  # rules:"]
+        lines += [f"  #   {scalar(column.name)}: {{sensitive: true}}" for column in private]
+    return lines
+
+
+def _of_kind(kind: str, columns: list[Column]) -> list[str]:
+    """The columns of a kind, those that are left out as comments."""
+    used = [_line(column.name, column.note or column.why) for column in columns if column.is_feature]
+    out = [f"    # - {scalar(column.name)}  # {column.why_out}" for column in columns if not column.is_feature]
+    if used:
+        return [f"  {kind}:", *used, *out]
+    return [f"  {kind}: []" + ("  # take the [] away with the first '# '" if out else ""), *out] if columns else []
+
+
+def _line(name: str, why: str) -> str:
+    return f"    - {scalar(name)}  # {why}"
+
+
+def _split(proposal: Proposal) -> list[str]:
+    rule = "the newest rows judge" if proposal.times else "a fixed share judges, and is never learned from"
+    return [f"# {proposal.held_out:,} rows, about: {rule}.", "split:", f"  holdout: {proposal.holdout}"]
+
+
+def _evaluation(proposal: Proposal) -> list[str]:
+    gate = proposal.gate
+    lines = [f"# {part}" for part in gate.why.split("; ")]
+    lines += ["evaluation:", "  gates:", f"    - {{metric: {gate.metric}, {gate.bound}: {gate.value:g}}}"]
+    return lines if isinstance(proposal.answer, Binary) else [*lines, "", "promotion:", f"  metric: {gate.metric}"]
+
+
+def _monitoring(proposal: Proposal) -> list[str]:
+    lines = ["monitoring:", f"  window: {proposal.window}"]
+    return [*lines, f"  min_labels: {proposal.min_labels}"] if proposal.window.endswith("rows") else lines
