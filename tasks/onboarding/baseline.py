@@ -41,6 +41,7 @@ def _scores(
 ) -> list[float]:
     """The answer's metric on each fold in which it can be said."""
     from sklearn.model_selection import KFold, TimeSeriesSplit
+    from threadpoolctl import threadpool_limits
 
     x = np.column_stack([as_features(column, sample[column.name]) for column in columns if column.is_feature])
     x[np.isinf(x)] = np.nan
@@ -50,6 +51,7 @@ def _scores(
         say(f"a first model: fold {at + 1} of {FOLDS}")
         if len(np.unique(y[learn], axis=0)) < 2:
             continue
-        model = answer.fit(answer.model(), x[learn], y[learn])
+        with threadpool_limits(1, user_api="openmp"):  # for so few rows, threads that wait for each other cost more
+            model = answer.fit(answer.model(), x[learn], y[learn])
         scores.append(answer.score(y[judge], answer.predict(model, x[judge])))
     return [score for score in scores if not np.isnan(score)] or [answer.dummy(y)]

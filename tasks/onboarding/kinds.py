@@ -53,8 +53,8 @@ def _constant(table: Table, name: str) -> Found | None:
     counted = table.counted[name]
     if counted.filled == 0:
         return "constant", "empty in every row"
-    if counted.distinct == 1:
-        return "constant", "one value" + (" or nothing" if counted.filled < table.size else " in every row")
+    if counted.distinct == 1 and counted.filled == table.size:
+        return "constant", "one value in every row"
     return None
 
 
@@ -135,7 +135,7 @@ def _category(table: Table, name: str) -> Found:
 
 
 RULES: tuple[Callable[[Table, str], Found | None], ...] = (
-    *(_constant, _nested, _time, _identifier, _prose, _number, _category),
+    *(_nested, _constant, _time, _identifier, _prose, _number, _category),
 )
 
 
