@@ -229,7 +229,7 @@ def test_lists_and_structs_are_left_out_and_no_target(configs, home, tmp_path):
     shown, case = started(tmp_path / "rows.parquet", "y")
     assert case.features.all == ["c", "a", "b"]
     assert "a struct: make columns of its parts" in shown
-    with pytest.raises(InputError, match="'tags' holds .* which is no answer"):
+    with pytest.raises(InputError, match=r"'tags' holds .* which is no answer"):
         started(tmp_path / "rows.parquet", "tags", "other")
 
 
