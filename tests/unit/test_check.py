@@ -14,7 +14,7 @@ from tests.conftest import SMALL, small_frame
 @pytest.fixture
 def written(tmp_path, monkeypatch, home):
     """Writes the small use case over a frame, with some of its text replaced, and checks it."""
-    monkeypatch.setenv("SLIPWAY_CONFIGS", str(tmp_path / "configs"))
+    monkeypatch.setenv("SLIPWAY_USE_CASES", str(tmp_path / "configs"))
     (tmp_path / "configs").mkdir()
 
     def write(frame=None, **replace):

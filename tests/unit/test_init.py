@@ -25,7 +25,7 @@ TWO_CLASSES_ONLY = pytest.mark.skipif("problem" not in Target.model_fields, reas
 @pytest.fixture
 def configs(tmp_path, monkeypatch):
     """A folder of use cases of its own."""
-    monkeypatch.setenv("SLIPWAY_CONFIGS", str(tmp_path / "configs"))
+    monkeypatch.setenv("SLIPWAY_USE_CASES", str(tmp_path / "configs"))
     return tmp_path / "configs"
 
 
