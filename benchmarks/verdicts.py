@@ -164,7 +164,7 @@ def better_before(everything: Any, evaluation: Any, parts: Any) -> bool:
 
     from tasks.data.frames import read_rows
     from tasks.problems.chance import day_blocks, resamples
-    from tasks.problems.metrics import roc_auc
+    from tasks.problems.two_classes import roc_auc
     from tasks.training.compare import RESAMPLES
 
     scores = pd.read_parquet(evaluation.scores_path)
@@ -181,7 +181,7 @@ def _input(frame: Any, columns: list[str]) -> Any:
 
 
 def _auc(frame: Any, model: Any, columns: list[str]) -> float:
-    from tasks.problems.metrics import roc_auc
+    from tasks.problems.two_classes import roc_auc
 
     return roc_auc(frame["y"].to_numpy(), model.predict_proba(_input(frame, columns))[:, 1])
 

@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from configs.problems import WORDS, Estimator, Metric, Problem, Words
+
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 
-Metric = Literal["roc_auc", "average_precision", "accuracy", "precision", "recall", "f1", "log_loss", "brier"]
 Cause = Literal["drift", "performance", "estimate"]
 Season = Literal["hour", "weekday", "month"]
 HALF_LIFE = "half-life "
@@ -170,10 +171,32 @@ class Source(Strict):
 
 
 class Target(Strict):
-    """The column to predict. `positive` is the class whose probability the model is judged by."""
+    """The column to predict, and as what. `positive` is the class of two whose probability the model is judged by."""
 
     column: str
-    positive: str | int | bool = 1
+    problem: Problem = "binary"
+    positive: str | int | bool | None = None
+
+    @property
+    def words(self) -> Words:
+        """What fits the problem."""
+        return WORDS[self.problem]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_positive(cls, data: Any) -> Any:
+        words = WORDS.get(str(data.get("problem", "binary"))) if isinstance(data, dict) else None
+        if words is None or data.get("positive") is not None:
+            return data
+        return {**data, "positive": words.positive}
+
+    @model_validator(mode="after")
+    def _positive_fits(self) -> Target:
+        if self.positive is not None and self.words.positive is None:
+            raise ValueError(
+                f"'positive' is the class of two that is judged; problem {self.problem!r} has none, leave it out"
+            )
+        return self
 
 
 class ColumnRule(Strict):
@@ -227,7 +250,7 @@ class Split(Strict):
 class Model(Strict):
     """The estimator, its parameters (scikit-learn's names) and the seed of everything random."""
 
-    estimator: Literal["hist_gradient_boosting", "logistic_regression"] = "hist_gradient_boosting"
+    estimator: Estimator = "hist_gradient_boosting"
     parameters: dict[str, Any] = {}
     seed: int = 0
 
@@ -359,22 +382,48 @@ class Invariance(Strict):
 
 
 class Direction(Strict):
-    """A change of numbers that must not move the probability of the positive class the wrong way."""
+    """A change of numbers that must not move the answer the wrong way.
+
+    Of two classes the answer is the `probability` of the positive one, of a regression it is the `prediction`.
+    """
 
     test: Literal["direction"]
     add: dict[str, float] = Field(min_length=1)
-    probability: Literal["never falls", "never rises"]
+    probability: Literal["never falls", "never rises"] | None = None
+    prediction: Literal["never falls", "never rises"] | None = None
     because: str
     at_least: float = Field(1.0, gt=0, le=1)
 
+    @property
+    def never(self) -> str:
+        """`falls` or `rises`."""
+        return (self.probability or self.prediction or "").removeprefix("never ")
+
+    @model_validator(mode="after")
+    def _one_answer(self) -> Direction:
+        if (self.probability is None) == (self.prediction is None):
+            raise ValueError("give one of 'probability' (two classes) and 'prediction' (a regression)")
+        return self
+
 
 class Minimum(Strict):
-    """A case so plain that its answer is known; columns that are not given are as they mostly are in training."""
+    """A case so plain that its answer is known; columns that are not given are as they mostly are in training.
+
+    The answer is the class `label`, or a number that is `at_least` or `at_most` so much.
+    """
 
     test: Literal["minimum"]
     given: dict[str, Any] = Field(min_length=1)
-    label: str | int
+    label: str | int | None = None
+    at_least: float | None = None
+    at_most: float | None = None
     because: str
+
+    @model_validator(mode="after")
+    def _one_answer(self) -> Minimum:
+        if sum(each is not None for each in (self.label, self.at_least, self.at_most)) != 1:
+            raise ValueError("give one of 'label' (a class), 'at_least' and 'at_most' (a number)")
+        return self
 
 
 Behaviour = Annotated[Invariance | Direction | Minimum, Field(discriminator="test")]
@@ -596,6 +645,16 @@ class UseCase(Strict):
     retraining: Retraining = Retraining()
     replay: Replay | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_metric(cls, data: Any) -> Any:
+        """Where `promotion.metric` is not named it is the first of those that fit the problem."""
+        target, promotion = (data.get(key, {}) for key in ("target", "promotion")) if isinstance(data, dict) else (0, 0)
+        asked = str(target.get("problem", "binary")) if isinstance(target, dict) else None
+        if asked not in WORDS or not isinstance(promotion, dict):
+            return data
+        return {**data, "promotion": {"metric": WORDS[asked].metrics[0], **promotion}}
+
     @property
     def recipe(self) -> Recipe:
         """What is trained where nothing else is chosen."""
@@ -615,6 +674,7 @@ class UseCase(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> UseCase:
+        self._check_words()
         self._check_behaviour()
         if self.target.column in [*self.features.all, *self.features.identifiers]:
             raise ValueError(f"the target {self.target.column!r} is also a feature: it would leak the answer")
@@ -632,6 +692,31 @@ class UseCase(Strict):
         if not timed and not self.monitoring.window.endswith("rows"):
             raise ValueError("'monitoring.window' must be in rows ('300 rows') where there is no time column")
         return self
+
+    def _check_words(self) -> None:
+        """Every metric that is named, the estimator and the behaviour tests fit the problem."""
+        problem, words = self.target.problem, self.target.words
+        slices = self.evaluation.slices
+        named = {"promotion.metric": [self.promotion.metric]}
+        named["evaluation.gates"] = [gate.metric for gate in self.evaluation.gates]
+        named["evaluation.slices.gates"] = [gate.metric for gate in slices.gates] if slices else []
+        named["monitoring.targets"] = [target.metric for target in self.monitoring.targets if target.metric]
+        for key, metrics in named.items():
+            for metric in metrics:
+                if metric not in words.metrics:
+                    known = ", ".join(words.metrics)
+                    raise ValueError(f"'{key}': {metric!r} does not fit problem {problem!r}; those that do: {known}")
+        if self.model.estimator not in words.estimators:
+            fitting = ", ".join(words.estimators)
+            raise ValueError(
+                f"'model.estimator': {self.model.estimator!r} does not fit problem {problem!r}; those that do: {fitting}"
+            )
+        for case in self.gates.behaviour:
+            if isinstance(case, Direction) and (words.moves is None or getattr(case, words.moves) is None):
+                fits = f"write '{words.moves}'" if words.moves else "use 'invariance' or 'minimum'"
+                raise ValueError(f"'gates.behaviour': this direction test does not fit problem {problem!r}; {fits}")
+            if isinstance(case, Minimum) and (case.label is None) == (words.answers == "label"):
+                raise ValueError(f"'gates.behaviour': a minimum test of problem {problem!r} gives '{words.answers}'")
 
     def _check_behaviour(self) -> None:
         known = [*self.features.all, *self.features.identifiers]

@@ -17,7 +17,7 @@ from benchmarks.monitoring.peers import NANNYML
 from tasks.monitoring.errors import errors_rose
 from tasks.monitoring.performance import RESAMPLES, bound
 from tasks.problems.chance import resamples
-from tasks.problems.metrics import roc_auc
+from tasks.problems.two_classes import roc_auc
 
 RATE, SIZE, SPLITS, WINDOWS = 0.05, 1000, 8, 25
 TURNED = (0.0, 0.02, 0.05, 0.1, 0.2)  # shares of rows whose label is the other one

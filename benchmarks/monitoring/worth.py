@@ -29,7 +29,7 @@ from tasks.data.frames import encode, model_input
 from tasks.data.values import Split
 from tasks.log.values import Window
 from tasks.monitoring.values import Performance, Service
-from tasks.problems.metrics import gain, score
+from tasks.problems.metrics import BINARY, gain
 from tasks.registry.values import Version
 from tasks.training.values import ChosenRecipe, Evaluation
 
@@ -206,7 +206,7 @@ def _metric(case: UseCase, window: Window) -> float:
     import pandas as pd
 
     known = pd.read_parquet(window.path, columns=["target", "probability"]).dropna()
-    return score(case.promotion.metric, known["target"].to_numpy(dtype=int), known["probability"].to_numpy())
+    return BINARY[case.promotion.metric].value(known["target"].to_numpy(dtype=int), known["probability"].to_numpy())
 
 
 def gained(lived: list[Lived], never: list[Lived], metric: str) -> float:

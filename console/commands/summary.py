@@ -15,7 +15,8 @@ from serving.scoring.onnx import Scorer
 from tasks.data.frames import encode, logged_features, model_input
 from tasks.history import read_history
 from tasks.log.windows import closed_windows, decoded, read_window
-from tasks.problems.metrics import score
+from tasks.problems.metrics import gain as gain_of
+from tasks.problems.problem import problem_of
 from tasks.registry.values import Version
 from tasks.registry.versions import champion, get_version
 
@@ -38,7 +39,7 @@ def summarize(case: UseCase, screen: Console) -> None:
     for column in ("window", "champion", "never retrained", "gain", "served by", "labels"):
         table.add_column(column, justify="left" if column in ("window", "served by") else "right")
     for line in lines:
-        gain = f"{line.champion - line.frozen:+.3f}"
+        gain = f"{gain_of(metric, line.champion, line.frozen):+.3f}"
         table.add_row(line.window, f"{line.champion:.3f}", f"{line.frozen:.3f}", gain, line.versions, f"{line.labelled:,}")
     screen.print(table)
     screen.print(deploys(case))
@@ -62,12 +63,16 @@ def _line(case: UseCase, first: Version, bounds: Any) -> Line:
     contract = bundle.contract
     frame = decoded(read_window(case, bounds).table, contract).to_pandas()
     frame = frame[frame["target"].notna()].reset_index(drop=True)
+    if frame.empty:
+        return Line(bounds.name, float("nan"), float("nan"), "", 0)
     inputs = model_input(encode(contract, logged_features(frame, list(contract.names))))
-    frozen = Scorer(bundle.model, contract).outputs(inputs)[:, 1] if len(frame) else np.array([])
-    target, metric = frame["target"].to_numpy(dtype=int), case.promotion.metric
+    problem = problem_of(contract)
+    metric = problem.metrics[case.promotion.metric]
+    frozen = problem.judged(Scorer(bundle.model, contract).outputs(inputs))
+    target = frame["target"].to_numpy(dtype=np.float64)
     versions = ", ".join(f"v{version}" for version in sorted(frame["version"].unique(), key=int))
-    served = score(metric, target, frame["probability"].to_numpy())
-    return Line(bounds.name, served, score(metric, target, frozen), versions, len(frame))
+    served = metric.value(target, problem.read(frame[problem.column]))
+    return Line(bounds.name, served, metric.value(target, frozen), versions, len(frame))
 
 
 def deploys(case: UseCase) -> Table:

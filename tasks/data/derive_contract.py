@@ -11,6 +11,7 @@ from configs.schema import ColumnRule, UseCase
 from serving.contract.contract import MISSING, Column, Contract, ContractError, contract_json
 from tasks.data.frames import plain, read_rows
 from tasks.data.values import Snapshot
+from tasks.problems.problem import problem_of
 from tasks.step import step
 from tasks.store import put
 
@@ -23,7 +24,8 @@ def derive_contract(use_case: UseCase, snapshot: Snapshot) -> str:
         InputError: the target cannot be learned, or a numeric feature is not numeric.
     """
     frame = read_rows(snapshot, 0, snapshot.rows)
-    classes = _classes(use_case, frame[use_case.target.column])
+    target = use_case.target
+    classes = problem_of(target).classes(target, frame[target.column])
     rules, missing = use_case.features.rules, tuple(use_case.source.missing)
     columns = tuple(
         _column(name, kind, rules.get(name, ColumnRule()), frame[name], name in use_case.watched, missing)
@@ -31,26 +33,8 @@ def derive_contract(use_case: UseCase, snapshot: Snapshot) -> str:
         for name in names
     )
     time, identifiers = use_case.source.time_column, tuple(use_case.features.identifiers)
-    contract = Contract(use_case.name, columns, use_case.target.column, classes, time, identifiers)
+    contract = Contract(use_case.name, columns, target.column, classes, time, identifiers, problem=target.problem)
     return put("contracts", ".json", contract_json(contract))
-
-
-def _classes(use_case: UseCase, target: Any) -> tuple[Any, ...]:
-    """The negative and the positive class, as the API answers them."""
-    name, positive = use_case.target.column, use_case.target.positive
-    values = [value.item() if isinstance(value, np.generic) else value for value in target.unique().tolist()]
-    values = [int(value) if isinstance(value, float) and value.is_integer() else value for value in values]
-    if positive not in values:
-        raise InputError(f"target.positive: {positive!r} is not a value of {name!r}; found {_few(values)}")
-    if len(values) < 2:
-        raise InputError(f"target.column: {name!r} is {positive!r} in every row; there is nothing to learn")
-    if len(values) > 2:
-        raise InputError(f"target.column: {name!r} has {len(values)} values ({_few(values)}); two classes are supported")
-    return tuple(sorted(values, key=lambda value: value == positive))  # as the rows have them: 1 may be true
-
-
-def _few(values: list[Any]) -> str:
-    return ", ".join(map(repr, sorted(values, key=str)[:8])) + (", ..." if len(values) > 8 else "")
 
 
 def _column(name: str, kind: Any, rule: ColumnRule, series: Any, shown: bool, tokens: tuple[str, ...]) -> Column:

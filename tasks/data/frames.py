@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from configs.schema import Target
 from configs.settings import store
 from serving.contract.contract import MEANING, SPELLED, Contract, read_contract
 from serving.contract.spelling import doubles
@@ -95,11 +94,6 @@ def client_values(series: Any) -> list[Any]:
     if values.dtype.kind != "f":
         return values.tolist()
     return [None if value != value else value for value in doubles(values)]
-
-
-def labels(target: Target, frame: Any) -> np.ndarray:
-    """1 where the target is the positive class, else 0, shape (rows,)."""
-    return (frame[target.column] == target.positive).to_numpy(dtype=np.int64)
 
 
 def contract_of(digest: str) -> Contract:

@@ -9,11 +9,12 @@ import numpy as np
 
 from configs.errors import InputError
 from configs.schema import UseCase
-from tasks.data.frames import labels, read_rows
+from tasks.data.frames import read_rows
 from tasks.data.ripe import ripe_rows
 from tasks.data.row_keys import KEYS, row_keys
 from tasks.data.values import Snapshot
 from tasks.data.values import Split as SplitValue
+from tasks.problems.problem import problem_of
 from tasks.step import step
 
 
@@ -26,7 +27,7 @@ def split(use_case: UseCase, snapshot: Snapshot) -> SplitValue:
     snapshot, and no model ever learns from them: later versions are judged on them too.
 
     Raises:
-        InputError: a part would be empty or of one class.
+        InputError: a part would be empty, or lack classes that it needs.
     """
     time, refit = use_case.source.time_column, use_case.split.refit
     if time is None:
@@ -37,14 +38,15 @@ def split(use_case: UseCase, snapshot: Snapshot) -> SplitValue:
         cut, told = newest(times, use_case.split.holdout)
         learn = ripe_rows(times, cut, use_case.source.label_delay) if cut < snapshot.rows else cut
         final = snapshot.rows if refit else learn
-    frame = read_rows(snapshot, 0, snapshot.rows, [use_case.target.column])
-    target = labels(use_case.target, frame)
-    for name, part in (("training", target[:learn]), ("holdout", target[cut:])):
-        if not 0 < part.sum() < len(part):
-            raise InputError(
-                f"split.holdout: the {name} part ({len(part)} rows, cut at {told}) does not hold both classes of "
-                f"{use_case.target.column!r}; change 'split.holdout' or give more rows"
-            )
+    target = use_case.target
+    whole = read_rows(snapshot, 0, snapshot.rows, [target.column])[target.column]
+    parts = {"training": whole[:learn], "holdout": whole[cut:]}
+    if lacking := problem_of(target).lacking(target, whole, *parts.values()):
+        name, what = lacking
+        raise InputError(
+            f"split.holdout: the {name} part ({len(parts[name])} rows, cut at {told}) {what}; change 'split.holdout' or "
+            "give more rows"
+        )
     return SplitValue(snapshot=snapshot, learn=learn, cut=cut, final=final, boundary=told)
 
 

@@ -11,11 +11,12 @@ from configs.errors import InputError
 from configs.schema import UseCase
 from configs.settings import made, report_address, reports
 from serving.contract.contract import Contract, ContractError
-from tasks.data.frames import contract_of, encode, labels, read_rows
+from tasks.data.frames import contract_of, encode, read_rows
 from tasks.data.values import Snapshot, Validation
+from tasks.problems.problem import problem_of
 from tasks.step import step
 
-LEAK_AUC = 0.99
+LEAK = 0.99
 LEAK_SAMPLE = 50_000
 
 
@@ -46,7 +47,7 @@ def validate(use_case: UseCase, snapshot: Snapshot, contract: str, champion: str
         encoded = encode(columns, frame)
     except ContractError as error:
         raise InputError(f"snapshot {snapshot.digest[:12]}: {error}") from None
-    _refuse_leaks(use_case, frame, encoded)
+    _refuse_leaks(columns, frame, encoded)
     return Validation(contract=contract, expectations=len(expectations), report=str(report / "index.html"))
 
 
@@ -58,8 +59,9 @@ def suite(contract: Contract, before: Contract) -> list[Any]:
     found: list[Any] = [
         gxe.ExpectTableRowCountToBeBetween(min_value=1),
         gxe.ExpectColumnValuesToNotBeNull(column=contract.target),
-        gxe.ExpectColumnValuesToBeInSet(column=contract.target, value_set=list(contract.classes)),
     ]
+    if contract.classes:
+        found.append(gxe.ExpectColumnValuesToBeInSet(column=contract.target, value_set=list(contract.classes)))
     if contract.time_column:
         found.append(gxe.ExpectColumnValuesToNotBeNull(column=contract.time_column))
     for column in contract.columns:
@@ -113,38 +115,17 @@ def _explain(result: Any) -> str:
     return text + (f", first row {rows[0]} ({found['partial_unexpected_list'][0]!r})" if rows else "")
 
 
-def _refuse_leaks(use_case: UseCase, frame: Any, encoded: Any) -> None:
+def _refuse_leaks(contract: Contract, frame: Any, encoded: Any) -> None:
     """A feature that alone tells the answer is known only after it, as a rule: stop and name it."""
-    from sklearn.metrics import roc_auc_score
-
-    target = labels(use_case.target, frame)
+    problem = problem_of(contract)
+    target = problem.targets(contract, frame[contract.target])
     sample = np.random.default_rng(0).permutation(len(target))[:LEAK_SAMPLE]
-    target = target[sample]
     for name in encoded.columns:
-        values = encoded[name].to_numpy()[sample]
-        if np.array_equal(frame[name].to_numpy(), frame[use_case.target.column].to_numpy()):
+        if np.array_equal(frame[name].to_numpy(), frame[contract.target].to_numpy()):
+            raise InputError(f"features: column {name!r} is equal to the target {contract.target!r}: it is the answer")
+        leak = problem.leak(encoded[name].to_numpy()[sample], target[sample])
+        if leak.told > LEAK:
             raise InputError(
-                f"features: column {name!r} is equal to the target {use_case.target.column!r}: it is the answer"
+                f"features: column {name!r} alone gives {leak.by} {leak.told:.3f} (over {LEAK}): it leaks the target "
+                f"{contract.target!r}; remove it, or the model learns what is not known yet"
             )
-        score = _rank(values, target)
-        auc = roc_auc_score(target, score) if 0 < target.sum() < len(target) else 0.5
-        if max(auc, 1 - auc) > LEAK_AUC:
-            raise InputError(
-                f"features: column {name!r} alone gives AUC {max(auc, 1 - auc):.3f} (over {LEAK_AUC}): it leaks the target "
-                f"{use_case.target.column!r}; remove it, or the model learns what is not known yet"
-            )
-
-
-def _rank(values: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Numbers as they are; a category as the target's rate in the other half of the rows, so that names are no leak."""
-    import pandas as pd
-
-    if values.dtype != object:
-        missing = np.isnan(values)
-        return np.where(missing, np.float32(np.nanmin(values) - 1 if not missing.all() else 0), values)
-    score = np.full(len(values), target.mean())
-    half = np.arange(len(values)) % 2 == 0
-    for learn, apply in ((half, ~half), (~half, half)):
-        rates = pd.Series(target[learn]).groupby(values[learn]).mean()
-        score[apply] = pd.Series(values[apply]).map(rates).fillna(target.mean()).to_numpy()
-    return score

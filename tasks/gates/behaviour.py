@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import httpx
 import numpy as np
@@ -15,6 +16,7 @@ from tasks.deploying.values import Release
 from tasks.gates.answers import outputs
 from tasks.gates.cases import Record, reference_records
 from tasks.gates.checks import Check, conclude, contract_of, expect, gateway_client, run
+from tasks.problems.problem import problem_of
 
 BATCH = 100
 TOLERANCE = 1e-6
@@ -47,18 +49,18 @@ class Model:
     """The release, asked what its model gives."""
 
     def __init__(self, http: httpx.Client, contract: Contract) -> None:
-        self.http, self.contract, self.head = http, contract, head_of(contract)
+        self.http, self.contract, self.head, self.problem = http, contract, head_of(contract), problem_of(contract)
 
     def outputs(self, records: list[Record]) -> np.ndarray:
         """Shape (rows, k), by HTTP."""
         starts = range(0, len(records), BATCH)
         return np.concatenate([outputs(self.http, self.head, records[first : first + BATCH]) for first in starts])
 
-    def label(self, record: Record) -> str:
+    def answer(self, record: Record) -> Any:
         """What it predicts."""
         answer = self.http.post("/predict", json={"records": [record]})
         expect(answer.status_code == 200, f"status {answer.status_code}: {answer.text[:200]}")
-        return str(answer.json()["predictions"][0]["prediction"])
+        return answer.json()["predictions"][0]["prediction"]
 
 
 def _declared(case: Behaviour, model: Model, records: list[Record], before: np.ndarray, contract: Contract) -> Check:
@@ -75,7 +77,7 @@ def _invariance(case: Invariance, model: Model, records: list[Record], before: n
     for column, values in case.change.items():
         for value in values:
             after = model.outputs([{**record, column: value} for record in records])
-            moved = np.maximum(moved, np.abs(after - before).max(axis=1))
+            moved = np.maximum(moved, model.problem.difference(after, before))
     return _enough(moved <= TOLERANCE, case.at_least, moved, range(len(records)), f"changing {', '.join(case.change)}")
 
 
@@ -88,8 +90,9 @@ def _direction(case: Direction, model: Model, records: list[Record], before: np.
     cases = [{**records[i], **{name: records[i][name] + more for name, more in case.add.items()}} for i in kept]
     inside = [(i, changed) for i, changed in zip(kept, cases, strict=True) if _within(changed, case, model.contract)]
     expect(bool(inside), "no reference row has these columns, and room within the contract's bounds")
-    moved = (model.outputs([changed for _, changed in inside]) - before[[i for i, _ in inside]])[:, -1]
-    wrong = moved if case.probability == "never rises" else -moved
+    after, earlier = model.outputs([changed for _, changed in inside]), before[[i for i, _ in inside]]
+    moved = np.sign(after - earlier)[:, -1] * model.problem.difference(after, earlier)
+    wrong = moved if case.never == "rises" else -moved
     what = " and ".join(f"{name} {more:+g}" for name, more in case.add.items())
     return _enough(wrong <= TOLERANCE, case.at_least, wrong, [i for i, _ in inside], what)
 
@@ -105,8 +108,13 @@ def _within(record: Record, case: Direction, contract: Contract) -> bool:
 
 def _minimum(case: Minimum, model: Model, records: list[Record], contract: Contract) -> str:
     record = {**typical(records, contract), **case.given}
-    found = model.label(record)
-    expect(found == str(case.label), f"answered {found} instead of {case.label}")
+    found = model.answer(record)
+    if case.label is not None:
+        expect(str(found) == str(case.label), f"answered {found} instead of {case.label}")
+    if case.at_least is not None:
+        expect(found >= case.at_least, f"answered {found:g}, which is less than {case.at_least:g}")
+    if case.at_most is not None:
+        expect(found <= case.at_most, f"answered {found:g}, which is more than {case.at_most:g}")
     return f"answered {found}"
 
 

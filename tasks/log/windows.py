@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from tasks.clock import current_time
 from tasks.log.event_times import happened
 from tasks.log.read import BUCKETS, LIVE, TEST_CALLER, open_log
 from tasks.log.values import FEATURE, KPI, Bounds, Refusal
+from tasks.problems.problem import problem_of
 
 # As many as a reference has: the bounds of longer windows are those of a third of it (monitoring/drift/null.py), and an AUC
 # has a standard error of 0.003 with as many labels of which a fifth are positive.
@@ -128,15 +128,15 @@ def read_window(use_case: UseCase, bounds: Bounds, most: int = SAMPLE) -> Window
 def decoded(rows: Any, contract: Contract) -> Any:
     """The rows (an Arrow table of `read_window`) as a model with that contract takes them, as an Arrow table.
 
-    In place of `label` stands `target` (1, 0 or null), in place of `features` a `feature.NAME` for each of the contract's.
-    So a feature may have any name.
+    In place of `label` stands `target` (of two classes 1 for the positive one, of several the number of the class; or the
+    number; or null), in place of `features` a `feature.NAME` for each of the contract's. So a feature may have any name.
     """
     paths = ", ".join(_text(f"/{name.replace('~', '~0').replace('/', '~1')}") for name in contract.names)
     kinds = {"float32": "float", "string": "varchar"}
     fields = ", ".join(f"try_cast(found[{n + 1}] as {kinds[c.dtype]}) as f{n}" for n, c in enumerate(contract.columns))
     own = [name for name in rows.column_names if name not in ("label", "features")]
     query = f"""
-        select * exclude (label, features, found), cast(label = {_label(contract)} as integer) as target, {fields}
+        select * exclude (label, features, found), {problem_of(contract).sql(contract)} as target, {fields}
         from (select *, json_extract_string(features, [{paths}]) as found from rows)"""
     with duckdb.connect() as connection:
         connection.register("rows", rows)
@@ -226,13 +226,6 @@ def _members(bounds: Bounds, chosen: str) -> str:
 
 def _moment(text: str) -> str:
     return f"timestamp '{text[:19]}'"
-
-
-def _label(contract: Contract) -> str:
-    """The positive class as DuckDB reads it from JSON, as a SQL string."""
-    positive: Any = contract.classes[1]
-    text = positive if isinstance(positive, str) else json.dumps(positive)
-    return _text(text)
 
 
 def _text(text: str) -> str:

@@ -14,13 +14,14 @@ import numpy as np
 RECENT = 100
 
 
-def errors_rose(before: np.ndarray, now: np.ndarray, level: float) -> dict[str, int]:
+def errors_rose(before: np.ndarray, now: np.ndarray, level: float, wrong: float = 0.25) -> dict[str, int]:
     """Of each detector that saw the errors rise, the row of `now` at which it did; both are in order of time.
 
     Args:
-        before: Squared error of each row of the holdout, in [0, 1].
-        now: Squared error of each labelled row of the window.
+        before: The loss of each row of the holdout, in [0, 1].
+        now: The loss of each labelled row of the window.
         level: The confidence value delta of ADWIN. The others have river's defaults.
+        wrong: Over which loss a row is wrong; a quarter is the squared error of a probability on the other side of a half.
 
     >>> generator = np.random.default_rng(0)
     >>> rows = errors_rose(generator.random(2000) / 2, generator.random(2000), 0.002)
@@ -30,7 +31,6 @@ def errors_rose(before: np.ndarray, now: np.ndarray, level: float) -> dict[str, 
     from river.drift import ADWIN, PageHinkley
     from river.drift.binary import DDM
 
-    wrong = 0.25  # the squared error of a probability on the other side of a half
     found = {
         "ADWIN": _first(ADWIN(delta=level), before, now),
         "DDM": _first(DDM(), before > wrong, now > wrong),

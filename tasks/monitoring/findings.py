@@ -40,13 +40,14 @@ def told_drift(drift: Drift, metric: str) -> str:
     if names:
         return "; ".join(told_column(name, drift, metric) for name in names[:3])
     what = ", ".join(drift.drifted[:3]) or "the columns jointly"
+    harmless = drift.not_estimated or "harmless"
     if drift.highest <= 1:
         return "no drift"
     if not drift.persists:
         return f"{what} moved, in too few windows for an alarm"
     if drift.matters_jointly:
         return f"the columns moved jointly, none alone; it is estimated to cost {drift.joint.cost:.3f} {metric}"
-    return f"{what} moved; harmless"
+    return f"{what} moved; {harmless}"
 
 
 def told_column(name: str, drift: Drift, metric: str) -> str:
@@ -56,6 +57,8 @@ def told_column(name: str, drift: Drift, metric: str) -> str:
         return f"{name} looks broken upstream: {column.fault}"
     if drift.unknown(name):
         return f"{name} moved: {column.outside:.0%} of its rows lie where the reference has none, so no estimate holds"
+    if column.cost is None and drift.not_estimated:
+        return f"{name} moved; {drift.not_estimated}"
     if column.cost is None:
         return f"{name} moved; the log does not keep all columns, so its cost is not known"
     if column.cost > drift.tolerance:
@@ -75,6 +78,8 @@ def told_performance(performance: Performance) -> str:
             f"{performance.floor:.3f}{rose}"
         )
     few = f"too few labels to judge ({performance.labelled})"
+    if performance.not_estimated:
+        return f"{few}; {metric} is {performance.not_estimated}"
     lower, upper, floor = performance.estimate_lower, performance.estimate_upper, performance.estimate_floor
     if performance.estimate is None or lower is None or upper is None or floor is None:
         return f"{few}; {metric} cannot be estimated from so little"
@@ -130,15 +135,16 @@ def _group(finding: Finding, group: Group) -> str:
     part += ", weighted by score" * performance.weighted
     measured = _interval(performance.lower, performance.upper)
     estimated = _interval(performance.estimate_lower, performance.estimate_upper)
-    now, before = performance.answers, performance.answers_expected
+    estimate = performance.not_estimated or _number(performance.estimate)
+    before = performance.answers_expected
+    answers = ", ".join(f"{name} {value:.4g} ({before.get(name, 0.0):.4g})" for name, value in performance.answers.items())
     drift = _drift(group.drift, metric, " (as the first look found it)" * (finding.look == "labels")) if group.drift else ""
     return f"""{head}| {performance.metric} | value | 95 % | floor |
 |---|---|---|---|
 | measured{part} | {_number(performance.value)} | {measured} | {_number(performance.floor)} |
-| estimated without labels | {_number(performance.estimate)} | {estimated} | {_number(performance.estimate_floor)} |
+| estimated without labels | {estimate} | {estimated} | {_number(performance.estimate_floor)} |
 
-{slices_table(metric, performance.slices)}Positive answers {now.positives:.1%} (in the holdout {before.positives:.1%}),
-confidence {now.confidence:.3f} ({before.confidence:.3f}).
+{slices_table(metric, performance.slices)}Answers (in the holdout): {answers}.
 
 {drift}"""
 

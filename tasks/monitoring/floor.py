@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tasks.problems.chance import quantile
-from tasks.problems.metrics import LOWER_IS_BETTER, gain
+from tasks.problems.metrics import gain, greater_is_better
 
 LEAST = 8  # days of a window, or windows where they are shorter, that say how much it varies
 Interval = tuple[float, float, float]  # the value, and the interval of 95 % that resampled days give
@@ -46,7 +46,7 @@ def raised(metric: str, now: Interval, earlier: Sequence[Interval], days: int, r
     else:
         return float("nan"), float("nan")
     reach = error * quantile(1 - rate, days - 1)
-    return float(expected + reach if metric in LOWER_IS_BETTER else expected - reach), float(expected)
+    return float(expected - reach if greater_is_better(metric) else expected + reach), float(expected)
 
 
 def higher(metric: str, one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:

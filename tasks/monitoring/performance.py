@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from prefect import task
@@ -11,18 +11,20 @@ from prefect.artifacts import create_link_artifact
 
 from configs.schema import SliceGates, UseCase
 from configs.settings import report_address, reports
+from serving.scoring.bundle import read_bundle
 from tasks.data.frames import logged_features
 from tasks.log.values import FEATURE, Window
 from tasks.monitoring.drift.null import OTHER_SHARE
 from tasks.monitoring.errors import errors_rose
-from tasks.monitoring.estimate import Estimator, expected_score, resampled_score
+from tasks.monitoring.estimate import Estimator
 from tasks.monitoring.floor import Interval, higher, raised
 from tasks.monitoring.labels import label_weights
-from tasks.monitoring.values import Answers, Performance
+from tasks.monitoring.values import Performance
 from tasks.packaging.reference import holdout_of
 from tasks.packaging.values import BundleRef
 from tasks.problems.chance import day_blocks, resamples, widening
-from tasks.problems.metrics import LOWER_IS_BETTER, gain, score
+from tasks.problems.metrics import Metric, greater_is_better
+from tasks.problems.problem import Problem, problem_of
 from tasks.training.slices import by_slice
 from tasks.training.values import Slice
 
@@ -33,44 +35,46 @@ RESAMPLES, LEVEL = 400, 0.95
 def measure_performance(
     use_case: UseCase, window: Window, bundle: BundleRef, earlier: Sequence[Performance] = ()
 ) -> Performance:
-    """Score the labelled rows, and estimate all. With fewer labels than `monitoring.min_labels` only the estimate counts.
+    """Score the labelled rows, and estimate all where the problem has an estimate.
 
-    `earlier` is what the same version did in windows before; it raises the floor where that was better than the holdout.
+    With fewer labels than `monitoring.min_labels` only the estimate counts. `earlier` is what the same version did in
+    windows before; it raises the floor where that was better than the holdout.
     """
     import pandas as pd
 
-    metric, rate = use_case.promotion.metric, use_case.monitoring.false_alarm_rate * OTHER_SHARE
+    problem, contract = problem_of(use_case.target), read_bundle(bundle.path).contract
+    metric, rate = problem.metrics[use_case.promotion.metric], use_case.monitoring.false_alarm_rate * OTHER_SHARE
     rules = use_case.evaluation.slices or SliceGates(columns=[])
     rules = rules.model_copy(update={"columns": [name for name in rules.columns if name in use_case.watched]})
     features = [f"{FEATURE}{name}" for name in rules.columns]
-    current = pd.read_parquet(window.path, columns=["time", "target", "probability", *features])
+    current = pd.read_parquet(window.path, columns=["time", "target", problem.column, *features])
     holdout = pd.read_parquet(holdout_of(bundle))
     timed = "time" in holdout
-    target, probability = holdout["target"].to_numpy(), holdout["probability"].to_numpy()
+    target, output = holdout["target"].to_numpy(), problem.read(holdout[problem.column])
     blocks = day_blocks(holdout["time"].to_numpy() if timed else None, len(holdout))
-    now_blocks = day_blocks(current["time"].to_numpy() if timed else None, len(current))
+    now, now_blocks = (
+        problem.read(current[problem.column]),
+        day_blocks(current["time"].to_numpy() if timed else None, len(current)),
+    )
     draws = len(np.unique(now_blocks)) if timed else len(current)
 
     labelled = current["target"].notna().to_numpy()
-    weight = label_weights(current["probability"].to_numpy(), labelled)
-    measured = measure(metric, current, labelled, weight, now_blocks)
+    weight = label_weights(problem.score(now), labelled)[labelled]
+    known = Labelled(current["target"].to_numpy(dtype=np.float64)[labelled], now[labelled], weight, now_blocks[labelled])
+    measured = measure(metric, known)
     enough = labelled.sum() >= use_case.monitoring.min_labels and not np.isnan(measured[0])
-    days, usual = len(np.unique(blocks)), score(metric, target, probability)
+    days, usual = len(np.unique(blocks)), metric.value(target, output)
     shown = _shown(earlier)
-    resampled = resampled_score(metric, target.astype(np.float64), probability)
+    resampled = metric.resampled(target.astype(np.float64), output)
     realised = [resampled(rows) for rows in resamples(blocks, RESAMPLES, draws, seed=1)]
-    floor = bound(metric, realised, rate / 2 if shown else rate, days)
+    floor = bound(metric.name, realised, rate / 2 if shown else rate, days)
     if enough and shown:
-        floor, usual = higher(metric, (floor, usual), raised(metric, measured, shown, draws, rate / 2))
-    estimator = Estimator(metric, target, probability, blocks, draws, LEVEL)
-    estimate = estimator.estimate(current["probability"].to_numpy())
-    estimate_floor = bound(metric, estimator.values, rate, len(np.unique(blocks)))
-    known = current[labelled]
-    if 0 < known["target"].sum() < len(known):
-        _report(use_case, window, known, holdout)
+        floor, usual = higher(metric.name, (floor, usual), raised(metric.name, measured, shown, draws, rate / 2))
+    if problem.enough(known.target):
+        _report(use_case, window, known, (target, output))
     value, lower, upper = measured if enough else (None, None, None)
     return Performance(
-        metric=metric,
+        metric=metric.name,
         value=value,
         lower=lower,
         upper=upper,
@@ -78,18 +82,47 @@ def measure_performance(
         expected=usual,
         labelled=int(labelled.sum()),
         rows=len(current),
-        weighted=bool(weight[labelled].max(initial=1.0) > 1.5 * weight[labelled].min(initial=1.0)),
-        fell=value is not None and gain(metric, value, floor) < 0,
-        rose=_rose(current[labelled], target, probability, rate),
-        estimate=_known(estimate.value),
-        estimate_lower=_known(estimate.lower),
-        estimate_upper=_known(estimate.upper),
-        estimate_floor=_known(estimate_floor),
-        estimate_fell=gain(metric, estimate.value, estimate_floor) < 0,
-        slices=_slices(metric, known, weight[labelled], now_blocks[labelled], rules),
-        answers=_answers(current["probability"].to_numpy()),
-        answers_expected=_answers(probability),
+        weighted=bool(weight.max(initial=1.0) > 1.5 * weight.min(initial=1.0)),
+        fell=value is not None and metric.gain(value, floor) < 0,
+        rose=_rose(problem, (target, output), known, current["time"][labelled], rate),
+        slices=_slices(metric, problem, current[labelled], known, rules),
+        answers=problem.answers(contract, now),
+        answers_expected=problem.answers(contract, output),
+        **_estimated(problem, metric, (target, output), blocks, draws, now, rate),
     )
+
+
+class Labelled(NamedTuple):
+    """The rows of a window whose label has come: what they are, what was answered, how many they stand for, their days."""
+
+    target: np.ndarray
+    output: np.ndarray
+    weight: np.ndarray
+    blocks: np.ndarray
+
+
+def _estimated(
+    problem: Problem,
+    metric: Metric,
+    holdout: tuple[np.ndarray, np.ndarray],
+    blocks: np.ndarray,
+    draws: int,
+    now: np.ndarray,
+    rate: float,
+) -> dict[str, Any]:
+    """The fields of a performance that need no label; of some problems there is no estimate."""
+    if problem.chances(*holdout) is None:
+        return {"not_estimated": f"not estimated for {problem.name}"}
+    estimator = Estimator(metric.name, *holdout, blocks, draws, LEVEL)
+    estimate = estimator.estimate(now)
+    floor = bound(metric.name, estimator.values, rate, len(np.unique(blocks)))
+    return {
+        "estimate": _known(estimate.value),
+        "estimate_lower": _known(estimate.lower),
+        "estimate_upper": _known(estimate.upper),
+        "estimate_floor": _known(floor),
+        "estimate_fell": metric.gain(estimate.value, floor) < 0,
+    }
 
 
 def _shown(earlier: Sequence[Performance]) -> list[Interval]:
@@ -98,43 +131,34 @@ def _shown(earlier: Sequence[Performance]) -> list[Interval]:
     return [(p.value, p.lower, p.upper) for p in held if p.value is not None and p.lower is not None and p.upper is not None]
 
 
-def _slices(metric: str, known: Any, weight: np.ndarray, blocks: np.ndarray, rules: SliceGates) -> list[Slice]:
-    target, probability = known["target"].to_numpy(dtype=np.float64), known["probability"].to_numpy()
-    columns = logged_features(known, rules.columns)
-    return by_slice(columns, rules, target, blocks, resampled_score(metric, target, probability, weight))
-
-
-def _answers(probability: np.ndarray) -> Answers:
-    confidence = np.maximum(probability, 1 - probability)
-    return Answers(positives=float((probability >= 0.5).mean()), confidence=float(confidence.mean()))
+def _slices(metric: Metric, problem: Problem, rows: Any, known: Labelled, rules: SliceGates) -> list[Slice]:
+    statistic = metric.resampled(known.target, known.output, known.weight)
+    return by_slice(logged_features(rows, rules.columns), rules, known.target, problem, known.blocks, statistic)
 
 
 def _known(value: float) -> float | None:
     return None if np.isnan(value) else value
 
 
-def measure(
-    metric: str, current: Any, labelled: np.ndarray, weight: np.ndarray, blocks: np.ndarray
-) -> tuple[float, float, float]:
+def measure(metric: Metric, known: Labelled) -> tuple[float, float, float]:
     """The metric of the labelled rows, weighted, and its interval of 95 % by resampling whole blocks."""
-    target = current["target"].to_numpy(dtype=np.float64)[labelled]
-    probability, weight = current["probability"].to_numpy()[labelled], weight[labelled]
-    if not len(target):
+    if not len(known.target):
         return float("nan"), float("nan"), float("nan")
-    value = expected_score(metric, target, probability, weight)
-    blocks = blocks[labelled]
-    draws = len(np.unique(blocks))
-    resampled = resampled_score(metric, target, probability, weight)
-    drawn = [resampled(rows) for rows in resamples(blocks, RESAMPLES // 2, draws, seed=3)]
+    value = metric.value(known.target, known.output, known.weight)
+    draws = len(np.unique(known.blocks))
+    resampled = metric.resampled(known.target, known.output, known.weight)
+    drawn = [resampled(rows) for rows in resamples(known.blocks, RESAMPLES // 2, draws, seed=3)]
     low, high = np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return value, float(low), float(high)
 
 
-def _rose(known: Any, target: np.ndarray, probability: np.ndarray, level: float) -> dict[str, str]:
-    """When the squared errors rose, as each detector has it."""
-    now = (known["probability"] - known["target"].astype(float)).to_numpy() ** 2
-    rows = errors_rose((probability - target) ** 2, now, level)
-    return {name: f"{known['time'].iloc[row]:%Y-%m-%d %H:%M}" for name, row in rows.items()}
+def _rose(
+    problem: Problem, holdout: tuple[np.ndarray, np.ndarray], known: Labelled, times: Any, level: float
+) -> dict[str, str]:
+    """When the losses rose, as each detector has it."""
+    before, now, wrong = problem.losses(holdout, (known.target, known.output))
+    rows = errors_rose(before, now, level, wrong)
+    return {name: f"{times.iloc[row]:%Y-%m-%d %H:%M}" for name, row in rows.items()}
 
 
 def bound(metric: str, values: Any, rate: float, observations: int) -> float:
@@ -142,27 +166,22 @@ def bound(metric: str, values: Any, rate: float, observations: int) -> float:
     values = np.asarray(values)
     if np.isnan(values).all():
         return float("nan")
-    quantile = 1 - rate if metric in LOWER_IS_BETTER else rate
+    quantile = rate if greater_is_better(metric) else 1 - rate
     middle = float(np.nanmedian(values))
     return middle + (float(np.nanquantile(values, quantile)) - middle) * widening(observations, rate)
 
 
-def _report(use_case: UseCase, window: Window, labelled: Any, holdout: Any) -> None:
-    """Evidently's classification report on the window beside the champion's holdout, kept and linked."""
-    from evidently import BinaryClassification, DataDefinition, Dataset, Report
-    from evidently.presets import ClassificationPreset
+def _report(use_case: UseCase, window: Window, known: Labelled, holdout: tuple[np.ndarray, np.ndarray]) -> None:
+    """Evidently's report on the labelled rows of the window beside the champion's holdout, kept and linked."""
+    from evidently import Dataset, Report
 
-    definition = DataDefinition(
-        numerical_columns=["probability"],
-        categorical_columns=["target"],
-        classification=[BinaryClassification(target="target", prediction_probas="probability", pos_label=1)],
-    )
+    page = problem_of(use_case.target).page()
     current, reference = (
-        Dataset.from_pandas(frame[["target", "probability"]].astype({"target": int}), data_definition=definition)
-        for frame in (labelled, holdout)
+        Dataset.from_pandas(page.frame(*rows), data_definition=page.definition)
+        for rows in ((known.target, known.output), holdout)
     )
     path = reports(use_case.name, "monitoring") / f"{window.page}-performance.html"
-    Report([ClassificationPreset()]).run(current, reference, name=f"{use_case.name} {window.page}").save_html(str(path))
+    Report([page.preset]).run(current, reference, name=f"{use_case.name} {window.page}").save_html(str(path))
     create_link_artifact(
         key=f"performance-{use_case.name}",
         link=report_address(path),

@@ -13,10 +13,10 @@ from serving.log.refusals import CONTRACT
 from serving.scoring.model import SERVICE_KPIS
 from tasks.log.values import KPI, Window
 from tasks.monitoring.drift.null import OTHER_SHARE
-from tasks.monitoring.estimate import resampled_score
 from tasks.monitoring.labels import label_weights
 from tasks.monitoring.values import Kpi, Service
 from tasks.problems.chance import day_blocks, quantile, resamples
+from tasks.problems.problem import Problem, problem_of
 
 RESAMPLES, LEVEL = 200, 0.95
 HOUR = np.timedelta64(1, "h")
@@ -34,7 +34,7 @@ def measure_service(use_case: UseCase, window: Window) -> Service:
         if name.startswith(KPI)
     }
     kpis |= {name: (Kpi(value=value, rows=len(rows)), 0.0, 1) for name, value in counted(window, rows).items()}
-    kpis |= promised(window, objectives, use_case.monitoring.min_labels)
+    kpis |= promised(problem_of(use_case.target), window, objectives, use_case.monitoring.min_labels)
     rate = use_case.monitoring.false_alarm_rate * OTHER_SHARE / max(len(objectives), 1)
     # What the service counts itself was judged by the first look; only feedback has brought more since.
     wanted = {each.name: each for each in objectives if window.look == "first" or each.name not in SERVICE_KPIS}
@@ -74,27 +74,30 @@ def _mean(known: Any, name: str) -> tuple[Kpi, float, int]:
     return resampled(known["time"].to_numpy(), lambda rows: float(values[rows].mean()))
 
 
-def promised(window: Window, objectives: list[Objective], least: int) -> dict[str, tuple[Kpi, float, int]]:
+def promised(problem: Problem, window: Window, objectives: list[Objective], least: int) -> dict[str, tuple[Kpi, float, int]]:
     """The metrics that have an objective, of at least so many labels, weighted as those of the performance are.
 
     Whichever version answered: what was promised to somebody is promised of the use case.
     """
     import pandas as pd
 
-    wanted = {each.name: each.metric for each in objectives if each.metric}
+    wanted = {each.name: problem.metrics[each.metric] for each in objectives if each.metric}
     if not wanted or not window.judged:
         return {}
-    parts = [pd.read_parquet(part.path, columns=["time", "target", "probability"]) for part in window.judged]
-    rows = pd.concat(parts, ignore_index=True)
+    columns = ["time", "target", problem.column]
+    parts = [pd.read_parquet(part.path, columns=columns) for part in window.judged]
+    outputs = [problem.read(part[problem.column]) for part in parts]
+    alike = [output.shape[1:] == outputs[-1].shape[1:] for output in outputs]
+    for part in [part for part, same in zip(window.judged, alike, strict=True) if not same]:
+        get_run_logger().warning("Version %s answers other classes: its rows count for no promised metric", part.version)
+    rows = pd.concat([part for part, same in zip(parts, alike, strict=True) if same], ignore_index=True)
+    output = np.concatenate([output for output, same in zip(outputs, alike, strict=True) if same])
     labelled = rows["target"].notna().to_numpy()
     if labelled.sum() < least:
         return {}
-    weight = label_weights(rows["probability"].to_numpy(), labelled)[labelled]
-    known = rows[labelled]
-    truth, times = known["target"].to_numpy(dtype=np.float64), known["time"].to_numpy()
-    scores = {
-        name: resampled_score(metric, truth, known["probability"].to_numpy(), weight) for name, metric in wanted.items()
-    }
+    weight = label_weights(problem.score(output), labelled)[labelled]
+    truth, times = rows["target"][labelled].to_numpy(dtype=np.float64), rows["time"][labelled].to_numpy()
+    scores = {name: metric.resampled(truth, output[labelled], weight) for name, metric in wanted.items()}
     defined = {name: scored for name, scored in scores.items() if not np.isnan(scored(np.arange(len(truth))))}
     return {name: resampled(times, scored) for name, scored in defined.items()}
 

@@ -34,7 +34,7 @@ class Drift(Value):
 
     Of `joint` the distance is the AUC of a domain classifier, and the cost is known where no single column drifted.
     `persists` is False while too few windows in a row were over the bound (`monitoring.persistence`). `compared_with` says
-    which rows of a seasonal reference.
+    which rows of a seasonal reference, `not_estimated` why no cost is known.
     """
 
     columns: dict[str, ColumnDrift]
@@ -44,6 +44,7 @@ class Drift(Value):
     persists: bool
     tolerance: float
     compared_with: str = ""
+    not_estimated: str = ""
 
     @property
     def drifted(self) -> list[str]:
@@ -76,20 +77,14 @@ class Drift(Value):
         return max(column.score for column in [*self.columns.values(), self.joint])
 
 
-class Answers(Value):
-    """What a model answered: the share of positive answers, and its confidence (mean probability of the answer)."""
-
-    positives: float
-    confidence: float
-
-
 class Performance(Value):
     """The champion's metric: on the labels that have arrived, and estimated without them; each with an interval of 95 %.
 
     `floor` is calibrated on the champion's holdout, `estimate_floor` on estimates of it. `labelled` of `rows` had a label;
     `weighted` says whether the labelled rows' scores differed so much from all that they were weighted. `rose`
-    is when each of river's detectors saw the errors rise. `slices` has the metric of each; `answers_expected` are those
-    of the holdout.
+    is when each of river's detectors saw the errors rise. `slices` has the metric of each; `answers` says in a few
+    numbers what was answered (of two classes the share of positive answers, and the confidence: the mean probability of the
+    answer), `answers_expected` those of the holdout. `not_estimated` says why there is no estimate at all.
     """
 
     metric: str
@@ -103,14 +98,15 @@ class Performance(Value):
     weighted: bool
     fell: bool
     rose: dict[str, str]
-    estimate: float | None
-    estimate_lower: float | None
-    estimate_upper: float | None
-    estimate_floor: float | None
-    estimate_fell: bool
+    estimate: float | None = None
+    estimate_lower: float | None = None
+    estimate_upper: float | None = None
+    estimate_floor: float | None = None
+    estimate_fell: bool = False
     slices: list[Slice] = []
-    answers: Answers
-    answers_expected: Answers
+    answers: dict[str, float]
+    answers_expected: dict[str, float]
+    not_estimated: str = ""
 
 
 class Kpi(Value):

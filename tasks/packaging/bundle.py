@@ -12,9 +12,11 @@ from typing import Any
 from configs.schema import UseCase
 from configs.settings import store
 from serving.scoring.bundle import file_digest
+from tasks.data.frames import contract_of
 from tasks.data.values import Snapshot
 from tasks.packaging.reference import keep_reference
 from tasks.packaging.values import BundleRef, OnnxModel
+from tasks.problems.problem import problem_of
 from tasks.step import step
 from tasks.training.values import Evaluation
 
@@ -59,12 +61,14 @@ def model_card(use_case: UseCase, snapshot: Snapshot, evaluation: Evaluation, li
     )
     trained = f"{lineage['learned_rows']:,} of {snapshot.rows:,} rows, snapshot `{snapshot.digest}`"
     refitted = use_case.split.refit and use_case.source.time_column is not None
+    answers = problem_of(use_case.target).told(use_case.target, contract_of(evaluation.contract))
+    remarks = "".join(f"\nThe target is {remark}.\n" for remark in evaluation.remarks)
     judged = "fitted without these rows; the model in this bundle was then refitted with them" * refitted
     return f"""# {use_case.name}
 
 {use_case.description}
 
-- **Answers**: `{use_case.target.column}`; the positive class is `{use_case.target.positive}`
+- **Answers**: `{use_case.target.column}`; {answers}
 - **Model**: `{use_case.model.estimator}` {use_case.model.parameters}, seed {use_case.model.seed}
 - **Recipe**: learned from history `{use_case.training.history[0]}`{f"; {lineage['recipe']}" if lineage["recipe"] else ""}
 - **Trained on**: {trained}, known until {lineage["until"] or "now"}
@@ -76,7 +80,7 @@ def model_card(use_case: UseCase, snapshot: Snapshot, evaluation: Evaluation, li
 | metric | value |
 |---|---|
 {metrics}
-
+{remarks}
 ## Gates
 
 | rows of | metric | value | bound | rows |

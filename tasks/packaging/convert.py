@@ -7,16 +7,16 @@ import heapq
 import json
 from typing import Any
 
-import numpy as np
 from prefect import get_run_logger
 
 from configs.errors import CheckFailed
 from configs.schema import Features
 from serving.contract.contract import Contract
-from serving.scoring.onnx import PROBABILITIES, Scorer, graph_input
+from serving.scoring.onnx import Scorer, graph_input
 from tasks.data.frames import client_values, contract_of, encode, model_input, read_rows
 from tasks.data.values import Split
 from tasks.packaging.values import OnnxModel
+from tasks.problems.problem import Problem, problem_of
 from tasks.step import step
 from tasks.store import put
 from tasks.training.fitted import load
@@ -36,15 +36,16 @@ def convert(split: Split, contract: str, features: Features, fitted: FittedModel
     """Convert, compare every holdout row with scikit-learn, and keep the ONNX file and golden rows.
 
     Raises:
-        ConversionError: naming the first row whose probability differs by more than the tolerance.
+        ConversionError: naming the row that differs most, where it does by more than the tolerance.
     """
     columns, pipeline = contract_of(contract), load(fitted)
+    problem = problem_of(columns)
     content = to_onnx(pipeline, columns, features)
     frame = read_rows(split.snapshot, split.cut, split.snapshot.rows)
     encoded = encode(columns, frame)[features.all]
-    expected = pipeline.predict_proba(encoded)
+    expected = problem.outputs(columns, pipeline, encoded)
     found = Scorer(content, columns).outputs(model_input(encoded))
-    difference = np.abs(found - expected).max(axis=1)
+    difference = problem.difference(found, expected)
     worst = int(difference.argmax())
     if difference[worst] > TOLERANCE:
         raise ConversionError(
@@ -52,7 +53,7 @@ def convert(split: Split, contract: str, features: Features, fitted: FittedModel
             f"{expected[worst]}, more than {TOLERANCE} apart ({int((difference > TOLERANCE).sum())} of {len(frame)} rows)"
         )
     get_run_logger().info("ONNX equals scikit-learn on %s rows, at most %.1e apart", f"{len(frame):,}", difference.max())
-    golden = _golden(columns, frame.iloc[:: max(1, len(frame) // GOLDEN_ROWS)], pipeline, features)
+    golden = _golden(columns, frame.iloc[:: max(1, len(frame) // GOLDEN_ROWS)], problem, pipeline, features)
     return OnnxModel(
         digest=put("onnx", ".onnx", content),
         rows_compared=len(frame),
@@ -69,19 +70,31 @@ def to_onnx(pipeline: Any, contract: Contract, features: Features) -> bytes:
     kinds = {"float32": FloatTensorType, "string": StringTensorType}
     dtypes = {column.name: column.dtype for column in contract.columns}
     inputs = [(graph_input(i), kinds[dtypes[name]]([None, 1])) for i, name in enumerate(features.all)]
-    options = {id(pipeline): {"zipmap": False}}
-    graph = convert_sklearn(pipeline, contract.use_case, inputs, options=options, target_opset=OPSET)
-    return canonical(graph).SerializeToString(deterministic=True)
+    problem = problem_of(contract)
+    options = {id(pipeline): dict(problem.options)}
+    model = convert_sklearn(pipeline, contract.use_case, inputs, options=options, target_opset=OPSET)
+    _name_output(model.graph, problem.output)
+    return canonical(model).SerializeToString(deterministic=True)
 
 
-def _golden(contract: Contract, frame: Any, pipeline: Any, features: Features) -> bytes:
+def _name_output(graph: Any, name: str) -> None:
+    """Give the output of a number, which the converter calls `variable`, the name under which it is served."""
+    if name in [output.name for output in graph.output]:
+        return
+    (output,) = graph.output
+    for node in graph.node:
+        node.output[:] = [name if each == output.name else each for each in node.output]
+    output.name = name
+
+
+def _golden(contract: Contract, frame: Any, problem: Problem, pipeline: Any, features: Features) -> bytes:
     """Records as a client would send them, and what scikit-learn answers to them."""
     records = [
         {name: value for name, value in zip(contract.names, row, strict=True) if value is not None}
         for row in zip(*(client_values(frame[name]) for name in contract.names), strict=True)
     ]
-    probabilities = pipeline.predict_proba(encode(contract, frame)[features.all])
-    return json.dumps({"records": records, "probabilities": probabilities.tolist()}).encode()
+    outputs = problem.outputs(contract, pipeline, encode(contract, frame)[features.all])
+    return json.dumps({"records": records, "outputs": outputs.tolist()}).encode()
 
 
 def canonical(model: Any) -> Any:
@@ -122,7 +135,6 @@ def canonical(model: Any) -> Any:
     del graph.node[:], graph.initializer[:], graph.value_info[:]
     graph.node.extend(copies[0])
     graph.initializer.extend(copies[1])
-    assert PROBABILITIES in kept, "the classifier's output is named by the converter"
     return result
 
 

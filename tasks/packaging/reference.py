@@ -60,7 +60,7 @@ def reference_of(bundle: BundleRef) -> Path:
 
 
 def holdout_of(bundle: BundleRef) -> Path:
-    """The Parquet of time, label and probability of every holdout row; raises as `reference_of` does."""
+    """The Parquet of time, label and answer of every holdout row; raises as `reference_of` does."""
     return _kept(bundle, "holdout")
 
 

@@ -24,7 +24,7 @@ class OnnxModel(Value):
 
     @property
     def golden_path(self) -> Path:
-        """Records and the probabilities that scikit-learn gives them, for the integration test."""
+        """Records and the outputs that scikit-learn gives them, for the integration test."""
         return store("golden") / f"{self.golden}.json"
 
 

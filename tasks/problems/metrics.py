@@ -1,71 +1,106 @@
-"""The metrics that gates, promotion and monitoring share."""
+"""Metrics: what each is called, which way is better, and its value on rows; gates, promotion and monitoring share them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 
-LOWER_IS_BETTER = frozenset({"log_loss", "brier"})
-OF_ANSWERS = frozenset({"precision", "recall", "f1"})  # at a probability of a half
+from tasks.problems import many_classes, numbers, two_classes
+
+Statistic = Callable[[np.ndarray], float]  # of row numbers
+Weighted = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
 
 
-def score(metric: str, target: np.ndarray, probability: np.ndarray) -> float:
-    """A metric of 0/1 targets and the positive class's probabilities, both of shape (rows,).
+def by_row(weighted: Weighted) -> Callable[[np.ndarray, np.ndarray, np.ndarray], Statistic]:
+    """A metric for which there is nothing to prepare: each choice of rows is measured on its own."""
+    return lambda target, output, weight: lambda rows: weighted(target[rows], output[rows], weight[rows])
 
-    NaN where it is not defined: ranking metrics need both classes, precision a positive answer, recall a positive row.
 
-    >>> score("roc_auc", np.array([0, 1, 1]), np.array([0.2, 0.6, 0.9]))
-    1.0
-    >>> score("precision", np.array([0, 1, 1]), np.array([0.7, 0.6, 0.1]))
-    0.5
-    >>> score("brier", np.array([0, 1]), np.array([0.5, 0.5]))
-    0.25
+@dataclass(frozen=True)
+class Metric:
+    """A number that says how good outputs are, where the answers are known.
+
+    `prepare` takes targets (rows,), what the problem judges of the outputs (rows,) or (rows, k), and weights (rows,), and
+    gives the metric of any choice of these rows: rows that are resampled a thousand times are ranked once. Where nothing is
+    weighted `plain` takes its place, if there is one: scikit-learn's own, or a faster one.
     """
-    from sklearn import metrics as m
 
-    if metric in {"roc_auc", "average_precision"} and not 0 < target.sum() < len(target):
-        return float("nan")
-    if metric == "roc_auc":
-        return roc_auc(target, probability)
-    if metric == "accuracy":
-        return float(((probability >= 0.5) == target).mean())
-    if metric in OF_ANSWERS:
-        answered, positive = probability >= 0.5, target == 1
-        return of_answers(metric, float((answered & positive).sum()), float(answered.sum()), float(positive.sum()))
-    if metric == "brier":
-        return float(((probability - target) ** 2).mean())
-    if metric == "log_loss":
-        return float(m.log_loss(target, probability.astype(np.float64), labels=[0, 1]))
-    return float(m.average_precision_score(target, probability))
+    name: str
+    greater_is_better: bool
+    prepare: Callable[[np.ndarray, np.ndarray, np.ndarray], Statistic]
+    plain: Callable[[np.ndarray, np.ndarray], float] | None = None
+
+    def value(self, target: np.ndarray, output: np.ndarray, weight: np.ndarray | None = None) -> float:
+        """Of these rows; NaN where it is not defined. With weights the targets of two classes may be chances.
+
+        >>> BINARY["precision"].value(np.array([0, 1, 1]), np.array([0.7, 0.6, 0.1]))
+        0.5
+        >>> BINARY["brier"].value(np.array([0.5, 0.5]), np.array([0.5, 0.5]), np.ones(2))
+        0.25
+        """
+        if weight is None and self.plain is not None:
+            return self.plain(target, output)
+        return self.resampled(target, output, weight)(np.arange(len(target)))
+
+    def resampled(self, target: np.ndarray, output: np.ndarray, weight: np.ndarray | None = None) -> Statistic:
+        """The metric of any choice of these rows, as a function of row numbers, equal to the bit to that of them alone.
+
+        >>> BINARY["roc_auc"].resampled(np.array([0, 1, 1]), np.array([0.2, 0.2, 0.9]))(np.array([2, 0, 1, 1]))
+        0.6666666666666666
+        """
+        return self.prepare(target, output, np.ones(len(target)) if weight is None else weight)
+
+    def gain(self, new: float, old: float) -> float:
+        """How much better `new` is than `old`; positive is better, whichever way the metric points.
+
+        >>> round(BINARY["brier"].gain(0.20, 0.25), 2)
+        0.05
+        """
+        return new - old if self.greater_is_better else old - new
 
 
-def of_answers(metric: str, hits: float, answered: float, positive: float) -> float:
-    """Precision, recall or F1 of the positive class: rows answered so that are, rows answered so, rows that are.
-
-    >>> of_answers("f1", 3, 4, 8), of_answers("precision", 0, 0, 8)
-    (0.5, nan)
-    """
-    whole = {"precision": answered, "recall": positive, "f1": (answered + positive) / 2}[metric]
-    return hits / whole if whole > 0 else float("nan")
+def _named(*metrics: Metric) -> dict[str, Metric]:
+    return {metric.name: metric for metric in metrics}
 
 
-def roc_auc(target: np.ndarray, probability: np.ndarray) -> float:
-    """Area under the ROC curve as the Mann-Whitney statistic, ties counted half.
+BINARY = _named(
+    Metric("roc_auc", True, two_classes.ranked(two_classes.auc_of_places), two_classes.roc_auc),
+    Metric("average_precision", True, two_classes.ranked(two_classes.precision_of_places), two_classes.average_precision),
+    Metric("accuracy", True, by_row(two_classes.accuracy)),
+    Metric("precision", True, by_row(two_classes.precision)),
+    Metric("recall", True, by_row(two_classes.recall)),
+    Metric("f1", True, by_row(two_classes.f1)),
+    Metric("log_loss", False, by_row(two_classes.log_loss), two_classes.plain_log_loss),
+    Metric("brier", False, by_row(two_classes.brier)),
+)
+MULTICLASS = _named(
+    Metric("log_loss", False, by_row(many_classes.log_loss)),
+    Metric("accuracy", True, by_row(many_classes.accuracy)),
+    Metric("balanced_accuracy", True, by_row(many_classes.balanced_accuracy)),
+    Metric("f1_macro", True, by_row(many_classes.f1_macro)),
+    Metric("roc_auc_ovr", True, by_row(many_classes.roc_auc_ovr)),
+    Metric("top_3_accuracy", True, by_row(many_classes.top_3_accuracy)),
+)
+REGRESSION = _named(
+    Metric("r2", True, by_row(numbers.r2)),
+    Metric("mae", False, by_row(numbers.mae)),
+    Metric("rmse", False, by_row(numbers.rmse)),
+    Metric("median_absolute_error", False, by_row(numbers.median_absolute_error)),
+)
+_ALL = {**REGRESSION, **MULTICLASS, **BINARY}  # a name points the same way whatever the problem
 
-    Equal to scikit-learn's to rounding and many times faster, which resampling feels. Hanley & McNeil (1982).
 
-    >>> roc_auc(np.array([0, 1, 0, 1]), np.array([0.1, 0.1, 0.2, 0.9]))
-    0.625
-    """
-    positive = target == 1
-    low, high = np.sort(probability[~positive]), np.sort(probability[positive])
-    twice = np.searchsorted(low, high, "left").sum() + np.searchsorted(low, high, "right").sum()
-    return float(twice / 2 / (len(low) * len(high)))
+def greater_is_better(metric: str) -> bool:
+    """Which way a metric points, by its name."""
+    return _ALL[metric].greater_is_better
 
 
 def gain(metric: str, new: float, old: float) -> float:
-    """How much better `new` is than `old`; positive is better, whichever way the metric points.
+    """`Metric.gain` by name.
 
     >>> round(gain("brier", 0.20, 0.25), 2)
     0.05
     """
-    return old - new if metric in LOWER_IS_BETTER else new - old
+    return _ALL[metric].gain(new, old)

@@ -10,6 +10,7 @@ from prefect.runtime import flow_run
 from configs.schema import UseCase
 from serving.scoring.bundle import read_bundle
 from tasks.packaging.values import BundleRef, OnnxModel
+from tasks.problems.problem import problem_of
 from tasks.registry.provenance import provenance
 from tasks.registry.values import Version
 from tasks.registry.versions import CHALLENGER, as_version, champion, registry
@@ -72,4 +73,5 @@ def _signature(contract: Any) -> Any:
 
     kinds = {"float32": DataType.float, "string": DataType.string}
     inputs = Schema([ColSpec(kinds[column.dtype], column.name) for column in contract.columns])
-    return ModelSignature(inputs, Schema([ColSpec(DataType.long, "label"), ColSpec(DataType.float, "probabilities")]))
+    outputs = Schema([ColSpec(DataType[kind], name) for name, kind in problem_of(contract).graph.items()])
+    return ModelSignature(inputs, outputs)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from configs.schema import Model, Range, Search
-from tasks.problems.metrics import LOWER_IS_BETTER
+from tasks.problems.metrics import greater_is_better
 
 
 def draw_candidates(search: Search, usual: Model) -> list[Model]:
@@ -31,7 +31,7 @@ def better_third(models: list[Model], scores: np.ndarray, metric: str) -> list[M
     [0, 2]
     """
     means = scores[1:].mean(axis=1)
-    order = np.argsort(means if metric in LOWER_IS_BETTER else -means, kind="stable")
+    order = np.argsort(-means if greater_is_better(metric) else means, kind="stable")
     return [models[0], *(models[1 + place] for place in order[: max(1, len(order) // 3)])]
 
 

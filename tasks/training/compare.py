@@ -8,12 +8,13 @@ import numpy as np
 from prefect import get_run_logger, task
 
 from configs.schema import UseCase
+from serving.contract.contract import Contract
 from serving.scoring.bundle import read_bundle
 from serving.scoring.onnx import Scorer
-from tasks.data.frames import encode, model_input, read_rows
+from tasks.data.frames import contract_of, encode, model_input, read_rows
 from tasks.data.values import Split
 from tasks.problems.chance import day_blocks, quantile, resamples
-from tasks.problems.metrics import gain, score
+from tasks.problems.problem import problem_of
 from tasks.registry.values import Version
 from tasks.training.enough import too_little
 from tasks.training.slices import by_slice
@@ -47,27 +48,30 @@ def measure(use_case: UseCase, champion: Version, evaluation: Evaluation, split:
     """The verdict on the rows of the holdout that the champion has not learned from, with its numbers."""
     import pandas as pd
 
-    rule, slices = use_case.promotion, use_case.evaluation.slices
-    bundle = read_bundle(champion.bundle.path)
+    rule, slices, problem = use_case.promotion, use_case.evaluation.slices, problem_of(use_case.target)
+    bundle, metric = read_bundle(champion.bundle.path), problem.metrics[rule.metric]
+    if bundle.contract.problem != problem.name:
+        return _another_problem(use_case, champion.version, bundle.contract)
     unseen = unseen_rows(use_case, bundle, split)
     scores = pd.read_parquet(evaluation.scores_path)
     days = day_blocks(scores["time"].to_numpy() if "time" in scores else None, len(scores))
     if undecided := too_little(use_case, champion.version, unseen, days, scores["target"].to_numpy()):
         return undecided
     scores, blocks = scores[unseen.rows], days[unseen.rows]
-    target, ours = scores["target"].to_numpy(), scores["probability"].to_numpy()
+    target, ours = scores["target"].to_numpy(), problem.read(scores[problem.column])
     frame = read_rows(split.snapshot, split.cut, split.snapshot.rows)[unseen.rows].reset_index(drop=True)
-    theirs = Scorer(bundle.model, bundle.contract).outputs(model_input(encode(bundle.contract, frame)))[:, 1]
+    outputs = Scorer(bundle.model, bundle.contract).outputs(model_input(encode(bundle.contract, frame)))
+    theirs = problem.judged(problem.aligned(outputs, bundle.contract, contract_of(evaluation.contract)))
 
     def gained(rows: np.ndarray) -> float:
-        after, before = (score(rule.metric, target[rows], part[rows]) for part in (ours, theirs))
-        return gain(rule.metric, after, before)
+        after, before = (metric.value(target[rows], part[rows]) for part in (ours, theirs))
+        return metric.gain(after, before)
 
-    before, after = score(rule.metric, target, theirs), score(rule.metric, target, ours)
-    difference = gain(rule.metric, after, before)
+    before, after = metric.value(target, theirs), metric.value(target, ours)
+    difference = metric.gain(after, before)
     lower = difference - slack(blocks, gained, rule.confidence)
     better, told = judged(lower, use_case.monitoring.tolerance if "drift" in cause else 0.0)
-    parts = by_slice(frame, slices, target, blocks, gained) if slices else []
+    parts = by_slice(frame, slices, target, problem, blocks, gained) if slices else []
     if better and (worse := shown_worse(parts, use_case.monitoring.tolerance, 1 - rule.confidence)):
         better, told = False, f"{told}, but shown worse where {worse.where}: {worse.value:+.4f} on {worse.rows:,} rows"
     return Comparison(
@@ -83,6 +87,16 @@ def measure(use_case: UseCase, champion: Version, evaluation: Evaluation, split:
         confidence=rule.confidence,
         rows=len(target),
         slices=parts,
+    )
+
+
+def _another_problem(use_case: UseCase, version: str, champion: Contract) -> Comparison:
+    """No metric has both a class and a number, so a person decides."""
+    return Comparison(
+        better=False,
+        undecided=True,
+        reason=f"undecided: version {version} answers a {champion.problem} problem, the challenger a "
+        f"{use_case.target.problem} one; the champion stays; 'slipway release {use_case.name}' puts the other in its place",
     )
 
 

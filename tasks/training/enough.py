@@ -7,6 +7,7 @@ from datetime import timedelta
 import numpy as np
 
 from configs.schema import UseCase
+from tasks.problems.problem import Problem, problem_of
 from tasks.training.unseen import Unseen
 from tasks.training.values import Comparison
 
@@ -19,14 +20,15 @@ def too_little(use_case: UseCase, version: str, unseen: Unseen, days: np.ndarray
     `days` and `target` are those of the whole holdout, shape (rows,); without a time each row is a day of its own.
     """
     timed, needed = use_case.source.time_column is not None, use_case.monitoring.min_labels
-    if _say_enough(needed, timed, days[unseen.rows], target[unseen.rows]):
+    problem = problem_of(use_case.target)
+    if _say_enough(problem, needed, timed, days[unseen.rows], target[unseen.rows]):
         return None
-    wanted = f"{needed} of both classes" + f" on {LEAST_DAYS} days" * timed
+    wanted = f"{needed}{problem.rows_needed}" + f" on {LEAST_DAYS} days" * timed
     found = f"{unseen.rows.sum():,} labelled rows" + f" on {len(np.unique(days[unseen.rows]))} days" * timed
     again = ""
     if not unseen.known:
         then = f"'slipway release {use_case.name}' makes a version that records what it learned from"
-    elif not _say_enough(needed, timed, days, target):
+    elif not _say_enough(problem, needed, timed, days, target):
         then = (
             f"'split.holdout' never gives more than {len(target):,} rows: make it longer, or 'monitoring.min_labels' smaller"
         )
@@ -43,8 +45,8 @@ def too_little(use_case: UseCase, version: str, unseen: Unseen, days: np.ndarray
     )
 
 
-def _say_enough(needed: int, timed: bool, days: np.ndarray, target: np.ndarray) -> bool:
-    enough = len(target) >= needed and 0 < target.sum() < len(target)
+def _say_enough(problem: Problem, needed: int, timed: bool, days: np.ndarray, target: np.ndarray) -> bool:
+    enough = len(target) >= needed and problem.enough(target)
     return enough and not (timed and len(np.unique(days)) < LEAST_DAYS)
 
 

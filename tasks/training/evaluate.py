@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
+from prefect import get_run_logger
 from prefect.artifacts import create_table_artifact
 
 from configs.errors import CheckFailed
-from configs.schema import Gate, Metric, SliceGates, UseCase
-from tasks.data.frames import contract_of, encode, labels, read_rows
+from configs.schema import Gate, SliceGates, UseCase
+from tasks.data.frames import contract_of, encode, read_rows
 from tasks.data.values import Split
-from tasks.problems.metrics import score
+from tasks.problems.problem import Problem, problem_of
 from tasks.step import step
 from tasks.store import put_parquet
 from tasks.training.fitted import load
@@ -30,13 +31,15 @@ def evaluate(use_case: UseCase, split: Split, contract: str, candidate: FittedMo
     Raises:
         GateFailed: naming every gate that did not hold.
     """
+    columns, problem = contract_of(contract), problem_of(use_case.target)
     frame = read_rows(split.snapshot, split.cut, split.snapshot.rows)
-    target = labels(use_case.target, frame)
-    probability = load(candidate).predict_proba(encode(contract_of(contract), frame)[use_case.features.all])[:, 1]
-    metrics = {name: score(name, target, probability) for name in get_args(Metric)}
-    gates = [_judge(gate, "all", target, probability) for gate in use_case.evaluation.gates]
+    target = problem.targets(columns, frame[use_case.target.column])
+    encoded = encode(columns, frame)[use_case.features.all]
+    output = problem.judged(problem.outputs(columns, load(candidate), encoded))
+    metrics = {name: metric.value(target, output) for name, metric in problem.metrics.items()}
+    gates = [_judge(problem, gate, "all", target, output) for gate in use_case.evaluation.gates]
     if use_case.evaluation.slices:
-        gates += _slices(use_case.evaluation.slices, frame, target, probability)
+        gates += _slices(problem, use_case.evaluation.slices, frame, target, output)
     create_table_artifact(
         key=f"gates-{use_case.name}",
         table=[gate.model_dump() for gate in gates],
@@ -45,11 +48,15 @@ def evaluate(use_case: UseCase, split: Split, contract: str, candidate: FittedMo
     failed = [f"{gate.where}: {gate.metric} {gate.value:.4f}, bound {gate.bound}" for gate in gates if not gate.passed]
     if failed:
         raise GateFailed(f"{len(failed)} of {len(gates)} gates failed: {'; '.join(failed)}")
-    return Evaluation(metrics=metrics, gates=gates, scores=_keep(use_case, frame, target, probability))
+    remarks = problem.remarks(columns, target)
+    for remark in remarks:
+        get_run_logger().warning("The target is %s", remark)
+    scores = _keep(use_case, problem, frame, target, output)
+    return Evaluation(metrics=metrics, gates=gates, scores=scores, contract=contract, remarks=remarks)
 
 
-def _judge(gate: Gate, where: str, target: np.ndarray, probability: np.ndarray) -> GateResult:
-    value = score(gate.metric, target, probability)
+def _judge(problem: Problem, gate: Gate, where: str, target: np.ndarray, output: np.ndarray) -> GateResult:
+    value = problem.metrics[gate.metric].value(target, output)
     if gate.at_least is not None:
         passed, bound = value >= gate.at_least, f">= {gate.at_least:g}"
     else:
@@ -57,18 +64,18 @@ def _judge(gate: Gate, where: str, target: np.ndarray, probability: np.ndarray) 
     return GateResult(where=where, metric=gate.metric, value=value, bound=bound, passed=passed, rows=len(target))
 
 
-def _slices(rules: SliceGates, frame: Any, target: np.ndarray, probability: np.ndarray) -> list[GateResult]:
+def _slices(problem: Problem, rules: SliceGates, frame: Any, target: np.ndarray, output: np.ndarray) -> list[GateResult]:
     return [
-        _judge(gate, where, target[inside], probability[inside])
-        for where, inside in slices_of(frame, rules, target)
+        _judge(problem, gate, where, target[inside], output[inside])
+        for where, inside in slices_of(frame, rules, target, problem)
         for gate in rules.gates
     ]
 
 
-def _keep(use_case: UseCase, frame: Any, target: np.ndarray, probability: np.ndarray) -> str:
+def _keep(use_case: UseCase, problem: Problem, frame: Any, target: np.ndarray, output: np.ndarray) -> str:
     import pyarrow as pa
 
-    columns = {"target": pa.array(target), "probability": pa.array(probability)}
+    columns = {"target": pa.array(target), problem.column: problem.kept(output)}
     if use_case.source.time_column:
         columns["time"] = pa.array(frame[use_case.source.time_column])
     return put_parquet("scores", pa.table(columns))

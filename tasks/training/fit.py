@@ -8,8 +8,11 @@ import numpy as np
 
 from configs.errors import InputError, nearest
 from configs.schema import HALF_LIFE, Features, Model, Recipe, length_of
-from tasks.data.frames import contract_of, encode, labels, read_rows
+from tasks.data.frames import contract_of, encode, read_rows
 from tasks.data.values import Snapshot
+from tasks.problems.problem import Problem, problem_of
+
+LINEAR: dict[str, dict[str, Any]] = {"logistic_regression": {"max_iter": 1000}, "ridge": {}}
 
 
 def fit(snapshot: Snapshot, rows: int, contract: str, recipe: Recipe, share: float = 1.0) -> tuple[Any, int]:
@@ -20,15 +23,16 @@ def fit(snapshot: Snapshot, rows: int, contract: str, recipe: Recipe, share: flo
     """
     from sklearn.utils._param_validation import InvalidParameterError
 
-    pipeline, frame = build_pipeline(recipe.features, recipe.model), read_rows(snapshot, 0, rows)
+    problem, columns = problem_of(recipe.target), contract_of(contract)
+    pipeline, frame = build_pipeline(recipe.features, recipe.model, problem), read_rows(snapshot, 0, rows)
     weights = np.ones(rows) if recipe.time_column is None else history_weights(frame[recipe.time_column], recipe.history)
     taken = np.flatnonzero(weights)
     taken = taken[np.linspace(0, len(taken) - 1, max(2, round(share * len(taken)))).round().astype(int)]
     frame = frame.iloc[taken]
     weighted = {"model__sample_weight": weights[taken]} if recipe.history.startswith(HALF_LIFE) else {}
-    x = encode(contract_of(contract), frame)[recipe.features.all]
+    x = encode(columns, frame)[recipe.features.all]
     try:
-        pipeline.fit(x, labels(recipe.target, frame), **weighted)
+        pipeline.fit(x, problem.targets(columns, frame[recipe.target.column]), **weighted)
     except InvalidParameterError as error:
         raise InputError(f"model.parameters: {' '.join(str(error).split())}") from None
     _round_thresholds(pipeline.named_steps["model"])
@@ -41,7 +45,7 @@ def _round_thresholds(model: Any) -> None:
     A threshold is the middle of two values, in doubles. Where these are neighbours among the float32s, ONNX would round it
     to one of them, and in half of the cases to the larger one, whose rows would then turn left.
     """
-    for (tree,) in getattr(model, "_predictors", []):
+    for tree in (tree for trees in getattr(model, "_predictors", []) for tree in trees):
         exact = tree.nodes["num_threshold"]
         rounded = exact.astype(np.float32)
         tree.nodes["num_threshold"] = np.where(rounded > exact, np.nextafter(rounded, np.float32(-np.inf)), rounded)
@@ -62,15 +66,13 @@ def history_weights(times: Any, history: str) -> np.ndarray:
     return 0.5 ** (age / length) if history.startswith(HALF_LIFE) else (age <= length).astype(np.float64)
 
 
-def build_pipeline(features: Features, model: Model) -> Any:
+def build_pipeline(features: Features, model: Model, problem: Problem) -> Any:
     """The unfitted pipeline: categories encoded, numbers as they are for trees, scaled and imputed for linear models.
 
     A scaler in front of a tree ensemble would move float32 values across split thresholds, so trees get none.
     """
     from sklearn.compose import ColumnTransformer
-    from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.impute import SimpleImputer
-    from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import Pipeline, make_pipeline
     from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
@@ -79,11 +81,11 @@ def build_pipeline(features: Features, model: Model) -> Any:
             categories: Any = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, dtype=np.float32)
             numbers: Any = "passthrough"
             parameters = {"early_stopping": False, **model.parameters, **_monotonic(features, model)}
-            estimator: Any = HistGradientBoostingClassifier(random_state=model.seed, **parameters)
         else:
             categories = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
             numbers = make_pipeline(SimpleImputer(), StandardScaler())
-            estimator = LogisticRegression(random_state=model.seed, **{"max_iter": 1000, **model.parameters})
+            parameters = {**LINEAR[model.estimator], **model.parameters}
+        estimator = problem.estimator(model, parameters)
     except TypeError as error:
         raise InputError(f"model.parameters: {model.estimator}: {error}") from None
     places, split = list(range(len(features.all))), len(features.categorical)  # not names: the graph has its own

@@ -10,20 +10,22 @@ import numpy as np
 from configs.errors import InputError
 from configs.schema import SliceGates
 from tasks.problems.chance import resamples
+from tasks.problems.problem import Problem
 from tasks.training.values import Slice
 
 RESAMPLES = 100
 
 
-def slices_of(frame: Any, rules: SliceGates, target: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """`COLUMN=VALUE` and the numbers of its rows; with `min_rows` rows or more of both classes.
+def slices_of(frame: Any, rules: SliceGates, target: np.ndarray, problem: Problem) -> Iterator[tuple[str, np.ndarray]]:
+    """`COLUMN=VALUE` and the numbers of its rows; with `min_rows` rows or more, and enough for metrics to say something.
 
     Raises:
         InputError: the frame has no such column.
 
     >>> import pandas as pd
+    >>> from tasks.problems.binary import Binary
     >>> rows, rules = pd.DataFrame({"c": ["x", "y", "x"]}), SliceGates(columns=["c"], min_rows=1)
-    >>> [(where, inside.tolist()) for where, inside in slices_of(rows, rules, np.array([0, 1, 1]))]
+    >>> [(where, inside.tolist()) for where, inside in slices_of(rows, rules, np.array([0, 1, 1]), Binary())]
     [('c=x', [0, 2])]
     """
     for column in rules.columns:
@@ -32,19 +34,24 @@ def slices_of(frame: Any, rules: SliceGates, target: np.ndarray) -> Iterator[tup
         values = frame[column].to_numpy()
         for value in sorted(frame[column].dropna().unique(), key=str):
             inside = np.flatnonzero(values == value)
-            if len(inside) >= rules.min_rows and 0 < target[inside].sum() < len(inside):
+            if len(inside) >= rules.min_rows and problem.enough(target[inside]):
                 yield f"{column}={value}", inside
 
 
 def by_slice(
-    frame: Any, rules: SliceGates, target: np.ndarray, blocks: np.ndarray, statistic: Callable[[np.ndarray], float]
+    frame: Any,
+    rules: SliceGates,
+    target: np.ndarray,
+    problem: Problem,
+    blocks: np.ndarray,
+    statistic: Callable[[np.ndarray], float],
 ) -> list[Slice]:
     """A statistic of each slice, the lowest first, with intervals by resampling whole blocks.
 
     `statistic` takes row numbers of the frame; `target` and `blocks` have shape (rows,).
     """
     found = []
-    for where, inside in slices_of(frame, rules, target):
+    for where, inside in slices_of(frame, rules, target, problem):
         own = blocks[inside]
         drawn = [statistic(inside[rows]) for rows in resamples(own, RESAMPLES, len(np.unique(own)), seed=0)]
         low, high = np.nanquantile(drawn, [0.025, 0.975])

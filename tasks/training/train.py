@@ -6,8 +6,11 @@ import io
 
 from prefect import get_run_logger
 
+from configs.errors import InputError
 from configs.schema import Recipe
+from tasks.data.frames import contract_of
 from tasks.data.values import Snapshot
+from tasks.problems.problem import problem_of
 from tasks.step import step
 from tasks.store import put
 from tasks.training.fit import fit
@@ -19,11 +22,14 @@ def train(snapshot: Snapshot, rows: int, contract: str, recipe: Recipe) -> Fitte
     """Fit on rows [0, rows) of the snapshot, or on those of them that the recipe's history takes.
 
     Raises:
-        InputError: the estimator does not know one of `model.parameters`, or not this value of it.
+        InputError: the estimator does not know one of `model.parameters`, or not this value of it; or the history leaves out
+            a class.
     """
     import joblib
 
     pipeline, learned = fit(snapshot, rows, contract, recipe)
+    if missing := problem_of(recipe.target).unlearned(contract_of(contract), pipeline):
+        raise InputError(f"training.history: {recipe.history!r} leaves {missing}; take a longer one")
     buffer = io.BytesIO()
     joblib.dump(pipeline, buffer)
     fitted = FittedModel(digest=put("models", ".joblib", buffer.getvalue()), rows=learned)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from configs.schema import Metric, Recipe
-from tasks.data.frames import contract_of, encode, labels, read_rows
+from configs.problems import Metric
+from configs.schema import Recipe
+from tasks.data.frames import contract_of, encode, read_rows
 from tasks.data.values import Snapshot
-from tasks.problems.metrics import score
+from tasks.problems.problem import problem_of
 from tasks.step import step
 from tasks.training.fit import fit
 
@@ -16,6 +17,6 @@ def try_recipe(
 ) -> float:
     """The metric on rows [start, stop) of a pipeline fitted on a share of rows [0, learn)."""
     pipeline, _ = fit(snapshot, learn, contract, recipe, share)
-    frame = read_rows(snapshot, start, stop)
-    probability = pipeline.predict_proba(encode(contract_of(contract), frame)[recipe.features.all])[:, 1]
-    return score(metric, labels(recipe.target, frame), probability)
+    frame, columns, problem = read_rows(snapshot, start, stop), contract_of(contract), problem_of(recipe.target)
+    outputs = problem.outputs(columns, pipeline, encode(columns, frame)[recipe.features.all])
+    return problem.metrics[metric].value(problem.targets(columns, frame[recipe.target.column]), problem.judged(outputs))

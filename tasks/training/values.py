@@ -45,11 +45,16 @@ class GateResult(Value):
 
 
 class Evaluation(Value):
-    """Metrics on the holdout, gates and slices; `scores` is a Parquet of time, label and probability a holdout row."""
+    """Metrics on the holdout, gates and slices; `remarks` is what the holdout cannot say.
+
+    `scores` is a Parquet of time, label and what was answered, a holdout row; classes are numbered as in the `contract`.
+    """
 
     metrics: dict[str, float]
     gates: list[GateResult]
     scores: str
+    contract: str
+    remarks: list[str] = []
 
     @property
     def scores_path(self) -> Path:

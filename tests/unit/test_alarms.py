@@ -12,7 +12,7 @@ from tasks.log.values import Refusal
 from tasks.monitoring.alerts.alarms import alarms, to_tell
 from tasks.monitoring.alerts.tidings import events
 from tasks.monitoring.conclude import causes
-from tasks.monitoring.values import Answers, ColumnDrift, Drift, Finding, Kpi, Performance, Service
+from tasks.monitoring.values import ColumnDrift, Drift, Finding, Kpi, Performance, Service
 from tasks.training.may_retrain import held_back, may_retrain
 from tests.conftest import small_use_case
 
@@ -20,7 +20,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 GOOD = Performance(
     metric="roc_auc", value=0.8, lower=0.7, upper=0.9, floor=0.6, expected=0.8, labelled=10, rows=10, weighted=False,
     fell=False, rose={}, estimate=0.8, estimate_lower=0.7, estimate_upper=0.9, estimate_floor=0.6, estimate_fell=False,
-    answers=Answers(positives=0.5, confidence=0.8), answers_expected=Answers(positives=0.5, confidence=0.8),
+    answers={"positives": 0.5, "confidence": 0.8}, answers_expected={"positives": 0.5, "confidence": 0.8},
 )  # fmt: skip
 
 QUIET = Service(kpis={})

@@ -1,19 +1,16 @@
 """Performance without labels: the same as with them where chances are 0 and 1, and right under covariate shift."""
 
-from typing import get_args
-
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from configs.schema import Metric
-from tasks.monitoring.estimate import Estimator, expected_score, resampled_score
+from tasks.monitoring.estimate import Estimator
 from tasks.monitoring.labels import label_weights
 from tasks.monitoring.performance import bound
-from tasks.problems.metrics import score
+from tasks.problems.metrics import BINARY
 
-METRICS = get_args(Metric)
+METRICS = list(BINARY)
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -22,10 +19,11 @@ def test_with_certain_labels_it_is_the_plain_metric(metric, rows):
     target, probability = (np.array(part) for part in zip(*rows, strict=True))
     target, probability = target.astype(int), probability / 100
     assume(0 < target.sum() < len(target))
-    found = expected_score(metric, target.astype(float), probability)
-    assert found == pytest.approx(score(metric, target, probability), nan_ok=True)
-    doubled = expected_score(metric, target.astype(float), probability, np.full(len(target), 2.0))
-    assert doubled == pytest.approx(score(metric, target, probability), nan_ok=True)
+    value, certain = BINARY[metric].value, target.astype(float)
+    found = value(certain, probability, np.ones(len(target)))
+    assert found == pytest.approx(value(target, probability), nan_ok=True)
+    doubled = value(certain, probability, np.full(len(target), 2.0))
+    assert doubled == pytest.approx(value(target, probability), nan_ok=True)
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -34,11 +32,11 @@ def test_a_resample_scores_to_the_bit_what_its_rows_score_alone(metric):
     generator = np.random.default_rng(3)
     chance, weight = generator.random(5000), generator.integers(1, 4, 5000) / 3
     probability = generator.integers(0, 700, 5000).astype(np.float32) / 701
-    resampled = resampled_score(metric, chance, probability, weight)
+    resampled = BINARY[metric].resampled(chance, probability, weight)
     for rows in (np.arange(5000), generator.integers(0, 5000, 9000), generator.integers(0, 40, 300)):
-        assert resampled(rows) == expected_score(metric, chance[rows], probability[rows], weight[rows])
+        assert resampled(rows) == BINARY[metric].value(chance[rows], probability[rows], weight[rows])
     if metric in {"roc_auc", "average_precision"}:
-        assert np.isnan(resampled_score(metric, np.array([1.0, 0.0]), np.array([0.1, 0.2]))(np.array([0, 0])))
+        assert np.isnan(BINARY[metric].resampled(np.array([1.0, 0.0]), np.array([0.1, 0.2]))(np.array([0, 0])))
 
 
 def scored(generator, rows, spread, tilt=1.0):
@@ -56,7 +54,7 @@ def test_the_interval_holds_what_the_labels_say(metric, spread):
     for _ in range(40):
         target, probability = scored(generator, 1000, spread, tilt=2.0)
         estimate = estimator.estimate(probability)
-        inside += estimate.lower <= score(metric, target, probability) <= estimate.upper
+        inside += estimate.lower <= BINARY[metric].value(target, probability) <= estimate.upper
     assert inside >= 34, f"{inside} of 40"
 
 
@@ -71,7 +69,8 @@ def test_labels_that_came_for_high_scores_only_are_corrected_for():
     target, probability = scored(generator, 20000, 1.5)
     labelled = generator.random(20000) < np.where(probability > 0.5, 0.9, 0.1)
     weight = label_weights(probability, labelled)[labelled]
-    truth = score("brier", target, probability)
-    plain = expected_score("brier", target[labelled].astype(float), probability[labelled])
-    weighted = expected_score("brier", target[labelled].astype(float), probability[labelled], weight)
+    brier = BINARY["brier"].value
+    truth = brier(target, probability)
+    plain = brier(target[labelled].astype(float), probability[labelled])
+    weighted = brier(target[labelled].astype(float), probability[labelled], weight)
     assert abs(weighted - truth) < abs(plain - truth) / 2 or abs(plain - truth) < 0.002

@@ -1,10 +1,10 @@
 """A floor that rises with what a model has shown: kept as often as stated, and it sees a fall that the holdout hides."""
 
 import numpy as np
-import pandas as pd
 
 from tasks.monitoring.floor import raised
-from tasks.monitoring.performance import measure
+from tasks.monitoring.performance import Labelled, measure
+from tasks.problems.metrics import BINARY
 
 
 def window(generator, days, noise):
@@ -13,9 +13,8 @@ def window(generator, days, noise):
     truth = weather + generator.normal(size=40 * days)
     target = (truth + generator.normal(0, 0.5, len(truth)) > 0).astype(float)
     probability = 1 / (1 + np.exp(-(truth + generator.normal(0, noise, len(truth)))))
-    rows = pd.DataFrame({"target": target, "probability": probability})
     blocks = np.repeat(np.arange(days), 40)
-    return measure("brier", rows, np.ones(len(rows), bool), np.ones(len(rows)), blocks)
+    return measure(BINARY["brier"], Labelled(target, probability, np.ones(len(target)), blocks))
 
 
 def test_windows_without_change_fall_under_a_raised_floor_no_more_often_than_stated():

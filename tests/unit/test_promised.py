@@ -8,7 +8,7 @@ import pytest
 from configs.schema import Objective
 from tasks.log.values import Window
 from tasks.monitoring.service import measure_service
-from tasks.problems.metrics import score
+from tasks.problems.metrics import BINARY
 from tasks.store import put_parquet
 from tests.conftest import small_use_case
 
@@ -42,7 +42,9 @@ def test_a_promised_metric_is_missed_with_its_number_and_an_interval(home, tmp_p
     found = measure_service.fn(case, window(target, probability))
     for name in ("f1", "precision", "recall"):
         kpi = found.kpis[f"metric {name}"]
-        assert kpi.value == pytest.approx(score(name, target, probability), abs=0.02)  # labelled rows are weighted by score
+        assert kpi.value == pytest.approx(
+            BINARY[name].value(target, probability), abs=0.02
+        )  # labelled rows are weighted by score
         assert kpi.lower < kpi.value < kpi.upper
         assert f"metric {name} {kpi.value:.4g}, objective at least 0.9" in found.missed.values()
 

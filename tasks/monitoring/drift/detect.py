@@ -21,11 +21,11 @@ from tasks.monitoring.drift.faults import fault
 from tasks.monitoring.drift.joint import LEAST_ROWS, domain_auc
 from tasks.monitoring.drift.null import COLUMNS_SHARE, OTHER_SHARE, calibrate
 from tasks.monitoring.drift.season import same_season, seasons
-from tasks.monitoring.estimate import calibrator, expected_score
 from tasks.monitoring.findings import drifts_before, told_column
 from tasks.monitoring.values import ColumnDrift, Drift
 from tasks.packaging.reference import comparable, holdout_of, reference_of
-from tasks.problems.metrics import LOWER_IS_BETTER, gain
+from tasks.problems.metrics import Metric
+from tasks.problems.problem import Problem, problem_of
 from tasks.registry.values import Version
 
 
@@ -50,30 +50,32 @@ def detect_drift(use_case: UseCase, window: Window, version: Version, joint_boun
     drifted = [name for name, column in columns[0].items() if column.score > 1]
     faults = {name: fault(current[name], reference[name], name in numeric, times, length) for name in drifted}
     times = holdout["time"].to_numpy() if time else None
-    score = ["probability"]
-    scores = compare(use_case.monitoring, logged[score], holdout[score], times, score, OTHER_SHARE)
+    problem = problem_of(bundle.contract)
+    now, before = (_scores(problem, bundle, frame) for frame in (logged, holdout))
+    scores, _ = compare(use_case.monitoring, now, before, times, list(now), OTHER_SHARE)
     found = columns[0]
     joint = _joint(numeric, current, reference, joint_bound)
-    metric, cost = use_case.promotion.metric, {}
-    if len(use_case.watched) == len(use_case.features.all):  # else the log does not keep every column of the model
-        estimate = _estimator(metric, bundle, holdout)
+    metric, cost = problem.metrics[use_case.promotion.metric], {}
+    estimate = _estimator(problem, metric, bundle, holdout)
+    if estimate and len(use_case.watched) == len(use_case.features.all):  # else the log lacks columns of the model
         if drifted:
-            cost = costs(drifted, use_case.features.categorical, current, reference, metric, estimate)
+            cost = costs(drifted, use_case.features.categorical, current, reference, metric.name, estimate)
         elif joint.score > 1:
-            joint = joint.model_copy(update={"cost": gain(metric, estimate(reference), estimate(current))})
+            joint = joint.model_copy(update={"cost": metric.gain(estimate(reference), estimate(current))})
     for name in drifted:
         found[name] = found[name].model_copy(update={"cost": cost.get(name), "fault": faults[name]})
     result = Drift(
         columns=found,
         joint=joint,
-        prediction=scores[0]["probability"],
+        prediction=max(scores.values(), key=lambda column: column.score),
         blocks=columns[1],
         persists=_persists(use_case, window, version, max(c.score for c in [*found.values(), joint]) > 1),
         tolerance=use_case.monitoring.tolerance,
         compared_with=compared,
+        not_estimated="" if estimate else f"what drift costs is not estimated for {problem.name}",
     )
     for name in result.drifted:
-        get_run_logger().info("Window %s: %s", window.name, told_column(name, result, metric))
+        get_run_logger().info("Window %s: %s", window.name, told_column(name, result, metric.name))
     return result
 
 
@@ -118,17 +120,24 @@ def _joint(numeric: list[str], current: Any, reference: Any, bound: float) -> Co
     return ColumnDrift(score=(auc - 0.5) / (bound - 0.5), distance=auc)
 
 
-def _estimator(metric: str, bundle: Bundle, holdout: Any) -> Callable[[Any], float]:
-    """The metric of a frame without labels; where it is not defined, that of a coin."""
-    scorer, chance = (
-        Scorer(bundle.model, bundle.contract),
-        calibrator(holdout["target"].to_numpy(), holdout["probability"].to_numpy()),
-    )
+def _scores(problem: Problem, bundle: Bundle, rows: Any) -> Any:
+    """What was answered, as a frame of numbers."""
+    import pandas as pd
+
+    return pd.DataFrame(problem.scores(bundle.contract, problem.read(rows[problem.column])), index=rows.index)
+
+
+def _estimator(problem: Problem, metric: Metric, bundle: Bundle, holdout: Any) -> Callable[[Any], float] | None:
+    """The metric of a frame without labels, where the problem has such an estimate; if it is not defined, that of a coin."""
+    chance = problem.chances(holdout["target"].to_numpy(), problem.read(holdout[problem.column]))
+    if chance is None:
+        return None
+    scorer, chances = Scorer(bundle.model, bundle.contract), chance
 
     def estimate(frame: Any) -> float:
-        probability = scorer.outputs(model_input(encode(bundle.contract, frame)))[:, 1]
-        value = expected_score(metric, chance(probability), probability)
-        worst = 1.0 if metric in LOWER_IS_BETTER else 0.5
+        output = problem.judged(scorer.outputs(model_input(encode(bundle.contract, frame))))
+        value = metric.value(chances(output), output, np.ones(len(output)))
+        worst = 0.5 if metric.greater_is_better else 1.0
         return worst if np.isnan(value) else value
 
     return estimate

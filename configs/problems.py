@@ -1,0 +1,64 @@
+"""Problems: what a use case may ask for, and the words that fit each; what they do is `tasks/problems/`.
+
+`binary`: one of two classes, judged by the probability of one of them. `multiclass`: one of several classes. `regression`: a
+number.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Problem = Literal["binary", "multiclass", "regression"]
+Estimator = Literal["hist_gradient_boosting", "logistic_regression", "ridge"]
+Metric = Literal[
+    "roc_auc",
+    "average_precision",
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "log_loss",
+    "brier",
+    "balanced_accuracy",
+    "f1_macro",
+    "roc_auc_ovr",
+    "top_3_accuracy",
+    "r2",
+    "mae",
+    "rmse",
+    "median_absolute_error",
+]
+
+
+class Words(NamedTuple):
+    """What fits a problem: metrics (the first decides promotions where none is named), estimators, behaviour tests.
+
+    `positive` is the class that is judged where none is named; None where no class is. `moves` is what a direction test
+    follows, `answers` what a minimum test gives.
+    """
+
+    metrics: tuple[Metric, ...]
+    estimators: tuple[Estimator, ...]
+    positive: int | None = None
+    moves: str | None = None
+    answers: str = "label"
+
+
+WORDS: dict[str, Words] = {
+    "binary": Words(
+        metrics=("roc_auc", "average_precision", "accuracy", "precision", "recall", "f1", "log_loss", "brier"),
+        estimators=("hist_gradient_boosting", "logistic_regression"),
+        positive=1,
+        moves="probability",
+    ),
+    "multiclass": Words(
+        metrics=("log_loss", "accuracy", "balanced_accuracy", "f1_macro", "roc_auc_ovr", "top_3_accuracy"),
+        estimators=("hist_gradient_boosting", "logistic_regression"),
+    ),
+    "regression": Words(
+        metrics=("r2", "mae", "rmse", "median_absolute_error"),
+        estimators=("hist_gradient_boosting", "ridge"),
+        moves="prediction",
+        answers="at_least or at_most",
+    ),
+}

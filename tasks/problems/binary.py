@@ -1,0 +1,115 @@
+"""Binary: one of two classes, judged by the probability of the positive one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from configs.errors import InputError
+from configs.schema import Target
+from serving.contract.contract import Contract
+from tasks.problems import metrics, pages
+from tasks.problems.calibration import calibrator
+from tasks.problems.classes import Classes, few, logged, values_of
+from tasks.problems.leaks import rank
+from tasks.problems.metrics import Metric
+from tasks.problems.values import Leak
+
+
+class Binary(Classes):
+    """`classes` are the negative and the positive one, and 1 in a target is the positive one."""
+
+    name = "binary"
+    metrics: Mapping[str, Metric] = metrics.BINARY
+    rows_needed = " of both classes"
+    column = "probability"
+
+    def classes(self, target: Target, values: Any) -> tuple[Any, ...]:
+        """The negative and the positive class, as the API answers them."""
+        name, positive, found = target.column, target.positive, values_of(values)
+        if positive not in found:
+            raise InputError(f"target.positive: {positive!r} is not a value of {name!r}; found {few(found)}")
+        if len(found) < 2:
+            raise InputError(f"target.column: {name!r} is {positive!r} in every row; there is nothing to learn")
+        if len(found) > 2:
+            raise InputError(
+                f"target.column: {name!r} has {len(found)} values ({few(found)}); two classes are binary, more are "
+                "'target.problem: multiclass'"
+            )
+        return tuple(sorted(found, key=lambda value: value == positive))  # as the rows have them: 1 may be true
+
+    def targets(self, contract: Contract, values: Any) -> np.ndarray:
+        """1 where it is the positive class, else 0."""
+        return (values == contract.classes[1]).to_numpy(dtype=np.int64)
+
+    def lacking(self, target: Target, whole: Any, learn: Any, judge: Any) -> tuple[str, str] | None:
+        """Each part needs both classes."""
+        for name, part in (("training", learn), ("holdout", judge)):
+            if not 0 < (part == target.positive).sum() < len(part):
+                return name, f"does not hold both classes of {target.column!r}"
+        return None
+
+    def enough(self, target: np.ndarray) -> bool:
+        """Both classes."""
+        return bool(0 < target.sum() < len(target))
+
+    def remarks(self, contract: Contract, target: np.ndarray) -> list[str]:
+        """Nothing: a holdout has both classes."""
+        return []
+
+    def judged(self, outputs: np.ndarray) -> np.ndarray:
+        """The probability of the positive class."""
+        return outputs[:, 1]
+
+    def kept(self, judged: np.ndarray) -> Any:
+        """A number a row."""
+        import pyarrow as pa
+
+        return pa.array(judged)
+
+    def read(self, column: Any) -> np.ndarray:
+        """A number a row."""
+        return np.asarray(column.to_numpy())
+
+    def leak(self, values: np.ndarray, target: np.ndarray) -> Leak:
+        """By AUC, in either direction."""
+        auc = metrics.BINARY["roc_auc"].value(target, rank(values, target)) if self.enough(target) else 0.5
+        return Leak(told=max(auc, 1 - auc), by="AUC")
+
+    def sql(self, contract: Contract) -> str:
+        """Whether it is the positive class."""
+        return f"cast(label = {logged(contract.classes[1])} as integer)"
+
+    def score(self, judged: np.ndarray) -> np.ndarray:
+        """The probability of the positive class."""
+        return judged
+
+    def scores(self, contract: Contract, judged: np.ndarray) -> dict[str, np.ndarray]:
+        """The probability of the positive class."""
+        return {"probability": judged}
+
+    def answers(self, contract: Contract, judged: np.ndarray) -> dict[str, float]:
+        """The share of positive answers, and the mean probability of the answer."""
+        confidence = np.maximum(judged, 1 - judged)
+        return {"positives": float((judged >= 0.5).mean()), "confidence": float(confidence.mean())}
+
+    def losses(
+        self, before: tuple[np.ndarray, np.ndarray], now: tuple[np.ndarray, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray, float]:
+        """Squared errors of the probability; of one on the other side of a half it is over a quarter."""
+        one, other = ((judged - target) ** 2 for target, judged in (before, now))
+        return one, other, 0.25
+
+    def chances(self, target: np.ndarray, judged: np.ndarray) -> Callable[[np.ndarray], np.ndarray] | None:
+        """By a calibrator of the score."""
+        return calibrator(target, judged)
+
+    def page(self) -> pages.Page:
+        """Evidently's."""
+        return pages.binary()
+
+    def told(self, target: Target, contract: Contract) -> str:
+        """The positive class."""
+        return f"the positive class is `{target.positive}`"

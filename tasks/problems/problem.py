@@ -1,0 +1,124 @@
+"""What comes out of a model: the functions that every kind of answer has, and the one place where a kind is chosen.
+
+What a model gives is `outputs` of shape (rows, k): the probability of each class, or one number. What metrics and monitoring
+look at is what the problem judges of them (`judged`): the positive class's probability (rows,), every class's (rows, k), or
+the number (rows,).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from configs.schema import Model, Target
+from serving.contract.contract import Contract
+from tasks.problems.binary import Binary
+from tasks.problems.metrics import Metric
+from tasks.problems.multiclass import Multiclass
+from tasks.problems.pages import Page
+from tasks.problems.regression import Regression
+from tasks.problems.values import Leak
+
+
+class Problem(Protocol):
+    """A kind of answer. Series are pandas'; `target` arrays have shape (rows,)."""
+
+    name: str
+    metrics: Mapping[str, Metric]
+    rows_needed: str  # of a verdict, beyond how many
+    output: str  # the graph's, by name
+    graph: Mapping[str, str]  # every output of the graph, and its type in MLflow's words
+    options: Mapping[str, Any]  # of the conversion
+    column: str  # where a collected window and the holdout keep what is judged
+
+    def classes(self, target: Target, values: Any) -> tuple[Any, ...]:
+        """The classes of a snapshot's target as the API answers them, in the order of the outputs; none of numbers.
+
+        Raises:
+            InputError: there is nothing to learn, or the values do not fit the problem.
+        """
+
+    def targets(self, contract: Contract, values: Any) -> np.ndarray:
+        """The target of rows as a model learns it: the number of the class (1 is the positive one of two), or the number."""
+
+    def lacking(self, target: Target, whole: Any, learn: Any, judge: Any) -> tuple[str, str] | None:
+        """Which part of a snapshot's target (`training` or `holdout`) lacks what it takes, and what that is."""
+
+    def enough(self, target: np.ndarray) -> bool:
+        """Whether metrics of these rows say something."""
+
+    def remarks(self, contract: Contract, target: np.ndarray) -> list[str]:
+        """What the holdout cannot say."""
+
+    def estimator(self, model: Model, parameters: Mapping[str, Any]) -> Any:
+        """scikit-learn's, unfitted."""
+
+    def unlearned(self, contract: Contract, pipeline: Any) -> str:
+        """What a fitted pipeline cannot answer, since the rows that it learned from have none; or empty."""
+
+    def outputs(self, contract: Contract, pipeline: Any, encoded: Any) -> np.ndarray:
+        """Of a fitted pipeline, shape (rows, k)."""
+
+    def judged(self, outputs: np.ndarray) -> np.ndarray:
+        """What metrics and monitoring look at."""
+
+    def kept(self, judged: np.ndarray) -> Any:
+        """The same as a column of an Arrow table."""
+
+    def read(self, column: Any) -> np.ndarray:
+        """The same from that column of a pandas frame."""
+
+    def aligned(self, outputs: np.ndarray, given: Contract, wanted: Contract) -> np.ndarray:
+        """Outputs of a model of one contract as one of another would give them."""
+
+    def difference(self, found: np.ndarray, expected: np.ndarray) -> np.ndarray:
+        """How far apart outputs are, shape (rows,), in units in which 1e-5 is nothing."""
+
+    def decisions(self, outputs: np.ndarray) -> np.ndarray:
+        """What must not change however little outputs do, shape (rows,): the class that is answered."""
+
+    def leak(self, values: np.ndarray, target: np.ndarray) -> Leak:
+        """How far the values of one feature tell the target."""
+
+    def sql(self, contract: Contract) -> str:
+        """The target of a logged `label`, as `targets` has it, in DuckDB's SQL; null where it is none."""
+
+    def score(self, judged: np.ndarray) -> np.ndarray:
+        """One number a row, by which rows of a window are alike: the probability of what is answered, or the number."""
+
+    def scores(self, contract: Contract, judged: np.ndarray) -> dict[str, np.ndarray]:
+        """The numbers whose drift is looked at, by name, each of shape (rows,)."""
+
+    def answers(self, contract: Contract, judged: np.ndarray) -> dict[str, float]:
+        """What was answered, in a few numbers."""
+
+    def losses(
+        self, before: tuple[np.ndarray, np.ndarray], now: tuple[np.ndarray, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray, float]:
+        """The loss of each row of the holdout and of a window, in 0 to 1, and over which a row is wrong.
+
+        Both are given as targets and what was judged.
+        """
+
+    def chances(self, target: np.ndarray, judged: np.ndarray) -> Callable[[np.ndarray], np.ndarray] | None:
+        """How likely rows are positive by what was answered; estimates without labels rest on it. None: there are none."""
+
+    def page(self) -> Page:
+        """What Evidently shows of labelled rows."""
+
+    def told(self, target: Target, contract: Contract) -> str:
+        """What is answered, for the model card."""
+
+
+_PROBLEMS: dict[str, Problem] = {each.name: each for each in (Binary(), Multiclass(), Regression())}
+
+
+def problem_of(asked: Target | Contract) -> Problem:
+    """The problem of a use case's target, or of a version's contract.
+
+    >>> problem_of(Target(column="y")).name
+    'binary'
+    """
+    return _PROBLEMS[asked.problem]

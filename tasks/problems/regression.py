@@ -1,0 +1,162 @@
+"""Regression: a number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from configs.errors import InputError
+from configs.schema import Model, Target
+from serving.contract.contract import FLOAT32_MAX, Contract
+from tasks.problems import metrics, pages
+from tasks.problems.leaks import rank
+from tasks.problems.metrics import Metric
+from tasks.problems.values import Leak
+
+
+class Regression:
+    """There are no `classes`, and a target is the number itself."""
+
+    name = "regression"
+    metrics: Mapping[str, Metric] = metrics.REGRESSION
+    rows_needed = " rows"
+    output = "values"
+    graph: Mapping[str, str] = {"values": "float"}
+    options: Mapping[str, Any] = {}
+    column = "output"
+
+    def classes(self, target: Target, values: Any) -> tuple[Any, ...]:
+        """None; and every value is a number that fits in 32 bits."""
+        import pandas as pd
+
+        name = target.column
+        if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+            wrong = next((row for row, value in enumerate(values) if not _is_number(value)), 0)
+            raise InputError(
+                f"target.column: {name!r}, row {wrong}: {values.iloc[wrong]!r} is no number; a regression predicts numbers, "
+                "'target.problem: multiclass' predicts classes"
+            )
+        numbers = values.to_numpy(dtype=np.float64)
+        wide = np.flatnonzero(~(np.abs(numbers) <= FLOAT32_MAX))
+        if len(wide):
+            raise InputError(f"target.column: {name!r}, row {wide[0]}: {numbers[wide[0]]:g} does not fit in 32 bits")
+        if (numbers == numbers[0]).all():
+            raise InputError(f"target.column: {name!r} is {numbers[0]:g} in every row; there is nothing to learn")
+        return ()
+
+    def targets(self, contract: Contract, values: Any) -> np.ndarray:
+        """The numbers."""
+        return np.asarray(values.to_numpy(dtype=np.float64))
+
+    def lacking(self, target: Target, whole: Any, learn: Any, judge: Any) -> tuple[str, str] | None:
+        """Numbers that differ."""
+        for name, part in (("training", learn), ("holdout", judge)):
+            if part.nunique() < 2:
+                return name, f"does not hold two different values of {target.column!r}"
+        return None
+
+    def enough(self, target: np.ndarray) -> bool:
+        """Two rows or more that differ."""
+        return bool(len(target) > 1 and target.min() < target.max())
+
+    def remarks(self, contract: Contract, target: np.ndarray) -> list[str]:
+        """Nothing."""
+        return []
+
+    def estimator(self, model: Model, parameters: Mapping[str, Any]) -> Any:
+        """A regressor."""
+        from sklearn.ensemble import HistGradientBoostingRegressor
+        from sklearn.linear_model import Ridge
+
+        kinds = {"hist_gradient_boosting": HistGradientBoostingRegressor, "ridge": Ridge}
+        return kinds[model.estimator](random_state=model.seed, **parameters)
+
+    def unlearned(self, contract: Contract, pipeline: Any) -> str:
+        """Nothing: any rows give a number."""
+        return ""
+
+    def outputs(self, contract: Contract, pipeline: Any, encoded: Any) -> np.ndarray:
+        """The number."""
+        return np.asarray(pipeline.predict(encoded)).reshape(-1, 1)
+
+    def judged(self, outputs: np.ndarray) -> np.ndarray:
+        """The number."""
+        return outputs[:, 0]
+
+    def kept(self, judged: np.ndarray) -> Any:
+        """A list of one number a row, as the prediction log has it."""
+        import pyarrow as pa
+
+        return pa.array(judged.astype(np.float64).reshape(-1, 1).tolist(), type=pa.list_(pa.float64()))
+
+    def read(self, column: Any) -> np.ndarray:
+        """A list of one number a row."""
+        return np.array([row[0] for row in column], dtype=np.float64)
+
+    def aligned(self, outputs: np.ndarray, given: Contract, wanted: Contract) -> np.ndarray:
+        """As they are."""
+        return outputs
+
+    def difference(self, found: np.ndarray, expected: np.ndarray) -> np.ndarray:
+        """Relative to the number, or to the spread of all where that is larger.
+
+        A graph adds float32s, with 24 bits each: of a sum of thousands the units are exact and the thousandths are not, and
+        a sum near 0 of large parts is as far off as these are. Probabilities, which lie in 0 to 1, need no such scale.
+        """
+        least = max(float(expected.std()), 1e-30)
+        scale = np.maximum(np.abs(expected), least)
+        return np.asarray((np.abs(found - expected) / scale)[:, 0])
+
+    def decisions(self, outputs: np.ndarray) -> np.ndarray:
+        """None: a number that is nearly the same is the same answer."""
+        return np.zeros(len(outputs))
+
+    def leak(self, values: np.ndarray, target: np.ndarray) -> Leak:
+        """By the correlation of ranks, in either direction."""
+        import pandas as pd
+
+        found = pd.Series(rank(values, target)).corr(pd.Series(target), method="spearman")
+        return Leak(told=0.0 if np.isnan(found) else abs(float(found)), by="rank correlation")
+
+    def sql(self, contract: Contract) -> str:
+        """The number."""
+        return "try_cast(label as double)"
+
+    def score(self, judged: np.ndarray) -> np.ndarray:
+        """The number."""
+        return judged
+
+    def scores(self, contract: Contract, judged: np.ndarray) -> dict[str, np.ndarray]:
+        """The number."""
+        return {"value": judged}
+
+    def answers(self, contract: Contract, judged: np.ndarray) -> dict[str, float]:
+        """Their mean and spread."""
+        return {"mean": float(judged.mean()), "standard deviation": float(judged.std())}
+
+    def losses(
+        self, before: tuple[np.ndarray, np.ndarray], now: tuple[np.ndarray, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray, float]:
+        """Absolute errors, as shares of one that only a hundredth of the holdout has; the largest tenth is wrong."""
+        one, other = (np.abs(judged - target) for target, judged in (before, now))
+        whole = max(float(np.quantile(one, 0.99)), 1e-30)
+        one, other = np.minimum(one / whole, 1), np.minimum(other / whole, 1)
+        return one, other, float(np.quantile(one, 0.9))
+
+    def chances(self, target: np.ndarray, judged: np.ndarray) -> Callable[[np.ndarray], np.ndarray] | None:
+        """None: a number says nothing about how far off it is."""
+        return None
+
+    def page(self) -> pages.Page:
+        """Evidently's."""
+        return pages.regression()
+
+    def told(self, target: Target, contract: Contract) -> str:
+        """That it is one."""
+        return "a number"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool | np.bool_)
