@@ -700,7 +700,7 @@ class UseCase(Strict):
         named = {"promotion.metric": [self.promotion.metric]}
         named["evaluation.gates"] = [gate.metric for gate in self.evaluation.gates]
         named["evaluation.slices.gates"] = [gate.metric for gate in slices.gates] if slices else []
-        named["monitoring.targets"] = [target.metric for target in self.monitoring.targets if target.metric]
+        named["monitoring.objectives"] = [each.metric for each in self.monitoring.objectives if each.metric]
         for key, metrics in named.items():
             for metric in metrics:
                 if metric not in words.metrics:

@@ -18,7 +18,6 @@ import msgspec
 
 from serving.contract.contract import ContractError, Fault
 from serving.contract.records import in_slices, json_list
-from serving.contract.spelling import CSV_MISSING
 from serving.refusal import Refusal, too_many_rows
 from serving.scoring.job import Job
 from serving.scoring.model import ServedModel
@@ -148,7 +147,7 @@ class MlflowScoring:
 
 def _subject(text: str) -> str | None:
     """A field that is no column of the model: an identifier, or a fault that the contract names."""
-    return None if text in CSV_MISSING else text
+    return text or None
 
 
 def _fields(header: list[str], readers: list[Any], row: list[str], number: int) -> tuple[dict[str, Any], list[Fault]]:

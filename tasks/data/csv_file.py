@@ -25,12 +25,14 @@ BLOCK = 16 * 1024 * 1024  # bytes that are read at a time; no row is longer
 class Declared(NamedTuple):
     """What is declared of columns by name: numbers, and categories with what reads a field; all else is guessed.
 
-    `missing` are the tokens beside the blank that stand for nothing.
+    `missing` are the tokens beside the blank that stand for nothing. `lossy` columns are guessed as pandas did, which took
+    `01234` for 1234: models learned them so.
     """
 
     numbers: frozenset[str] = frozenset()
     texts: Mapping[str, Callable[[str], str | None]] = {}
     missing: frozenset[str] = frozenset()
+    lossy: frozenset[str] = frozenset()
 
 
 def encoding_of(head: bytes, form: CsvFormat) -> str:
@@ -186,7 +188,7 @@ def typed(table: Any, declared: Declared, form: CsvFormat) -> Any:
         if name in declared.texts:
             columns.append(_categories(texts, declared.texts[name]))
         else:
-            columns.append(_guessed(name, _without(texts, declared.missing), form.decimal, name in declared.numbers))
+            columns.append(_guessed(name, _without(texts, declared.missing), form.decimal, declared))
     return pa.table(columns, names=table.column_names)
 
 
@@ -229,7 +231,7 @@ def _without(texts: Any, missing: frozenset[str]) -> Any:
     return pc.if_else(absent, pa.scalar(None, pa.string()), texts)
 
 
-def _guessed(name: str, texts: Any, decimal: str, number: bool) -> Any:
+def _guessed(name: str, texts: Any, decimal: str, declared: Declared) -> Any:
     """Booleans, whole numbers or numbers where all of the fields are; else the text.
 
     Digits that a number would lose, leading zeros and those beyond 64 bits, make a text, unless it is declared a number.
@@ -242,7 +244,12 @@ def _guessed(name: str, texts: Any, decimal: str, number: bool) -> Any:
         return texts.cast(pa.float64())
     if pc.all(pc.is_in(present, value_set=pa.array(sorted(CSV_BOOLEANS), pa.string()))).as_py():
         return pc.utf8_lower(texts).cast(pa.bool_())
-    if not number and pc.any(pc.match_substring_regex(present, r"^\s*-?(0[0-9]|[0-9]{19})")).as_py():
+    number = name in declared.numbers
+    if (
+        not number
+        and name not in declared.lossy
+        and pc.any(pc.match_substring_regex(present, r"^\s*-?(0[0-9]|[0-9]{19})")).as_py()
+    ):
         return texts
     plain = pc.replace_substring_regex(pc.utf8_trim_whitespace(texts), r"^\+", "")
     if decimal == ",":  # a point is then none of a number

@@ -17,6 +17,7 @@ from serving.contract.spelling import CSV_BOOLEANS, csv_text
 from tasks.data.csv_file import Declared
 from tasks.data.database import read_database
 from tasks.data.files import NOTHING, read_file
+from tasks.data.frames import EXACT
 from tasks.data.row_keys import row_keys
 from tasks.data.sql import quoted, text_literal
 
@@ -128,10 +129,12 @@ def _plain(rows: duckdb.DuckDBPyRelation, use_case: UseCase, declared: Declared)
     for name in dict.fromkeys([*use_case.features.all, use_case.target.column]):
         column, kind = quoted(name), str(rows.types[rows.columns.index(name)])
         found = column
-        if kind.startswith("ENUM") or kind == "UUID":
+        if kind.startswith("ENUM") or kind == "UUID" or (kind == "BOOLEAN" and name in use_case.features.categorical):
             found = f"cast({column} as varchar)"
         elif (kind.startswith("DECIMAL") and kind.endswith(",0)")) or kind in ("HUGEINT", "UHUGEINT"):
             found = f"cast({column} as {'varchar' if name in declared.texts else 'double'})"
+        elif name in declared.texts and kind in ("BIGINT", "UBIGINT") and _long(rows, column):
+            found = f"cast({column} as varchar)"
         elif kind.startswith("DECIMAL"):
             found = f"cast({column} as double)"
         if name in declared.texts and (found != column or kind == "VARCHAR"):
@@ -140,6 +143,11 @@ def _plain(rows: duckdb.DuckDBPyRelation, use_case: UseCase, declared: Declared)
         if found != column:
             changed.append(f"{found} as {column}")
     return rows.project(f"* replace ({', '.join(changed)})") if changed else rows
+
+
+def _long(rows: duckdb.DuckDBPyRelation, column: str) -> bool:
+    """Whether whole numbers have digits that a float, which a gap makes of them, would lose."""
+    return rows.filter(f"{column} not between -{EXACT} and {EXACT}").limit(1).fetchall() != []
 
 
 def _timed(use_case: str, rows: duckdb.DuckDBPyRelation, column: str) -> duckdb.DuckDBPyRelation:

@@ -11,7 +11,8 @@ from prefect.artifacts import create_link_artifact
 
 from configs.schema import UseCase
 from configs.settings import report_address
-from tasks.data.frames import logged_features
+from serving.scoring.bundle import read_bundle
+from tasks.data.frames import as_served, logged_features
 from tasks.log.values import Window
 from tasks.monitoring.findings import drift_page
 from tasks.monitoring.values import Drift
@@ -78,9 +79,11 @@ def _frames(use_case: UseCase, window: Window, bundle: BundleRef) -> list[Any]:
     import pandas as pd
 
     frames = []
+    contract = read_bundle(bundle.path).contract
     rows = logged_features(pd.read_parquet(window.path), use_case.watched)
     for whole in (rows, pd.read_parquet(reference_of(bundle), columns=use_case.watched)):
-        frame = whole.iloc[np.sort(np.random.default_rng(0).permutation(len(whole))[:ROWS])].copy()
+        drawn = whole.iloc[np.sort(np.random.default_rng(0).permutation(len(whole))[:ROWS])]
+        frame = as_served(contract, drawn, use_case.watched)
         for name in use_case.watched:
             if name in use_case.features.numeric:
                 frame[name] = frame[name].astype("float64")

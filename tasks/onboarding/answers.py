@@ -13,7 +13,7 @@ import numpy as np
 
 from configs.errors import InputError
 from configs.schema import Target
-from tasks.problems.metrics import roc_auc
+from tasks.problems.two_classes import roc_auc
 
 FEW_CLASSES = 50
 FEW_NUMBERS = 10  # whole numbers of so few values are classes

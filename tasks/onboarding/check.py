@@ -43,7 +43,7 @@ def check(name: str, say: Callable[[str], None]) -> Checked:
     problems = list(_secrets(case))
     try:
         say("reading the source")
-        problems += _columns(case, open_source(name, case.source, {}).columns)
+        problems += _columns(case, open_source(name, case.source).columns)
         if problems:
             return Checked(problems=problems)
         table = training_rows(case, case.replay.start if case.replay else None)

@@ -12,6 +12,8 @@ import numpy as np
 
 from configs.errors import InputError
 from configs.schema import Source
+from serving.contract.spelling import csv_text
+from tasks.data.csv_file import Declared
 from tasks.data.source import open_source
 
 SAMPLE = 20_000
@@ -78,7 +80,7 @@ def look_at(url: str, say: Callable[[str], None]) -> Table:
     """
     say(f"reading {url}")
     source = Source(tables={table_name(url): url})
-    rows = open_source("new", source, {})
+    rows = open_source("new", source)
     if len(rows.columns) < 2:
         raise InputError(
             f"{url}: has one column, {rows.columns[0]!r}; a model needs a target and at least one column to tell it from "
@@ -129,7 +131,7 @@ def _padded(source: Source, rows: Any, counted: dict[str, Counted]) -> frozenset
     whole = [name for name, found in types.items() if WHOLE.match(found) and 2 < counted[name].distinct <= CATEGORIES]
     if not whole or ".csv" not in next(iter(source.tables.values())):
         return frozenset()
-    texts = open_source("new", source, dict.fromkeys(whole, ()))
+    texts = open_source("new", source, Declared(texts=dict.fromkeys(whole, csv_text)))
     asked = ", ".join(
         f"bool_or(regexp_matches(cast({quoted(name)} as varchar), '^0[0-9]')) as c{at}" for at, name in enumerate(whole)
     )

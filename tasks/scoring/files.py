@@ -94,7 +94,8 @@ def _declared(contract: Contract) -> Declared:
         c.name: c.from_csv for c in contract.columns if c.kind == "categorical" and contract.meaning >= SPELLED
     }
     missing = frozenset(token for column in contract.columns for token in column.missing)
-    return Declared(frozenset(c.name for c in contract.columns if c.kind == "numeric"), texts, missing)
+    numbers = frozenset(column.name for column in contract.columns if column.kind == "numeric")
+    return Declared(numbers, texts, missing, frozenset(contract.names) - texts.keys())
 
 
 def _claim(path: Path, destination: Path, version: Version) -> Path:

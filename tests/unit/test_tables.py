@@ -41,11 +41,17 @@ from tasks.data.frames import client_values, contract_of, encode, read_rows
 from tasks.data.source import training_rows
 from tasks.data.validate import validate
 from tasks.log.read import open_log
+from tasks.log.values import Bounds
 from tasks.log.windows import decoded
+from tasks.monitoring.collect import collect_window
+from tasks.monitoring.drift.detect import detect_drift
+from tasks.monitoring.report import drift_report
 from tasks.packaging.bundle import bundle
 from tasks.packaging.convert import convert
+from tasks.packaging.values import BundleRef
 from tasks.packaging.variants import choose_variant
 from tasks.registry.lineage import lineage
+from tasks.registry.values import Version
 from tasks.training.evaluate import evaluate
 from tasks.training.fitted import load
 from tests.conftest import chain, small_frame, small_use_case
@@ -161,8 +167,8 @@ def jobs(app, contract, frame):
     yield OpenInference(app.model).read(json.dumps({"inputs": list(tensors(contract, frame))}).encode(), None)[0]
 
 
-def check(case, tmp_path, batch=None):
-    """The whole way: released, asked by every protocol, logged, read as a window, scored as a file."""
+def check(case, tmp_path, batch=None, watched=False):
+    """The whole way: released, asked by every protocol, logged, read as a window, scored as a file, and watched."""
     folder, frame, expected, contract = released(case)
     log = PredictionLog(prediction_log("table"))
     model = ServedModel(read_bundle(folder), Identity("1", "table-v1"), log)
@@ -196,13 +202,29 @@ def check(case, tmp_path, batch=None):
         assert scored.num_rows == rows
         if source == part:
             np.testing.assert_allclose(scored["probability"].to_numpy(), expected[:, 1], atol=1e-5)
+    if watched:
+        watch(case, folder)
     return contract
+
+
+def watch(case, folder):
+    """A window of the log as monitoring sees it: collected, compared with the reference, shown on Evidently's page."""
+    version = Version(use_case="table", version="1", run_id="", bundle=BundleRef(digest=folder.name), golden="")
+    window = collect_window.fn(case, Bounds(name="rows-0-99", start="0", end="100"), {"1": version})
+    drift = detect_drift.fn(case, window.judged[0], version, 0.9)
+    assert drift.columns.keys() == set(case.features.all)
+    assert max(column.outside for column in drift.columns.values()) < 0.2, (
+        "rows of the holdout are none that nobody has seen"
+    )
+    drift_report.fn(case, window.judged[0], version.bundle, drift)
 
 
 @pytest.fixture
 def untold(quiet, monkeypatch):
     """No artifact of a variant or of a file's progress is written."""
     monkeypatch.setattr("tasks.packaging.variants.create_table_artifact", lambda **_: None)
+    monkeypatch.setattr("tasks.monitoring.report.create_link_artifact", lambda **_: None)
+    monkeypatch.setattr("tasks.monitoring.report.report_address", str)
     monkeypatch.setattr(tasks.scoring.files, "create_progress_artifact", lambda **_: "id")
     monkeypatch.setattr(tasks.scoring.files, "update_progress_artifact", lambda *_, **__: None)
 
@@ -211,7 +233,7 @@ def untold(quiet, monkeypatch):
 def test_a_table_goes_the_whole_way(home, untold, tmp_path, tables, name):
     path = tables / name.split(" ")[0]
     case = use_case(path, CASES[name], SOURCES.get(path.name, ""))
-    contract = check(case, tmp_path, (path, case.source.csv))
+    contract = check(case, tmp_path, (path, case.source.csv), watched=name in ("names.csv", "codes.csv"))
     columns = {column.name: column for column in contract.columns}
     if name == "codes.csv":
         assert columns["zip"].categories == ("00501", "01234", "02116", "94105")
@@ -270,7 +292,7 @@ def odd_case(path, names, more=""):
 
 def test_any_name_goes_the_whole_way(home, untold, tmp_path):
     odd_frame(ODD_NAMES, ["01", "1", "NA", "1e2", "nan"]).to_csv(tmp_path / "odd.csv", index=False)
-    contract = check(odd_case(tmp_path / "odd.csv", ODD_NAMES), tmp_path, (tmp_path / "odd.csv", CsvFormat()))
+    contract = check(odd_case(tmp_path / "odd.csv", ODD_NAMES), tmp_path, (tmp_path / "odd.csv", CsvFormat()), watched=True)
     assert next(column for column in contract.columns if column.name == "x0") is not None
     assert contract.columns[0].categories == ("01", "1", "1e2", "NA", "nan")
 
@@ -476,3 +498,12 @@ def test_what_cannot_be_read_is_told_where_and_what_would_be_right(tmp_path, wro
     write, told = WRONG[wrong]
     with pytest.raises(InputError, match=told):
         rows_of(write(tmp_path))
+
+
+def test_a_batch_of_a_model_from_before_is_guessed_as_pandas_did(tmp_path):
+    path = lines(tmp_path, "c,n", "01234,1", "7,2")
+    contract = Contract(
+        "t", (Column("c", "categorical", meaning=1), Column("n", "numeric", meaning=1)), "y", (0, 1), meaning=1
+    )
+    ((frame, _),) = tasks.scoring.files._chunks(path, tasks.scoring.files._declared(contract), CsvFormat())
+    assert encode(contract, frame)["c"].tolist() == ["1234", "7"]
