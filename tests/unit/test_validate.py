@@ -32,7 +32,7 @@ def test_data_docs_are_kept(home, quiet, tmp_path):
         (lambda f: f.assign(c=f.y), "column 'c' is equal to the target 'y'"),
         (lambda f: f.assign(a=np.where(f.y == "yes", 1.0, 0.0) + f.b * 1e-3), "column 'a' alone gives AUC 1.000"),
         (lambda f: f.assign(c=np.where(f.y == "yes", "good", "bad")), "column 'c' alone gives AUC 1.000"),
-        (lambda f: f.assign(a=f.c), "features.numeric: column 'a', row 0: must be a number"),
+        (lambda f: f.assign(a=f.c), "source.tables.rows: line 2, column 'a': must be a number"),
     ],
 )
 def test_targets_and_leaks_are_refused_by_column(home, quiet, tmp_path, change, told):
