@@ -11,7 +11,7 @@ import tasks.monitoring.performance
 from configs.errors import InputError
 from configs.load import parse_use_case
 from configs.problems import WORDS
-from configs.schema import KpiTarget, SliceGates
+from configs.schema import Objective, SliceGates
 from serving.contract.contract import Column, Contract
 from serving.scoring.bundle import read_bundle
 from serving.scoring.onnx import Scorer
@@ -441,9 +441,9 @@ def test_drift_is_seen_and_what_is_not_estimated_is_said(look, problem):
 @pytest.mark.parametrize(("problem", "target"), [("multiclass", "f1_macro"), ("regression", "rmse")])
 def test_a_promised_metric_is_measured(look, problem, target):
     look(problem, frame_of(problem, rows=600, seed=5))
-    promise = KpiTarget(metric=target, at_least=0.0)
+    promise = Objective(metric=target, at_least=0.0)
     case = look.case.model_copy(
-        update={"monitoring": look.case.monitoring.model_copy(update={"targets": [promise], "min_labels": 100})}
+        update={"monitoring": look.case.monitoring.model_copy(update={"objectives": [promise], "min_labels": 100})}
     )
     window = look.window.model_copy(update={"parts": [look.window]})
     kpi = measure_service.fn(case, window).kpis[f"metric {target}"]

@@ -176,7 +176,7 @@ def check(case, tmp_path, batch=None, watched=False):
     model.score(asked)
     for job in asked:
         assert job.error is None, job.error
-        np.testing.assert_allclose(job.probabilities, expected, atol=1e-5)
+        np.testing.assert_allclose(job.outputs, expected, atol=1e-5)
     log.close()
     with open_log("table") as kept:
         rows = kept.sql("select prediction_id, label, features::varchar as features from log").to_arrow_table()
