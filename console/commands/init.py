@@ -12,7 +12,7 @@ from rich.table import Table
 
 from configs.errors import InputError
 from configs.files import write_atomically
-from configs.load import faults, use_case_file
+from configs.load import parse_use_case, use_case_file
 from configs.schema import USE_CASE_NAME
 from configs.settings import made
 from tasks.onboarding.propose import Proposal, propose
@@ -35,11 +35,7 @@ def init(url: str, target: str, name: str | None, force: bool, screen: Console) 
         proposal = propose(url, target, chosen, lambda doing: status.update(escape(doing)))
         text = as_yaml(proposal)
     explain(proposal, screen)
-    if wrong := faults(text, path.name):
-        raise InputError(
-            f"target {target!r} is {proposal.answer.told}: problem {proposal.answer.problem!r}, which cannot be "
-            f"trained here yet; nothing was written ({wrong[0]})"
-        )
+    parse_use_case(text, path.name)  # what does not load is never written
     made(path.parent)
     write_atomically(path, text.encode())
     screen.print(f"Written to {path}. Next:", soft_wrap=True, markup=False, highlight=False)

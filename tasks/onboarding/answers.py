@@ -43,10 +43,10 @@ class Binary:
     why: str
     problem: ClassVar[str] = "binary"
     metric: ClassVar[str] = "roc_auc"
+    needed: ClassVar[int] = 10  # held out rows of the rarer class; by fewer nobody can be judged
+    adds_up: ClassVar[bool] = False
     leak: ClassVar[float] = 0.98
     strong: ClassVar[float] = 0.9
-    floor: ClassVar[float] = 0.5
-    chance: ClassVar[str] = "0.5 is guessing"
 
     @property
     def positive(self) -> Any:
@@ -57,6 +57,23 @@ class Binary:
     def told(self) -> str:
         """In words."""
         return f"two classes, {self.classes[0]!r} and {self.classes[1]!r}"
+
+    @property
+    def declared(self) -> tuple[str, Any, str]:
+        """The key under `target` that says it, its value, and why."""
+        return (
+            "positive",
+            self.positive,
+            f"the class whose probability is judged: {self.why}. The other: {self.classes[0]!r}",
+        )
+
+    def question(self, target: str) -> str:
+        """What is asked."""
+        return f"Is {target} {self.positive}?"
+
+    def rarest(self, values: Any) -> tuple[int, str]:
+        """How many of these rows have the answer that fewest have, and which it is."""
+        return _rarest(self.classes, values)
 
     def matrix(self, values: Any) -> np.ndarray:
         """Shape (rows, 1)."""
@@ -101,15 +118,28 @@ class Multiclass:
     why: str
     problem: ClassVar[str] = "multiclass"
     metric: ClassVar[str] = "accuracy"
+    needed: ClassVar[int] = 1
+    adds_up: ClassVar[bool] = False
     leak: ClassVar[float] = 0.98
     strong: ClassVar[float] = 0.9
-    floor: ClassVar[float] = 0.0
-    chance: ClassVar[str] = "of the answers are right"
 
     @property
     def told(self) -> str:
         """In words."""
         return f"{len(self.classes)} classes"
+
+    @property
+    def declared(self) -> tuple[str, Any, str]:
+        """The key under `target` that says it, its value, and why."""
+        return "problem", self.problem, self.why
+
+    def question(self, target: str) -> str:
+        """What is asked."""
+        return f"Which {target}?"
+
+    def rarest(self, values: Any) -> tuple[int, str]:
+        """How many of these rows have the answer that fewest have, and which it is."""
+        return _rarest(self.classes, values)
 
     def matrix(self, values: Any) -> np.ndarray:
         """Shape (rows, classes)."""
@@ -150,17 +180,31 @@ class Regression:
 
     distinct: int
     why: str
+    classes: ClassVar[tuple[Any, ...]] = ()
     problem: ClassVar[str] = "regression"
     metric: ClassVar[str] = "r2"
+    needed: ClassVar[int] = 10
+    adds_up: ClassVar[bool] = True  # two columns may make it
     leak: ClassVar[float] = 0.98
     strong: ClassVar[float] = 0.8
-    floor: ClassVar[float] = 0.0
-    chance: ClassVar[str] = "0 is always answering the mean"
 
     @property
     def told(self) -> str:
         """In words."""
         return f"a number ({self.distinct:,} values)"
+
+    @property
+    def declared(self) -> tuple[str, Any, str]:
+        """The key under `target` that says it, its value, and why."""
+        return "problem", self.problem, self.why
+
+    def question(self, target: str) -> str:
+        """What is asked."""
+        return f"What is {target}?"
+
+    def rarest(self, values: Any) -> tuple[int, str]:
+        """How many of these rows have an answer."""
+        return len(values), "with an answer"
 
     def matrix(self, values: Any) -> np.ndarray:
         """Shape (rows, 1)."""
@@ -247,7 +291,7 @@ def declared_answer(target: Target, values: Any) -> Answer:
     found = sorted((plain(value) for value in counts.index[counts > 0]), key=str)
     if len(found) < 2:
         raise InputError(f"target.column: {target.column!r} is {found[0]!r} in every row; there is nothing to learn")
-    problem = getattr(target, "problem", Binary.problem)
+    problem = target.problem
     if problem == Multiclass.problem:
         return Multiclass(tuple(found), "declared")
     if problem == Regression.problem:
@@ -261,6 +305,12 @@ def declared_answer(target: Target, values: Any) -> Answer:
     if target.positive not in found:
         raise InputError(f"target.positive: {target.positive!r} is not a value of {target.column!r}; found {_few(found)}")
     return Binary((next(value for value in found if value != target.positive), target.positive), "declared")
+
+
+def _rarest(classes: tuple[Any, ...], values: Any) -> tuple[int, str]:
+    counts = {name: int((values == name).sum()) for name in classes}
+    rarest = min(classes, key=lambda name: counts[name])
+    return counts[rarest], f"with {rarest!r}"
 
 
 def _few(values: list[Any]) -> str:

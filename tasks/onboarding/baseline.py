@@ -28,12 +28,11 @@ def gate_of(
     value = max(math.floor(100 * (min(scores) - margin)) / 100, math.floor(100 * dummy) / 100)
     folds = ", ".join(f"{score:.3f}" for score in scores)
     order = "each on rows later than it learned from" if timed else "cross-validated"
-    weak = "; that is hardly better than a guess" if min(scores) - margin <= dummy else ""
     why = (
         f"a first model reaches {folds} ({order}, {len(y):,} rows); the worst less {margin:.2f} for chance in "
-        f"{held_out:,} held out rows; always the same answer reaches {dummy:.3g}{weak}"
+        f"{held_out:,} held out rows; always the same answer reaches {dummy:.3g}"
     )
-    return Gate(metric=answer.metric, bound="at_least", value=value, why=why)
+    return Gate(metric=answer.metric, bound="at_least", value=value, why=why, weak=min(scores) - margin <= dummy)
 
 
 def _scores(

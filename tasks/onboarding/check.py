@@ -17,12 +17,12 @@ from tasks.data.frames import plain as as_given
 from tasks.data.ripe import ripe_rows
 from tasks.data.source import open_source, training_rows
 from tasks.data.split import newest, shared
-from tasks.onboarding.answers import Answer, Regression, declared_answer
+from tasks.onboarding.answers import Answer, declared_answer
 from tasks.onboarding.leaks import without_leaks
 from tasks.onboarding.table import SAMPLE
 from tasks.onboarding.values import Checked, Column
 
-TOO_FEW, FEW = 10, 30  # held out rows of a class: nobody can be judged by fewer, and hardly by few
+FEW = 30  # held out rows of a class: hardly anybody can be judged by fewer
 
 
 def check(name: str, say: Callable[[str], None]) -> Checked:
@@ -89,7 +89,7 @@ def _of_rows(case: UseCase, table: Any, problems: list[str], say: Callable[[str]
     except InputError as error:
         return Checked(problems=[*problems, str(error)])
     learn, cut = _parts(case, table)
-    problems += _judged(case, answer, target.iloc[:learn], target.iloc[cut:])
+    problems += _judged(answer, target.iloc[:learn], target.iloc[cut:])
     columns = _looked_at(case, frame, answer, say)
     leaks = [f"features: {column.name!r} {column.why_out}" for column in columns if column.why_out]
     features = f"{len(case.features.all)} features, problem {answer.problem} ({answer.told})"
@@ -143,28 +143,19 @@ def _parts(case: UseCase, table: Any) -> tuple[int, int]:
     return (ripe_rows(times, cut, delay) if cut < len(times) else cut), cut
 
 
-def _judged(case: UseCase, answer: Answer, learned: Any, held_out: Any) -> Iterator[str]:
+def _judged(answer: Answer, learned: Any, held_out: Any) -> Iterator[str]:
     for part, values in (("training", learned), ("holdout", held_out)):
-        least, rarest = _least(answer, values)
-        if least < TOO_FEW:
+        least, which = answer.rarest(values)
+        if least < answer.needed:
             yield (
-                f"split.holdout: the {part} part has {len(values):,} rows, {least} of them {rarest}; at least {TOO_FEW} are "
-                "needed: change 'split.holdout', or give more rows"
+                f"split.holdout: the {part} part has {len(values):,} rows, {least} of them {which}; at least "
+                f"{answer.needed} are needed: change 'split.holdout', or give more rows"
             )
 
 
 def _thin(answer: Answer, held_out: Any) -> list[str]:
-    least, rarest = _least(answer, held_out)
-    return [f"split.holdout: only {least} held out rows of {rarest}: a gate says little"] if least < FEW else []
-
-
-def _least(answer: Answer, values: Any) -> tuple[int, str]:
-    """How many rows of the rarest class, and which it is; of numbers all."""
-    if isinstance(answer, Regression):
-        return len(values), "with an answer"
-    counts = {name: int((values == name).sum()) for name in answer.classes}
-    rarest = min(counts, key=lambda name: counts[name])
-    return counts[rarest], repr(rarest)
+    least, which = answer.rarest(held_out)
+    return [f"split.holdout: only {least} held out rows {which}: a gate says little of them"] if least < FEW else []
 
 
 def _looked_at(case: UseCase, frame: Any, answer: Answer, say: Callable[[str], None]) -> list[Column]:

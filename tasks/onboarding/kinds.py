@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from tasks.onboarding.table import NUMERIC, TEXT, TIME, WHOLE, Table, quoted
+from tasks.data.sql import quoted
+from tasks.onboarding.table import MOSTLY, NUMERIC, TEXT, TIME, WHOLE, Table, is_csv
 from tasks.onboarding.times import readable_share
 from tasks.onboarding.values import Column, Kind
 from tasks.onboarding.words import sensitive, words
 
 ID_WORDS = frozenset(["id", "ids", "key", "uuid", "guid", "index", "instant", "serial", "rowid", "nr", "no"])
 UNIQUE = 0.95  # of the filled rows; approximate counts are within some percent
-MOSTLY_NUMBERS = 0.9
+FEW_TOKENS = 20  # that may stand for nothing among the numbers of a CSV
 MANY_VALUES = 0.5  # of the rows: such a text is a name, not a category
 LONG_TEXT, MANY_WORDS = 40, 4.0
 EXACT = 2**53  # beyond it not every whole number is one of floating point
@@ -43,6 +45,7 @@ def _describe(table: Table, name: str) -> Column:
         missing=table.size - counted.filled + strange,
         distinct=counted.distinct,
         strange=strange,
+        tokens=_tokens(table, name) if strange and is_csv(table.url) else [],
         sensitive=private,
         example="" if private or kind == "nested" else _example(table, name),
         why_out=_why_out(kind, why) or (f"looks sensitive: {private}" if private else ""),
@@ -71,7 +74,7 @@ def _time(table: Table, name: str) -> Found | None:
         return "time", table.types[name].lower()
     if not table.is_(name, TEXT) or table.counted[name].distinct < FEW_DAYS:
         return None
-    return ("time", "text that reads as a time") if readable_share(table.sample[name]) >= MOSTLY_NUMBERS else None
+    return ("time", "text that reads as a time") if readable_share(table.sample[name]) >= MOSTLY else None
 
 
 def _identifier(table: Table, name: str) -> Found | None:
@@ -85,7 +88,7 @@ def _identifier(table: Table, name: str) -> Found | None:
             return "identifier", "called an id, and different in nearly every row"
         if table.is_(name, WHOLE) and _is_count(table, name):
             return "identifier", "numbers the rows"
-        if table.is_(name, TEXT) and not _is_prose(table, name) and _numbers(table, name) < MOSTLY_NUMBERS:
+        if table.is_(name, TEXT) and not _is_prose(table, name) and _numbers(table, name) < MOSTLY:
             return "identifier", "different in nearly every row"
     if called and counted.distinct > max(100, 0.05 * counted.filled):
         return "identifier", f"called an id, with {counted.distinct:,} values"
@@ -105,7 +108,7 @@ def _prose(table: Table, name: str) -> Found | None:
         return None
     if _is_prose(table, name):
         return "text", "free text"
-    if table.counted[name].distinct > MANY_VALUES * table.counted[name].filled and _numbers(table, name) < MOSTLY_NUMBERS:
+    if table.counted[name].distinct > MANY_VALUES * table.counted[name].filled and _numbers(table, name) < MOSTLY:
         return "text", "text that seldom comes again"
     return None
 
@@ -117,15 +120,28 @@ def _is_prose(table: Table, name: str) -> bool:
 
 
 def _number(table: Table, name: str) -> Found | None:
-    if name in table.padded:
-        return "categorical", "whole numbers, of which some begin with a zero: codes"
+    if name in table.codes:
+        return "categorical", "numbers of which some begin with a zero, or are written as 1e2: codes"
     if table.is_(name, NUMERIC):
         return "numeric", "numbers"
     if table.is_(name, TEXT) and table.sample[name].astype(str).str.match("0[0-9]").any():
         return "categorical", "texts, of which some begin with a zero: codes"
-    if table.is_(name, TEXT) and _numbers(table, name) >= MOSTLY_NUMBERS:
+    if table.is_(name, TEXT) and _numbers(table, name) >= MOSTLY and not (is_csv(table.url) and _is_odd(table, name)):
         return "numeric", "numbers, as text"
     return None
+
+
+def _is_odd(table: Table, name: str) -> bool:
+    """Whether the texts among the numbers of a CSV are too many, or too like numbers, to stand for nothing."""
+    tokens = _tokens(table, name)
+    return len(tokens) > FEW_TOKENS or any(re.search("[0-9]", token) for token in tokens)
+
+
+def _tokens(table: Table, name: str) -> list[str]:
+    """The different texts of a column that are no number, one more than are few at most."""
+    column = quoted(name)
+    strange = table.rows.filter(f"{column} is not null and try_cast({column} as double) is null")
+    return sorted(str(row[0]) for row in strange.project(column).distinct().limit(FEW_TOKENS + 1).fetchall())
 
 
 def _category(table: Table, name: str) -> Found:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.onboarding.answers import Answer, Regression
+from tasks.onboarding.answers import Answer
 from tasks.onboarding.kinds import as_features
 from tasks.onboarding.values import Column
 
@@ -27,7 +27,7 @@ def without_leaks(
     `sample` is a pandas frame of rows that have an answer, `target` their answers.
     """
     y = answer.matrix(target)
-    parts = _added(columns, sample, y) if isinstance(answer, Regression) else {}
+    parts = _added(columns, sample, y) if answer.adds_up else {}
     found = []
     for at, column in enumerate(columns):
         if column.kind in ("numeric", "categorical"):
@@ -77,7 +77,7 @@ def _means(learn: np.ndarray, y: np.ndarray, judge: np.ndarray) -> np.ndarray:
 
 
 def _told(column: Column, score: float, answer: Answer) -> str:
-    if not isinstance(answer, Regression) and column.distinct == max(2, len(answer.classes)):
+    if column.distinct == len(answer.classes):
         return f"as good as a copy of the target ({answer.metric} {score:.3f} alone)"
     return f"it alone reaches {answer.metric} {score:.3f}"
 

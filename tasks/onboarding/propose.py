@@ -11,11 +11,12 @@ import numpy as np
 
 from configs.errors import InputError, nearest
 from configs.schema import parse_duration
-from tasks.onboarding.answers import Answer, Binary, choose_answer
+from tasks.data.sql import quoted
+from tasks.onboarding.answers import Answer, choose_answer
 from tasks.onboarding.baseline import gate_of
 from tasks.onboarding.kinds import describe
 from tasks.onboarding.leaks import without_leaks
-from tasks.onboarding.table import NUMERIC, TEXT, Table, look_at, quoted
+from tasks.onboarding.table import NUMERIC, TEXT, Table, is_csv, look_at
 from tasks.onboarding.times import HOLDOUT, choose_time, holdout_of, moments, sql_of, window_in_rows, window_of
 from tasks.onboarding.values import Column, Gate, Times
 
@@ -44,7 +45,8 @@ class Proposal:
     @property
     def query(self) -> str:
         """What makes a row where the table as it is cannot be learned from; nothing where it can."""
-        texts = [column.name for column in self.columns if column.kind == "numeric" and self.table.is_(column.name, TEXT)]
+        numbers = [column.name for column in self.columns if column.kind == "numeric" and not is_csv(self.url)]
+        texts = [name for name in numbers if self.table.is_(name, TEXT)]
         casts = [f"try_cast({quoted(name)} as double) as {quoted(name)}" for name in texts]
         where = ""
         if self.times and (self.times.format or self.times.unreadable):
@@ -55,6 +57,11 @@ class Proposal:
             return ""
         parts = ",\n                  ".join(casts)
         return f"select * replace ({parts})\nfrom {quoted(self.table.name)}{where}"
+
+    @property
+    def missing(self) -> list[str]:
+        """The texts that stand for nothing among the numbers of a CSV."""
+        return sorted({token for column in self.columns if column.kind == "numeric" for token in column.tokens})
 
     @property
     def min_labels(self) -> int:
@@ -79,7 +86,7 @@ def propose(url: str, target: str, name: str, say: Callable[[str], None]) -> Pro
     _require_features(url, target, columns)
     holdout, window, held_out = _parts(table, target, times)
     gate = gate_of(columns, sample, sample[target], answer, times is not None, held_out, say)
-    notes = _notes(table, target, answer, times, held_out)
+    notes = _notes(table, target, answer, times, held_out) + _weakness(gate, columns)
     return Proposal(name, url, table, target, answer, columns, times, holdout, window, held_out, gate, notes)
 
 
@@ -91,7 +98,8 @@ def _answer_of(table: Table, target: str) -> Answer:
             f"--target: {target!r} holds {table.types[target].lower()}, which is no answer; name a column of numbers, "
             "texts or booleans"
         )
-    values = table.rows.project(quoted(target)).to_arrow_table().column(0).to_pandas()
+    cast = "cast({} as double) as answer" if table.types[target].startswith("DECIMAL") else "{} as answer"
+    values = table.rows.project(cast.format(quoted(target))).to_arrow_table().column(0).to_pandas()
     return choose_answer(target, values)
 
 
@@ -134,6 +142,14 @@ def _parts(table: Table, target: str, times: Times | None) -> tuple[str, str, in
     return holdout, window_of(at), round(labelled * share)
 
 
+def _weakness(gate: Gate, columns: list[Column]) -> list[str]:
+    if not gate.weak:
+        return []
+    private = [repr(column.name) for column in columns if column.sensitive]
+    told = f"; left out as sensitive: {', '.join(private)}" if private else ""
+    return [f"what goes in hardly tells more than a guess, so a release may stop at its gate{told}"]
+
+
 def _notes(table: Table, target: str, answer: Answer, times: Times | None, held_out: int) -> list[str]:
     """What a person should know of the table as a whole."""
     notes = []
@@ -143,10 +159,10 @@ def _notes(table: Table, target: str, answer: Answer, times: Times | None, held_
         notes.append(f"{times.unreadable:,} rows have no {times.column!r} that can be read: the query leaves them out")
     if times and times.future:
         notes.append(f"{times.future:,} rows lie in the future: they are left out until then")
-    if isinstance(answer, Binary):
-        share = float(answer.matrix(table.sample[target].dropna()).mean())
-        if share < RARE:
-            notes.append(f"{answer.positive!r} is rare ({share:.1%}): its precision and recall say more than accuracy")
-        if held_out * min(share, 1 - share) < FEW_OF_A_CLASS:
-            notes.append(f"about {held_out * min(share, 1 - share):.0f} held out rows of the rarer class: few to judge by")
+    values = table.sample[target].dropna()
+    least, which = answer.rarest(values)
+    if least < RARE * len(values):
+        notes.append(f"rows {which} are rare ({least / len(values):.1%}): accuracy says little of them")
+    if (few := held_out * least / len(values)) < FEW_OF_A_CLASS:
+        notes.append(f"about {few:.0f} held out rows {which}: few to judge by")
     return notes

@@ -11,17 +11,23 @@ from typing import Any
 import numpy as np
 
 from configs.errors import InputError
-from configs.schema import Source
+from configs.schema import CsvFormat, Source
 from serving.contract.spelling import csv_text
 from tasks.data.csv_file import Declared
+from tasks.data.files import CSV, kind_of
 from tasks.data.source import open_source
+from tasks.data.sql import quoted
 
 SAMPLE = 20_000
 FEWEST_ROWS = 50
+FEW = 50  # values of a column of fractions that may be codes
+SECOND_ENCODING = "windows-1252"
+DECIMAL_COMMA = r"-?\d+,\d+"
+MOSTLY = 0.9
 CATEGORIES = 200_000  # a column of whole numbers of more values is read as text by nobody
 NUMERIC = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL.*)$")
 WHOLE = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$")
-TEXT = re.compile(r"VARCHAR$|ENUM")
+TEXT = re.compile(r"VARCHAR$|ENUM|UUID$")
 TIME = re.compile(r"DATE$|TIMESTAMP")
 
 
@@ -40,12 +46,17 @@ class Table:
     rows: Any
     source: Source
     counted: dict[str, Counted]
-    padded: frozenset[str]  # whole numbers in a CSV that begin with a zero there
+    codes: frozenset[str]  # what reads as a number in a CSV and is none
 
     @property
     def name(self) -> str:
         """What the source calls the table."""
         return next(iter(self.source.tables))
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self.source.tables[self.name]
 
     @cached_property
     def size(self) -> int:
@@ -73,18 +84,16 @@ class Table:
 
 
 def look_at(url: str, say: Callable[[str], None]) -> Table:
-    """The table of a file or URL.
+    """The table of a file or URL, however it is written.
 
     Raises:
         InputError: it cannot be read, or is too small to learn from.
     """
     say(f"reading {url}")
-    source = Source(tables={table_name(url): url})
-    rows = open_source("new", source)
+    source, rows = _opened(url)
     if len(rows.columns) < 2:
         raise InputError(
-            f"{url}: has one column, {rows.columns[0]!r}; a model needs a target and at least one column to tell it from "
-            "(is the separator another than a comma?)"
+            f"{url}: has one column, {rows.columns[0]!r}; a model needs a target and at least one column to tell it from"
         )
     count = int(rows.count("*").fetchall()[0][0])
     if count < FEWEST_ROWS:
@@ -93,8 +102,34 @@ def look_at(url: str, say: Callable[[str], None]) -> Table:
         )
     say(f"counting {len(rows.columns)} columns of {count:,} rows")
     counted = _count(rows, count)
-    say("looking for codes among the whole numbers")
-    return Table(rows, source, counted, _padded(source, rows, counted))
+    say("looking for codes among the numbers")
+    return Table(rows, source, counted, _codes(source, rows, counted))
+
+
+def _opened(url: str) -> tuple[Source, Any]:
+    """The rows, and the source that reads them: as Windows-1252 where UTF-8 does not, with decimal commas where they are."""
+    source = Source(tables={table_name(url): url})
+    try:
+        rows = open_source("new", source)
+    except InputError as first:
+        source = source.model_copy(update={"csv": CsvFormat(encoding=SECOND_ENCODING)})
+        try:
+            rows = open_source("new", source)
+        except InputError:
+            raise first from None
+    if not is_csv(url):
+        return source, rows
+    texts = [name for name, kind in zip(rows.columns, map(str, rows.types), strict=True) if kind == "VARCHAR"]
+    head = rows.limit(SAMPLE).to_arrow_table().to_pandas()
+    if any(head[name].dropna().astype(str).str.fullmatch(DECIMAL_COMMA).mean() >= MOSTLY for name in texts):
+        source = source.model_copy(update={"csv": source.csv.model_copy(update={"decimal": ","})})
+        rows = open_source("new", source)
+    return source, rows
+
+
+def is_csv(url: str) -> bool:
+    """Whether a file is a CSV by its name, compressed or not, so that its columns have no types of their own."""
+    return kind_of(url) in CSV
 
 
 def table_name(url: str) -> str:
@@ -108,15 +143,6 @@ def table_name(url: str) -> str:
     return name if re.match(r"[a-z]", name) else "rows"
 
 
-def quoted(name: str) -> str:
-    """A column's name in SQL.
-
-    >>> print(quoted('a "b" c'))
-    "a ""b"" c"
-    """
-    return '"' + name.replace('"', '""') + '"'
-
-
 def _count(rows: Any, size: int) -> dict[str, Counted]:
     """How many values each column has; how many different ones exactly where that is quick, else within some percent."""
     distinct = "count(distinct {})" if size <= 100_000 else "approx_count_distinct({})"
@@ -125,15 +151,19 @@ def _count(rows: Any, size: int) -> dict[str, Counted]:
     return {name: Counted(*found[2 * at : 2 * at + 2]) for at, name in enumerate(rows.columns)}
 
 
-def _padded(source: Source, rows: Any, counted: dict[str, Counted]) -> frozenset[str]:
-    """The columns of whole numbers that are codes: in the file some begin with a zero, `01234`."""
+def _codes(source: Source, rows: Any, counted: dict[str, Counted]) -> frozenset[str]:
+    """The columns that read as numbers and are codes: in the CSV some begin with a zero (`01234`), or are written `1e2`."""
     types = dict(zip(rows.columns, map(str, rows.types), strict=True))
-    whole = [name for name, found in types.items() if WHOLE.match(found) and 2 < counted[name].distinct <= CATEGORIES]
-    if not whole or ".csv" not in next(iter(source.tables.values())):
+    names = [
+        name
+        for name, kind in types.items()
+        if NUMERIC.match(kind) and 2 < counted[name].distinct <= (CATEGORIES if WHOLE.match(kind) else FEW)
+    ]
+    if not names or not is_csv(source.tables[next(iter(source.tables))]):
         return frozenset()
-    texts = open_source("new", source, Declared(texts=dict.fromkeys(whole, csv_text)))
+    texts = open_source("new", source, Declared(texts=dict.fromkeys(names, csv_text)))
     asked = ", ".join(
-        f"bool_or(regexp_matches(cast({quoted(name)} as varchar), '^0[0-9]')) as c{at}" for at, name in enumerate(whole)
+        f"bool_or(regexp_matches({quoted(name)}, '^0[0-9]|[0-9]e[0-9]')) as c{at}" for at, name in enumerate(names)
     )
     found = texts.aggregate(asked).fetchall()[0]
-    return frozenset(name for name, padded in zip(whole, found, strict=True) if padded)
+    return frozenset(name for name, coded in zip(names, found, strict=True) if coded)

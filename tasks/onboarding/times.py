@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tasks.onboarding.table import TIME, Table, quoted
+from tasks.data.sql import quoted
+from tasks.onboarding.table import TIME, Table
 from tasks.onboarding.values import Column, Times
 from tasks.onboarding.words import words
 

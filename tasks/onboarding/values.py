@@ -12,7 +12,8 @@ Kind = Literal["numeric", "categorical", "identifier", "time", "text", "nested",
 class Column(Value):
     """A column: its kind, why it is taken for that, and what was counted; `why_out` is empty where it is a feature.
 
-    `strange` values are the texts among numbers, `note` is what a person should know of a column that goes in.
+    `strange` counts the texts among numbers, `tokens` are these texts in a CSV, `note` is what a person should know of a
+    column that goes in.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Column(Value):
     distinct: int
     example: str = ""
     strange: int = 0
+    tokens: list[str] = []
     sensitive: str = ""
     why_out: str = ""
     note: str = ""
@@ -43,12 +45,13 @@ class Times(Value):
 
 
 class Gate(Value):
-    """A bound and where it comes from."""
+    """A bound and where it comes from; a weak one is hardly over a guess."""
 
     metric: str
     bound: str
     value: float
     why: str
+    weak: bool = False
 
 
 class Checked(Value):

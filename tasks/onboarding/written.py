@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tasks.onboarding.answers import Answer, Binary
+from tasks.onboarding.answers import Answer
 from tasks.onboarding.propose import Proposal
 from tasks.onboarding.values import Column
 
@@ -20,7 +20,7 @@ def as_yaml(proposal: Proposal) -> str:
     return "\n".join(
         [
             f"name: {proposal.name}",
-            f"description: {scalar(_question(proposal.answer, proposal.target))}",
+            f"description: {scalar(proposal.answer.question(proposal.target))}",
             f"# Written by 'slipway init' from {proposal.table.size:,} rows. Every key: docs/use-cases.md",
             *(f"# Note: {note}" for note in proposal.notes),
             "",
@@ -51,14 +51,17 @@ def scalar(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _question(answer: Answer, target: str) -> str:
-    return f"Is {target} {answer.positive}?" if isinstance(answer, Binary) else f"What is {target}?"
-
-
 def _source(proposal: Proposal) -> list[str]:
     url = proposal.url
     where = url if "://" in url else str(Path(url).expanduser().resolve())
     lines = ["source:", "  tables:", f"    {proposal.table.name}: {scalar(where)}"]
+    if written := proposal.table.source.csv.model_dump(exclude_defaults=True):
+        lines.append(f"  csv: {{{', '.join(f'{key}: {scalar(value)}' for key, value in written.items())}}}")
+    if proposal.missing:
+        lines += [
+            "  # Texts among numbers: they stand for nothing.",
+            f"  missing: [{', '.join(map(scalar, proposal.missing))}]",
+        ]
     if proposal.query:
         lines += ["  # What cannot be read as a number or a time is made missing or left out here.", "  query: |"]
         lines += [f"    {line}" for line in proposal.query.splitlines()]
@@ -78,14 +81,8 @@ def _source(proposal: Proposal) -> list[str]:
 
 
 def _target(answer: Answer, target: str) -> list[str]:
-    lines = ["target:", f"  column: {scalar(target)}"]
-    if isinstance(answer, Binary):
-        return [
-            *lines,
-            f"  # The class whose probability is judged: {answer.why}. The other: {scalar(answer.classes[0])}",
-            f"  positive: {scalar(answer.positive)}",
-        ]
-    return [*lines, f"  # {answer.why}", f"  problem: {answer.problem}"]
+    key, value, why = answer.declared
+    return ["target:", f"  column: {scalar(target)}", f"  # {why}", f"  {key}: {scalar(value)}"]
 
 
 def _features(columns: list[Column]) -> list[str]:
@@ -128,7 +125,7 @@ def _evaluation(proposal: Proposal) -> list[str]:
     gate = proposal.gate
     lines = [f"# {part}" for part in gate.why.split("; ")]
     lines += ["evaluation:", "  gates:", f"    - {{metric: {gate.metric}, {gate.bound}: {gate.value:g}}}"]
-    return lines if isinstance(proposal.answer, Binary) else [*lines, "", "promotion:", f"  metric: {gate.metric}"]
+    return [*lines, "", "promotion:", f"  metric: {gate.metric}"]
 
 
 def _monitoring(proposal: Proposal) -> list[str]:

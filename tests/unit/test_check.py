@@ -59,7 +59,7 @@ RULES = "{numeric: [a, b], categorical: [c], rules: %s}"
         ({"numeric: [a, b]": "numeric: [a, bb]"}, "features.numeric: the source has no column 'bb'"),
         ({"column: y": "column: yy"}, "target.column: the source has no column 'yy'"),
         ({'positive: "yes"': 'positive: "Yes"'}, "target.positive: 'Yes' is not a value of 'y'; found 'no', 'yes'"),
-        ({"numeric: [a, b], categorical: [c]": "numeric: [a, b, c]"}, "line 2, column 'c': must be a number, found 'green'"),
+        ({"numeric: [a, b], categorical: [c]": "numeric: [a, b, c]"}, "column 'c': must be a number"),
         ({"{numeric: [a, b], categorical: [c]}": RULES % "{a: {minimum: 0}}"}, "features.rules.a: .* outside 'minimum' 0"),
         ({"{numeric: [a, b], categorical: [c]}": RULES % "{c: {allowed: [red, green]}}"}, "'allowed' lacks 'blue'"),
         ({"{numeric: [a, b], categorical: [c]}": RULES % "{c: {minimum: 1}}"}, "are for numbers"),

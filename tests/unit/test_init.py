@@ -9,17 +9,15 @@ from rich.console import Console
 
 from configs.errors import InputError
 from configs.load import load_use_case, use_case_file
-from configs.schema import Target
 from console.commands.init import init
 from tasks.data.validate import validate
+from tasks.onboarding.check import check
 from tasks.onboarding.leaks import without_leaks
 from tasks.onboarding.propose import propose
 from tasks.onboarding.written import as_yaml
 from tasks.packaging.convert import convert
 from tasks.training.evaluate import evaluate
 from tests.conftest import chain, small_frame
-
-TWO_CLASSES_ONLY = pytest.mark.skipif("problem" not in Target.model_fields, reason="two classes only")
 
 
 @pytest.fixture
@@ -44,10 +42,16 @@ def proposed(tmp_path, frame, target="y"):
 
 def released(case):
     """The steps of a release up to the converted model; the gate that was proposed must hold."""
-    snapshot, contract, parts, fitted = chain(case)
+    snapshot, contract, parts, fitted = judged(case)
     validate.fn(case, snapshot, contract, None)
-    assert all(gate.passed for gate in evaluate.fn(case, parts, contract, fitted).gates)
     assert convert.fn(parts, contract, case.features, fitted).rows_compared == snapshot.rows - parts.cut
+
+
+def judged(case):
+    """The steps of a release that the table decides: read, split, trained, and the proposed gate held."""
+    snapshot, contract, parts, fitted = chain(case)
+    assert all(gate.passed for gate in evaluate.fn(case, parts, contract, fitted).gates)
+    return snapshot, contract, parts, fitted
 
 
 def test_the_small_table_releases_without_an_edit(configs, home, quiet, tmp_path):
@@ -83,15 +87,30 @@ def test_real_tables_release_without_an_edit(configs, home, quiet, real_data, fi
     released(case)
 
 
-@pytest.mark.parametrize(("file", "target"), [("names.csv", "bought"), ("offsets.csv", "late"), ("codes.csv", "left")])
-def test_odd_tables_load_as_they_are_written(configs, home, real_data, file, target):
+@pytest.mark.parametrize(
+    ("file", "target"),
+    [
+        ("names.csv", "bought"),
+        ("offsets.csv", "late"),
+        ("codes.csv", "left"),
+        ("sheet.csv", "bought"),
+        ("latin.csv", "bought"),
+        ("warehouse.parquet", "ok"),
+    ],
+)
+def test_odd_tables_release_without_an_edit(configs, home, quiet, real_data, file, target):
     table = real_data.parent / "cases" / file
     if not table.is_file():
         pytest.skip("no odd tables here")
-    _, case = started(table, target)
-    assert set(case.features.all) <= set(pd.read_csv(table, nrows=1).columns)
-    assert case.source.time_column == ("at" if file == "offsets.csv" else None)
-    assert "zip" not in case.features.numeric, "01234 is a code"
+    shown, case = started(table, target)
+    assert case.features.all
+    if file == "latin.csv":  # what tells the answer is an age
+        assert "hardly tells more than a guess, so a release may stop at its gate; left out as sensitive: 'âge'" in shown
+        return
+    assert case.source.time_column == {"offsets.csv": "at", "warehouse.parquet": "seen_at"}.get(file)
+    assert not {"zip", "grade"} & set(case.features.numeric), "01234 and 1e2 are codes"
+    assert "account" not in case.features.numeric
+    judged(case)
 
 
 def test_a_time_orders_splits_and_windows(configs, home, quiet, tmp_path):
@@ -105,7 +124,7 @@ def test_a_time_orders_splits_and_windows(configs, home, quiet, tmp_path):
     assert case.split.holdout.days == 30
     assert case.monitoring.window == "1 month"
     assert "1 rows have no 'happened' that can be read" in shown
-    released(case)
+    judged(case)
 
 
 def test_kinds_of_columns(tmp_path):
@@ -129,7 +148,29 @@ def test_kinds_of_columns(tmp_path):
     assert (kinds["nothing"], kinds["one"], kinds["price"]) == ("constant", "constant", "numeric")
     assert (kinds["count"], columns["count"].strange) == ("numeric", 16)
     assert columns["also_a"].why_out == "the same as 'a' in every row"
-    assert 'try_cast("count" as double)' in found.query
+    assert found.missing == ["n/a?"]
+    assert found.query == ""
+
+
+def test_numbers_that_a_parquet_has_as_text_are_cast_in_the_query(configs, home, quiet, tmp_path):
+    frame = small_frame()
+    frame["a"] = frame["a"].astype(str)
+    frame.loc[3, "a"] = "none of it"
+    frame.to_parquet(tmp_path / "rows.parquet")
+    _, case = started(tmp_path / "rows.parquet", "y")
+    assert 'try_cast("a" as double) as "a"' in case.source.query
+    judged(case)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "separator", "decimal"), [("latin-1", ",", "."), ("utf-8-sig", ";", ","), ("utf-16", "\t", ".")]
+)
+def test_a_spreadsheet_s_export_is_read_however_it_was_written(configs, home, quiet, tmp_path, encoding, separator, decimal):
+    frame = small_frame().rename(columns={"c": "größe"})
+    frame.to_csv(tmp_path / "rows.csv", index=False, encoding=encoding, sep=separator, decimal=decimal)
+    _, case = started(tmp_path / "rows.csv", "y")
+    assert case.features.all == ["größe", "a", "b"]
+    judged(case)
 
 
 def test_what_leaks_is_left_out_with_its_reason(tmp_path):
@@ -181,14 +222,24 @@ def test_the_kind_of_answer_is_chosen_from_the_values(tmp_path):
     assert numbers.gate.value > 0.8
 
 
-def test_a_kind_of_answer_that_cannot_be_trained_is_said_and_nothing_written(configs, home, tmp_path):
-    if "problem" in Target.model_fields:
-        pytest.skip("every kind can be trained")
-    frame = small_frame(700)
-    frame.assign(y=frame["a"] * 3).to_csv(tmp_path / "rows.csv", index=False)
-    with pytest.raises(InputError, match="problem 'regression', which cannot be trained here yet; nothing was written"):
-        started(tmp_path / "rows.csv", "y")
-    assert not use_case_file("new").exists()
+@pytest.mark.parametrize("answer", ["a number", "three classes"])
+def test_numbers_and_classes_release_without_an_edit(configs, home, quiet, tmp_path, answer):
+    frame = small_frame(900)
+    total = frame["a"] + frame["b"]
+    target = {"a number": total.round(2), "three classes": pd.cut(total, 3, labels=["low", "usual", "high"]).astype(str)}
+    frame.assign(y=target[answer]).to_csv(tmp_path / "rows.csv", index=False)
+    _, case = started(tmp_path / "rows.csv", "y")
+    assert case.target.problem == {"a number": "regression", "three classes": "multiclass"}[answer]
+    assert case.promotion.metric == case.evaluation.gates[0].metric
+    released(case)
+    assert check("new", lambda _: None).problems == []
+
+
+def test_a_real_table_of_numbers_releases_without_the_parts_of_its_target(configs, home, quiet, real_data):
+    _, case = started(real_data / "bike_hour.csv", "cnt")
+    assert (case.target.problem, case.source.time_column) == ("regression", "dteday")
+    assert not {"casual", "registered", "instant"} & set(case.features.all)
+    released(case)
 
 
 def broken(frame, how):
