@@ -110,6 +110,7 @@ class MlflowScoring:
                 f"dataframe_split needs a list of names in 'columns' and of rows in 'data': {error}"
             ) from None
         columns, rows = frame.columns, frame.data
+        _once(columns)
         self._model.check_size(len(rows))
 
         def read(cut: slice) -> list[Any]:
@@ -132,6 +133,7 @@ class MlflowScoring:
             raise ContractError(f"the CSV cannot be read: {error}") from None
         if len(rows) > self._model.request_rows:
             raise too_many_rows(None, self._model.request_rows)
+        _once(header)
         columns = {column.name: column.from_csv for column in self._model.contract.columns}
         readers = [columns.get(name, _subject) for name in header]
 
@@ -143,6 +145,13 @@ class MlflowScoring:
             return self._model.records.convert([record for record, _ in found])
 
         return in_slices(len(rows), read)
+
+
+def _once(columns: list[str]) -> None:
+    """Raise where two columns have one name, since only one of them would be scored."""
+    for name in columns:
+        if columns.count(name) > 1:
+            raise ContractError("is there twice", name)
 
 
 def _subject(text: str) -> str | None:

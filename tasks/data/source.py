@@ -21,6 +21,10 @@ from tasks.data.frames import EXACT
 from tasks.data.row_keys import row_keys
 from tasks.data.sql import quoted, text_literal
 
+NUMBERS = (
+    "FLOAT", "DOUBLE", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
+)  # fmt: skip
+
 
 def training_rows(use_case: UseCase, until: datetime | None) -> Any:
     """The rows that may be learned from at `until`, or now, as an Arrow table.
@@ -127,22 +131,39 @@ def _plain(rows: duckdb.DuckDBPyRelation, use_case: UseCase, declared: Declared)
     """Features and target in types that the contract takes: no decimals, no dictionaries, no token for nothing."""
     changed = []
     for name in dict.fromkeys([*use_case.features.all, use_case.target.column]):
-        column, kind = quoted(name), str(rows.types[rows.columns.index(name)])
-        found = column
-        if kind.startswith("ENUM") or kind == "UUID" or (kind == "BOOLEAN" and name in use_case.features.categorical):
-            found = f"cast({column} as varchar)"
-        elif (kind.startswith("DECIMAL") and kind.endswith(",0)")) or kind in ("HUGEINT", "UHUGEINT"):
-            found = f"cast({column} as {'varchar' if name in declared.texts else 'double'})"
-        elif name in declared.texts and kind in ("BIGINT", "UBIGINT") and _long(rows, column):
-            found = f"cast({column} as varchar)"
-        elif kind.startswith("DECIMAL"):
-            found = f"cast({column} as double)"
-        if name in declared.texts and (found != column or kind == "VARCHAR"):
+        column, kind, text = quoted(name), str(rows.types[rows.columns.index(name)]), name in declared.texts
+        wanted = _plain_type(kind, text)
+        if wanted is None:
+            raise InputError(
+                f"use case {use_case.name!r}: column {name!r} is of type {kind}, which the model cannot take; derive from it in "
+                f"'source.query', for example dayofweek({column}) or cast({column} as varchar)"
+            )
+        if text and kind in ("BIGINT", "UBIGINT") and _long(rows, column):
+            wanted = "VARCHAR"
+        found = column if wanted == kind else f"cast({column} as {wanted})"
+        if text and wanted == "VARCHAR":
             tokens = ", ".join(text_literal(token) for token in ("", *sorted(declared.missing)))
-            found = f"case when cast({column} as varchar) not in ({tokens}) then {found} end"
+            found = f"case when {found} not in ({tokens}) then {found} end"
         if found != column:
             changed.append(f"{found} as {column}")
     return rows.project(f"* replace ({', '.join(changed)})") if changed else rows
+
+
+def _plain_type(kind: str, text: bool) -> str | None:
+    """What a column of DuckDB's type becomes, as a text or not; None where nobody can say what it would mean.
+
+    >>> _plain_type("DECIMAL(18,2)", text=False), _plain_type("DECIMAL(20,0)", text=True), _plain_type("DATE", text=True)
+    ('DOUBLE', 'VARCHAR', None)
+    """
+    if kind in NUMBERS or kind == "VARCHAR":
+        return kind
+    if kind == "BOOLEAN":
+        return "VARCHAR" if text else kind
+    if kind in ("HUGEINT", "UHUGEINT", '"NULL"') or (kind.startswith("DECIMAL") and kind.endswith(",0)")):
+        return "VARCHAR" if text else "DOUBLE"
+    if kind.startswith("DECIMAL"):
+        return "DOUBLE"
+    return "VARCHAR" if kind == "UUID" or kind.startswith("ENUM") else None
 
 
 def _long(rows: duckdb.DuckDBPyRelation, column: str) -> bool:

@@ -23,7 +23,7 @@ from configs.errors import InputError
 from configs.load import parse_use_case
 from configs.schema import CsvFormat
 from configs.settings import prediction_log
-from serving.contract.contract import Column, Contract
+from serving.contract.contract import Column, Contract, ContractError
 from serving.contract.records import Records
 from serving.log.writer import PredictionLog
 from serving.options import Options
@@ -456,6 +456,12 @@ def broken(folder):
     return folder / "rows.parquet"
 
 
+def dated(folder):
+    days = pa.array(["2026-01-01"] * 4).cast(pa.date32())
+    pq.write_table(pa.table({"a": days, "b": [1, 2, 3, 4], "c": ["r"] * 4, "y": ["yes", "no"] * 2}), folder / "rows.parquet")
+    return folder / "rows.parquet"
+
+
 ROW = "1,2,red,yes"
 WRONG = {
     "another type late": (
@@ -482,6 +488,10 @@ WRONG = {
     "UTF-16 without a mark": (lambda folder: lines(folder, "a,b,c,y", ROW, encoding="utf-16-le"), "utf-16-le}' reads that"),
     "a broken file": (broken, "source.tables.rows: cannot read"),
     "an empty folder": (lambda folder: folder, "must hold files of one kind"),
+    "a date as a feature": (
+        dated,
+        r"column 'a' is of type DATE, which the model cannot take; derive from it in 'source.query'",
+    ),
     "no JSON": (
         lambda folder: lines(folder, '{"a": 1}', "{").rename(folder / "rows.jsonl"),
         "line 2: is no JSON object",
@@ -507,3 +517,19 @@ def test_a_batch_of_a_model_from_before_is_guessed_as_pandas_did(tmp_path):
     )
     ((frame, _),) = tasks.scoring.files._chunks(path, tasks.scoring.files._declared(contract), CsvFormat())
     assert encode(contract, frame)["c"].tolist() == ["1234", "7"]
+
+
+def test_a_column_that_comes_twice_is_refused_by_invocations(model):
+    protocol = MlflowScoring(model)
+    split = {"dataframe_split": {"columns": ["a", "a", "c"], "data": [[1, 2, "red"]]}}
+    for body, kind in ((b"a,a,c\n1,2,red\n", "text/csv"), (json.dumps(split).encode(), "application/json")):
+        with pytest.raises(ContractError, match="column 'a': is there twice"):
+            protocol.read(body, kind)
+
+
+def test_a_column_of_nothing_is_a_column(tmp_path):
+    frame = small_frame(300).assign(b=None)
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    frame.to_parquet(tmp_path / "rows.parquet")
+    for name in ("rows.csv", "rows.parquet"):
+        assert rows_of(tmp_path / name)["b"].isna().all()
