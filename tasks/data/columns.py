@@ -11,33 +11,37 @@ from serving.contract.spelling import spelled
 from tasks.data.csv_file import Declared
 
 
-def arrow_table(where: str, columns: Mapping[str, Sequence[Any]], declared: Declared) -> Any:
+def arrow_table(where: str, columns: Mapping[str, Sequence[Any]], declared: Declared, first: int = 0) -> Any:
     """The columns as a table. Declared categories are texts, in the spelling that the server gives them.
+
+    `first` is the number of the first row in errors.
 
     Raises:
         InputError: the values of a column have no type in common.
     """
     import pyarrow as pa
 
-    return pa.table({name: _column(where, name, values, declared) for name, values in columns.items()})
+    return pa.table({name: _column(where, name, values, declared, first) for name, values in columns.items()})
 
 
-def _column(where: str, name: str, values: Sequence[Any], declared: Declared) -> Any:
+def _column(where: str, name: str, values: Sequence[Any], declared: Declared, first: int) -> Any:
     import pyarrow as pa
 
     if name in declared.texts:
         values = [_text(value, declared.missing) for value in values]
     else:
         values = [float(value) if isinstance(value, Decimal) else value for value in values]
+    if name in declared.numbers:
+        values = [None if isinstance(value, str) and (not value or value in declared.missing) else value for value in values]
     try:
         return pa.array(values, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         kinds: dict[str, int] = {}
-        for row, value in enumerate(values):
+        for row, value in enumerate(values, first):
             if value is not None:
                 kinds.setdefault(type(value).__name__, row)
-        (first, _), *others = sorted(kinds.items(), key=lambda each: each[1])
-        told = f"row {others[0][1]} is {others[0][0]}, others are {first}" if others else f"a {first} is too large"
+        (usual, _), *others = sorted(kinds.items(), key=lambda each: each[1])
+        told = f"row {others[0][1]} is {others[0][0]}, others are {usual}" if others else f"a {usual} is too large"
         raise InputError(f"{where}: column {name!r}: {told}; cast it in the query, or declare it a category") from None
 
 

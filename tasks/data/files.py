@@ -1,4 +1,4 @@
-"""Files as tables: CSV, Parquet and JSON lines, compressed or not, one or a folder of them, by any path or fsspec URL."""
+"""Files as tables: CSV, Parquet, JSON lines and workbooks, one or a folder of them, by any path or fsspec URL."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ from tasks.data.csv_file import (
     typed,
     uneven,
 )
+from tasks.data.workbook import read_workbook
 
 PACKED = (".gz", ".bz2", ".zip", ".zst", ".xz")
-CSV, PARQUET, JSON_LINES = (".csv", ".tsv", ".txt"), (".parquet", ".pq"), (".jsonl", ".ndjson")
+CSV, PARQUET, JSON_LINES, WORKBOOK = (".csv", ".tsv", ".txt"), (".parquet", ".pq"), (".jsonl", ".ndjson"), (".xlsx",)
 NOTHING, USUAL = Declared(), CsvFormat()
-READ = "CSV (.csv, .tsv), Parquet (.parquet) or JSON lines (.jsonl), compressed or not, or a folder of them"
+READ = "CSV (.csv, .tsv), Parquet (.parquet), JSON lines (.jsonl), a workbook (.xlsx), or a folder of one of these"
 
 
 def read_file(where: str, location: str, declared: Declared = NOTHING, form: CsvFormat = USUAL) -> Any:
@@ -50,6 +51,8 @@ def read_file(where: str, location: str, declared: Declared = NOTHING, form: Csv
             content = file.read()
         if kind in PARQUET:
             return _parquet(where, pa.BufferReader(content))
+        if kind in WORKBOOK:
+            return read_workbook(where, content, declared)
     except InputError:
         raise
     except Exception as error:  # every file system and format has errors of its own; all mean "cannot be read"
@@ -62,13 +65,13 @@ def read_file(where: str, location: str, declared: Declared = NOTHING, form: Csv
 def kind_of(location: str) -> str | None:
     """How the name of a file says what is in it, or None where it does not.
 
-    >>> kind_of("s3://bucket/rows.csv.gz"), kind_of("rows.xlsx")
+    >>> kind_of("s3://bucket/rows.csv.gz"), kind_of("rows.docx")
     ('.csv', None)
     """
     path = PurePosixPath(urlsplit(location).path if "://" in location else location)
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in PACKED]
     found = suffixes[-1] if suffixes else ""
-    return found if found in (*CSV, *PARQUET, *JSON_LINES) else None
+    return found if found in (*CSV, *PARQUET, *JSON_LINES, *WORKBOOK) else None
 
 
 def unreadable(where: str, location: str, error: Exception) -> InputError:
@@ -99,7 +102,8 @@ def _read_folder(where: str, files: Any, path: str, declared: Declared, form: Cs
             contents.append((f"{where}: {PurePosixPath(each).name}", file.read()))
     if kind in CSV:
         return _csv(where, contents, declared, form)
-    tables = [_json_lines(name, content, declared) for name, content in contents]
+    read = read_workbook if kind in WORKBOOK else _json_lines
+    tables = [read(name, content, declared) for name, content in contents]
     return pa.concat_tables(tables, promote_options="permissive")
 
 

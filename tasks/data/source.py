@@ -135,8 +135,8 @@ def _plain(rows: duckdb.DuckDBPyRelation, use_case: UseCase, declared: Declared)
         wanted = _plain_type(kind, text)
         if wanted is None:
             raise InputError(
-                f"use case {use_case.name!r}: column {name!r} is of type {kind}, which the model cannot take; derive from it in "
-                f"'source.query', for example dayofweek({column}) or cast({column} as varchar)"
+                f"use case {use_case.name!r}: column {name!r} is of type {kind}, which no model takes; derive from it "
+                f"in 'source.query', for example dayofweek({column}) or cast({column} as varchar)"
             )
         if text and kind in ("BIGINT", "UBIGINT") and _long(rows, column):
             wanted = "VARCHAR"

@@ -50,7 +50,7 @@ def test_a_database_is_a_source_too(home, quiet, tmp_path):
     ("old", "new", "told"),
     [
         ("rows.csv", "gone.csv", "source.tables.rows: cannot read"),
-        ("rows.csv", "rows.xlsx", "is neither CSV (.csv, .tsv), Parquet"),
+        ("rows.csv", "rows.docx", "is neither CSV (.csv, .tsv), Parquet"),
         ("numeric: [a, b]", "numeric: [a, bb]", "features: the source has no column 'bb'; did you mean 'b'?"),
         ("column: y", "column: yy", "target.column: the source has no column 'yy'"),
     ],

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -402,9 +403,14 @@ def json_lines(frame, folder):
     return folder / "rows.jsonl"
 
 
-@pytest.mark.parametrize("write", [parquet_folder, csv_folder, json_lines])
+def workbook(frame, folder):
+    frame.to_excel(folder / "rows.xlsx", index=False)
+    return folder / "rows.xlsx"
+
+
+@pytest.mark.parametrize("write", [parquet_folder, csv_folder, json_lines, workbook])
 def test_other_files_and_folders_are_the_same_table(tmp_path, write):
-    frame = small_frame(300)
+    frame = small_frame(300).round(6)  # a workbook keeps 16 digits
     frame.to_csv(tmp_path / "plain.csv", index=False)
     pd.testing.assert_frame_equal(rows_of(write(frame, tmp_path)), rows_of(tmp_path / "plain.csv"))
 
@@ -456,6 +462,16 @@ def broken(folder):
     return folder / "rows.parquet"
 
 
+def sheets(folder, *contents):
+    book = openpyxl.Workbook()
+    for number, rows in enumerate(contents):
+        sheet = book.create_sheet() if number else book.active
+        for row in rows:
+            sheet.append(row)
+    book.save(folder / "rows.xlsx")
+    return folder / "rows.xlsx"
+
+
 def dated(folder):
     days = pa.array(["2026-01-01"] * 4).cast(pa.date32())
     pq.write_table(pa.table({"a": days, "b": [1, 2, 3, 4], "c": ["r"] * 4, "y": ["yes", "no"] * 2}), folder / "rows.parquet")
@@ -488,9 +504,15 @@ WRONG = {
     "UTF-16 without a mark": (lambda folder: lines(folder, "a,b,c,y", ROW, encoding="utf-16-le"), "utf-16-le}' reads that"),
     "a broken file": (broken, "source.tables.rows: cannot read"),
     "an empty folder": (lambda folder: folder, "must hold files of one kind"),
+    "two sheets": (lambda folder: sheets(folder, [["a"], [1]], [["b"], [2]]), "sheets 'Sheet', 'Sheet1' hold something"),
+    "a cell of another type": (
+        lambda folder: sheets(folder, [["a", "b"], [1, 2], [1, "x"]]),
+        "column 'b': row 3 is str, others are int",
+    ),
+    "a cell with an error": (lambda folder: sheets(folder, [["a"], ["#DIV/0!"]]), "cell A2 of sheet 'Sheet' is #DIV/0!"),
     "a date as a feature": (
         dated,
-        r"column 'a' is of type DATE, which the model cannot take; derive from it in 'source.query'",
+        r"column 'a' is of type DATE, which no model takes; derive from it in 'source.query'",
     ),
     "no JSON": (
         lambda folder: lines(folder, '{"a": 1}', "{").rename(folder / "rows.jsonl"),
