@@ -24,6 +24,7 @@ from tasks.log.collected import windows_of
 from tasks.log.files import PARQUET, connect, parts, read_part, remove_part, swapping, write_part
 from tasks.log.keys import hash_keys
 from tasks.log.read import open_log
+from tasks.log.values import pointer
 from tasks.store import Value
 
 RECORD_FIELDS = ("caller", "prediction_id")
@@ -51,8 +52,9 @@ def parse_condition(text: str, use_case: UseCase) -> Condition:
     Raises:
         InputError: it has another form, the log has no such field, or the value is none that the field can have.
     """
-    name, sign, value = text.partition("=")
     fields = [*use_case.features.identifiers, *use_case.features.all, *RECORD_FIELDS]
+    named = [field for field in fields if text.startswith(f"{field}=")]  # a name may have the sign in it
+    name, sign, value = (longest := max(named, key=len), "=", text[len(longest) + 1 :]) if named else text.partition("=")
     if not sign or not value:
         raise InputError(f"--where {text!r}: write FIELD=VALUE, for example {fields[0]}=42")
     if name not in fields:
@@ -93,7 +95,7 @@ def _clause(condition: Condition, keys: list[bytes]) -> tuple[str, list[Any]]:
     """A condition as SQL, and its parameters."""
     if condition.field in RECORD_FIELDS:
         return f"{condition.field} = ?", [condition.value]
-    path = '$."' + condition.field.replace('"', '\\"') + '"'
+    path = pointer(condition.field)
     logged = "json_extract_string(features, ?)"  # a number's own digits, which no double can hold
     hashes = [hashed(text, key) for text in _spellings(condition) for key in keys]
     found, values = f"list_contains(?, {logged})", [hashes, path]

@@ -31,6 +31,15 @@ Look = Literal["first", "labels"]
 KPI, FEATURE = "kpi.", "feature."  # how columns begin that hold a number of feedback, a feature
 
 
+def pointer(name: str) -> str:
+    """Where a feature stands in a record's, as a JSON pointer (RFC 6901): it may have any name.
+
+    >>> pointer("a/b"), pointer('say "hi"')
+    ('/a~1b', '/say "hi"')
+    """
+    return f"/{name.replace('~', '~0').replace('/', '~1')}"
+
+
 class Window(Value):
     """A closed slice of the prediction log; `data` is a Parquet of its rows joined with the latest feedback.
 

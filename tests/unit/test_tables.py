@@ -41,6 +41,7 @@ from tasks.data.files import read_file
 from tasks.data.frames import client_values, contract_of, encode, read_rows
 from tasks.data.source import training_rows
 from tasks.data.validate import validate
+from tasks.log.erase import matching, parse_condition
 from tasks.log.read import open_log
 from tasks.log.values import Bounds
 from tasks.log.windows import decoded
@@ -187,6 +188,9 @@ def check(case, tmp_path, batch=None, watched=False):
     for job in asked[1:]:
         for one, other in zip(first, (kept_features[ids[each]] for each in job.ids), strict=True):
             assert {k: v for k, v in one.items() if v is not None} == {k: v for k, v in other.items() if v is not None}
+    for name in case.features.categorical:
+        value, number = next((record[name], place) for place, record in enumerate(first) if record.get(name) is not None)
+        assert asked[0].ids[number] in matching("table", [parse_condition(f"{name}={value}", case)])
     window = decoded(rows, contract)
     assert set(window.column_names) >= {f"feature.{name}" for name in contract.names}
     logged = window.take([ids[each] for each in asked[0].ids]).to_pandas()
@@ -274,6 +278,7 @@ ODD_NAMES = [
     'say "hi"',
     "ü\\n",
     "行",
+    "a=b/~",
 ]
 
 
