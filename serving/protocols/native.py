@@ -12,10 +12,10 @@ from typing import Annotated, Any, Generic
 import msgspec
 
 from serving.contract.contract import ContractError
+from serving.scoring.beside import LARGE_BODY
 from serving.scoring.job import Job
 from serving.scoring.model import Id, Label, Outcome, ServedModel, event_text, own_ids
 
-LARGE_BODY = 64 * 1024  # bytes; read beside the event loop, and in slices
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 

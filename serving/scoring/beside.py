@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+LARGE_BODY = 64 * 1024  # bytes; a body with more is read here, and in slices
 Result = TypeVar("Result")
 
 

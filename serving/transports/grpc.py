@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -14,10 +13,10 @@ from google.protobuf.message import DecodeError
 
 from serving.contract.contract import ContractError
 from serving.protocols import tensors
-from serving.protocols.native import LARGE_BODY
 from serving.refusal import Refusal
 from serving.scoring.admission import Overloaded
 from serving.scoring.job import Job
+from serving.scoring.pipeline import CALLER, Visit
 from serving.security.keys import Guard
 from serving.telemetry.telling import defect
 from serving.telemetry.tracing import Tracing
@@ -59,7 +58,7 @@ class Service:
     """The six calls of `GRPCInferenceService`."""
 
     def __init__(self, app: App, guard: Guard | None, tracing: Tracing | None) -> None:
-        self._app, self._model = app, app.model
+        self._app, self._model, self._pipeline = app, app.model, app.pipeline
         self._guard, self._tracing = guard, tracing
         self._info = tensors.metadata(app.model)
 
@@ -128,50 +127,43 @@ class Service:
         )
 
     async def _infer(self, body: bytes, context: Any) -> Any:
-        began, status, job, caller = time.perf_counter(), 500, None, ""
-        place = self._app.admission.enter(len(body))
+        visit, status = Visit(time.perf_counter()), 500
+        place = self._pipeline.admission.enter(len(body))
         span = self._tracing.start(METHOD, _metadata(context, "traceparent")) if self._tracing else None
         try:
             if place is None:
                 raise Overloaded()
-            caller = (_metadata(context, "x-slipway-caller") or "")[:100]
-            if self._guard:
-                caller = self._guard.admit(_metadata(context, "authorization"), "predict")
-            large = len(body) > LARGE_BODY
-            request, job = await self._app.beside(self._parse, body) if large else self._parse(body)
-            job.caller, job.received, job.budget = caller, began, context.time_remaining()
-            # A call that is cancelled must not take its batch with it.
-            await asyncio.shield(self._app.batcher.submit(job))
-            answer = await self._app.beside(self._write, request, job) if large else self._write(request, job)
+            said, authorization = _metadata(context, CALLER), _metadata(context, "authorization")
+            visit.caller, visit.budget = self._pipeline.caller(authorization, "predict", said), context.time_remaining()
+            answer = await self._pipeline.answer(visit, body, self._parse, self._write, self._submit)
             status = 200
             return answer
         except asyncio.CancelledError:
             status = 499
-            if job is not None:
-                job.gone = True
+            if visit.job is not None:
+                visit.job.gone = True
             raise
         except Exception as error:
-            self._app.refused(error, caller)
+            self._pipeline.refused(error, visit.caller)
             status, code, problem = _failure(error)
-            self._app.tell(METHOD, status, job, error, None)
+            self._app.tell(METHOD, status, visit, error, None)
             await context.abort(code, problem)
         finally:
-            rows = len(job.rows) if job is not None else 0
-            if place is not None:
-                self._app.admission.leave(place, rows)
             if span is not None:
-                span.end(status, (job.ids or [])[:SHOWN_IDS] if job is not None else [], rows, self._model.identity)
-            self._model.metrics.request("grpc ModelInfer", status, time.perf_counter() - began)
+                span.end(status, visit.ids(SHOWN_IDS), visit.rows, self._model.identity)
+            self._pipeline.leave(visit, place, "grpc ModelInfer", status)
 
-    def _parse(self, body: bytes) -> tuple[Any, Job]:
+    def _submit(self, job: Job) -> Awaitable[None]:
+        """A call that is cancelled must not take its batch with it."""
+        return asyncio.shield(self._pipeline.batcher.submit(job))
+
+    def _parse(self, body: bytes) -> tuple[Job, Any]:
         try:
             request = messages.ModelInferRequest.FromString(body)
         except DecodeError:
             raise ContractError("not a ModelInferRequest") from None
         self._known(request.model_name, request.model_version)
-        job = self._read(request)
-        job.digest = hashlib.sha256(body).hexdigest()
-        return request, job
+        return self._read(request), request
 
     def _known(self, name: str, version: str) -> None:
         model = self._model
@@ -198,7 +190,7 @@ class Service:
                 columns[name] = _contents(tensor)
         return tensors.read(self._model, columns, rows, {key: _value(p) for key, p in request.parameters.items()})
 
-    def _write(self, request: Any, job: Job) -> Any:
+    def _write(self, job: Job, request: Any) -> Any:
         """Raw contents where the request has them, as Triton does; else typed contents."""
         model, raw = self._model, bool(request.raw_input_contents)
         text = messages.InferParameter

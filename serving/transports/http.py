@@ -6,11 +6,11 @@ RSGI specification: https://github.com/emmett-framework/granian/blob/master/docs
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,17 +19,18 @@ from serving.contract.contract import ContractError
 from serving.options import Options
 from serving.protocols import mlflow, open_inference
 from serving.protocols.mlflow import MlflowScoring
-from serving.protocols.native import LARGE_BODY, Native
+from serving.protocols.native import Native
 from serving.protocols.openapi import DOCS_PAGE, openapi
 from serving.refusal import Refusal
-from serving.scoring.admission import Admission, Overloaded, Place
-from serving.scoring.batcher import BATCH_ROWS, SLICE_ROWS, Batcher
+from serving.scoring.admission import Overloaded, Place
+from serving.scoring.batcher import BATCH_ROWS
+from serving.scoring.beside import LARGE_BODY
 from serving.scoring.job import Job
 from serving.scoring.model import ServedModel
+from serving.scoring.pipeline import CALLER, Pipeline, Visit
 from serving.security.keys import Guard, KeysError, Role
 from serving.telemetry.telling import defect, told
 from serving.telemetry.tracing import Tracing
-from serving.transports.beside import Beside
 from serving.transports.bodies import SOON, Bodies
 
 logger = logging.getLogger("slipway")
@@ -52,8 +53,8 @@ class Route(NamedTuple):
 
 TICK_SECONDS = 0.5
 PARTS = ("event_time", "prediction_ids", "kpis")  # of a request, beside the contract's columns, that a fault may name
-CALLER = "x-slipway-caller"
 BUDGET = "x-request-timeout-ms"
+READ = (open_inference.JSON_LENGTH, "content-type")  # headers that protocols read; a thread beside the loop gets these
 LONGEST_ID_HEADER = 16
 OVERLOADED = Overloaded()
 
@@ -63,8 +64,8 @@ class App:
 
     def __init__(self, model: ServedModel, options: Options, guard: Guard | None, tracing: Tracing | None = None) -> None:
         self.model, self._options, self._guard, self._tracing = model, options, guard, tracing
-        self.batcher, self.admission, self.beside = Batcher(model.score), Admission(options.queue_rows), Beside()
-        self._bodies = Bodies(self.admission, options.body_bytes, options.body_seconds)
+        self.pipeline = Pipeline(model, guard, options)
+        self._bodies = Bodies(self.pipeline.admission, options.body_bytes, options.body_seconds)
         self._known = frozenset((*model.contract.names, *model.contract.identifiers, *PARTS))
         self._native, self._open, self._mlflow = Native(model), open_inference.OpenInference(model), MlflowScoring(model)
         self._posts = self._post_routes()
@@ -73,7 +74,6 @@ class App:
         self._json: Headers = [("content-type", "application/json"), release]
         self._release = release
         self._no_place = self._failure(OVERLOADED, _native_fault)[1]
-        self._refused = 0
         self._grpc: Any = None
 
     # Granian calls these two when a worker starts and ends.
@@ -97,80 +97,55 @@ class App:
         self.model.close()
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
-        started = time.perf_counter()
+        visit, place = Visit(time.perf_counter()), None
         path, method = scope.path, scope.method
         route = self._posts.get(path) if method == "POST" else None
         if route is not None:
             length = scope.headers.get("content-length", "")
-            place = self.admission.enter(int(length) if length.isdecimal() else 0)
+            place = self.pipeline.admission.enter(int(length) if length.isdecimal() else 0)
             if place is None:
-                self._refused += 1
-                self.model.refusals.count(OVERLOADED, "")
+                self.pipeline.refused(OVERLOADED, "")
                 status, (headers, body) = 429, self._no_place
             else:
-                status, rows, (headers, body) = await self._post(route, scope, protocol, place, started)
-                self.admission.leave(place, rows)
+                status, (headers, body) = await self._post(route, scope, protocol, place, visit)
         else:
             status, path, (headers, body) = self._other(method, path, scope)
         protocol.response_bytes(status, headers or self._json, body)
-        self.model.metrics.request(path, status, time.perf_counter() - started)
+        self.pipeline.leave(visit, place, path, status)
 
-    async def _post(self, route: Route, scope: Any, protocol: Any, place: Place, started: float) -> tuple[int, int, Answer]:
-        """Status, rows and answer; it does not raise."""
-        headers, job = scope.headers, None
+    async def _post(self, route: Route, scope: Any, protocol: Any, place: Place, visit: Visit) -> tuple[int, Answer]:
+        """Status and answer; it does not raise."""
+        headers, status, failed = scope.headers, 200, None
         span = self._tracing.start(f"POST {scope.path}", headers.get("traceparent")) if self._tracing else None
-        status, caller, failed = 200, "", None
         try:
-            caller = self._caller(headers, route.role)
+            visit.caller = self._caller(headers, route.role)
             body = await self._bodies.read(headers, protocol, place)
-            if route.read is None or route.write is None:
-                return 200, 0, (None, await self._feedback(body, caller))
-            if len(body) <= LARGE_BODY:
-                job, context = route.read(body, headers.get)
-                job.digest = hashlib.sha256(body).hexdigest()
-            else:
-                job, context = await self._read_large(route.read, body, headers)
-            job.caller, job.received = caller, started
-            budget = headers.get(BUDGET)
-            if budget is not None:
-                job.budget = _seconds(budget)
-            if len(job.rows) <= BATCH_ROWS:
-                await self.batcher.submit(job)
-                return 200, len(job.rows), route.write(job, context)
-            await self._submit_large(job, protocol)
-            return 200, len(job.rows), await self.beside(route.write, job, context)
+            read, write = route.read, route.write
+            if read is None or write is None:
+                accepted = await self.pipeline.feedback(visit, body, self._native.read_feedback)
+                return 200, (None, self._native.write_feedback(accepted))
+            if (budget := headers.get(BUDGET)) is not None:
+                visit.budget = _seconds(budget)
+            header = headers.get if len(body) <= LARGE_BODY else {name: headers.get(name) for name in READ}.get
+            submit = partial(self._submit, protocol)
+            return 200, await self.pipeline.answer(visit, body, lambda content: read(content, header), write, submit)
         except Exception as error:
-            self.refused(error, caller)
+            self.pipeline.refused(error, visit.caller)
             status, answer = self._failure(error, route.fault)
             failed = error
-            return status, len(job.rows) if job is not None else 0, answer
+            return status, answer
         finally:
             if status != 200 or span is not None or self._options.access_log:
-                self.tell(scope.path, status, job, failed, span)
+                self.tell(scope.path, status, visit, failed, span)
 
-    async def _read_large(self, read: Read, body: bytes, headers: Any) -> tuple[Job, Any]:
-        """Beside the event loop, which meanwhile answers others."""
-        needed = {name: headers.get(name) for name in (open_inference.JSON_LENGTH, "content-type")}
-        job, context = await self.beside(read, body, needed.get)
-        job.digest = await self.beside(lambda: hashlib.sha256(body).hexdigest())
-        return job, context
-
-    async def _feedback(self, body: bytes, caller: str) -> bytes:
-        """Log what turned out to be true; many outcomes in slices, after all of them were checked."""
-        read = self._native.read_feedback
-        outcomes = read(body) if len(body) <= LARGE_BODY else await self.beside(read, body)
-        for start in range(0, len(outcomes), SLICE_ROWS):
-            self.model.feedback(outcomes[start : start + SLICE_ROWS], caller)
-            await asyncio.sleep(0)
-        return self._native.write_feedback(len(outcomes))
-
-    def refused(self, error: Exception, caller: str) -> None:
-        """Count a request that got no answer."""
-        self.model.refusals.count(error, caller)
-        self._refused += isinstance(error, Overloaded)
+    def _submit(self, protocol: Any, job: Job) -> Awaitable[None]:
+        """A small job is done before anybody could notice that its client went away."""
+        if len(job.rows) <= BATCH_ROWS:
+            return self.pipeline.batcher.submit(job)
+        return self._submit_large(job, protocol)
 
     async def _submit_large(self, job: Job, protocol: Any) -> None:
-        """Scored in slices, and given up when the client goes away; a small job is done before that could be noticed."""
+        """Scored in slices, and given up when the client goes away."""
 
         async def watch() -> None:
             await protocol.client_disconnect()
@@ -178,7 +153,7 @@ class App:
 
         watcher = asyncio.ensure_future(watch())
         try:
-            await self.batcher.submit(job)
+            await self.pipeline.batcher.submit(job)
         finally:
             watcher.cancel()
 
@@ -198,15 +173,11 @@ class App:
             return 404, "unknown", (None, _error(f"no route {path[:100]}; known: {known}"))
         except Exception as error:
             status, answer = self._failure(error, _native_fault)
-            self.tell(path, status, None, error, None)
+            self.tell(path, status, Visit(0.0), error, None)
             return status, path, answer
 
     def _caller(self, headers: Any, role: Role) -> str:
-        """Who asks: the key's name, or without authentication what the client says."""
-        if self._guard is None:
-            return (headers.get(CALLER) or "")[:100]
-        name = self._guard.admit(headers.get("authorization"), role)
-        return (headers.get(CALLER) or name)[:100] if name == self._options.internal_caller else name
+        return self.pipeline.caller(headers.get("authorization"), role, headers.get(CALLER))
 
     def _failure(self, error: Exception, fault: Explain) -> tuple[int, Answer]:
         """The answer to a request that failed: what the client did wrong is a 4xx, and never a 500."""
@@ -229,9 +200,9 @@ class App:
             return fault(400, ContractError("the body is nested too deeply"))
         return 500, (None, _error(f"internal error {defect(error)}; the server's log says more"))
 
-    def tell(self, path: str, status: int, job: Job | None, failed: Exception | None, span: Any) -> None:
+    def tell(self, path: str, status: int, visit: Visit, failed: Exception | None, span: Any) -> None:
         """One line of the structured log: failures, and with `--access-log` everything; of an overload `_tick` tells."""
-        ids = job.ids[:LONGEST_ID_HEADER] if job is not None and job.ids else []
+        ids = visit.ids(LONGEST_ID_HEADER)
         if (status != 200 and not isinstance(failed, Overloaded)) or self._options.access_log:
             problem = told(failed, self._known)[:500] if failed is not None else ""
             fields: dict[str, Any] = {"path": path, "status": status, "prediction_ids": ids, "problem": problem}
@@ -240,7 +211,7 @@ class App:
             level = logging.INFO if status < 500 else logging.ERROR
             logger.log(level, "request", extra={"fields": fields})
         if span is not None:
-            span.end(status, ids, len(job.rows) if job is not None else 0, self.model.identity)
+            span.end(status, ids, visit.rows, self.model.identity)
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         """Twice a second: keys, segments, slow clients, and whether the process that replaces dead workers is there."""
@@ -249,10 +220,10 @@ class App:
             logger.error("the parent process is gone, and with it whoever could stop this worker: it ends")
             os._exit(1)
         self.model.tick()
-        self.model.metrics.queue.set(self.admission.rows)
-        if self._refused:  # one line for all of them: a flood must not become a flood of lines
-            logger.warning("refused %d requests: as much work as the server takes on", self._refused)
-            self._refused = 0
+        self.model.metrics.queue.set(self.pipeline.admission.rows)
+        if self.pipeline.overloads:  # one line for all of them: a flood must not become a flood of lines
+            logger.warning("refused %d requests: as much work as the server takes on", self.pipeline.overloads)
+            self.pipeline.overloads = 0
         if self._guard is not None:
             try:
                 self._guard.tick()

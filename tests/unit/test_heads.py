@@ -97,9 +97,9 @@ class Served:
             else:
                 tensor.contents.fp64_contents.extend(values)
         service = Service(self.app, None, None)
-        parsed, job = service._parse(request.SerializeToString())
+        job, parsed = service._parse(request.SerializeToString())
         self.model.score([job])
-        answer = service._write(parsed, job)
+        answer = service._write(job, parsed)
         if raw:
             return list(answer.raw_output_contents)
         return {

@@ -164,8 +164,8 @@ def test_grpc_has_a_code_for_every_refusal(app, lines):
     )
     app.model.request_rows = 2
     assert call(service._infer, infer_request(rows=3))[0] == grpc.StatusCode.INVALID_ARGUMENT
-    app.admission.enter(256 * 256)
-    app.admission.enter(256 * 256)
+    app.pipeline.admission.enter(256 * 256)
+    app.pipeline.admission.enter(256 * 256)
     assert call(service._infer, infer_request())[0] == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
