@@ -45,6 +45,8 @@ def told_drift(drift: Drift, metric: str) -> str:
         return "no drift"
     if not drift.persists:
         return f"{what} moved, in too few windows for an alarm"
+    if drift.matters_jointly and drift.not_estimated:
+        return f"the columns moved jointly, none alone, and the answers too; {drift.not_estimated}"
     if drift.matters_jointly:
         return f"the columns moved jointly, none alone; it is estimated to cost {drift.joint.cost:.3f} {metric}"
     return f"{what} moved; {harmless}"
@@ -58,7 +60,7 @@ def told_column(name: str, drift: Drift, metric: str) -> str:
     if drift.unknown(name):
         return f"{name} moved: {column.outside:.0%} of its rows lie where the reference has none, so no estimate holds"
     if column.cost is None and drift.not_estimated:
-        return f"{name} moved; {drift.not_estimated}"
+        return f"{name} moved{', and the answers too' * drift.answers_moved}; {drift.not_estimated}"
     if column.cost is None:
         return f"{name} moved; the log does not keep all columns, so its cost is not known"
     if column.cost > drift.tolerance:

@@ -59,8 +59,17 @@ class Drift(Value):
 
     @property
     def matters(self) -> list[str]:
-        """Drifted columns that cost more than the tolerance, or that have rows where nothing can be said about the cost."""
-        return [name for name in self.drifted if (self.columns[name].cost or 0) > self.tolerance or self.unknown(name)]
+        """Drifted columns that cost more than the tolerance, or that have rows where nothing can be said about the cost.
+
+        Where no cost is estimated, those beside which the answers moved too.
+        """
+        costly = {name for name in self.drifted if (self.columns[name].cost or 0) > self.tolerance or self.unknown(name)}
+        return [name for name in self.drifted if name in costly or self.answers_moved]
+
+    @property
+    def answers_moved(self) -> bool:
+        """Whether the answers drifted where nobody can say what drift costs."""
+        return bool(self.not_estimated) and self.prediction.score > 1
 
     def unknown(self, name: str) -> bool:
         """Whether the column leaves what the reference knows, so that no estimate made from it holds."""
@@ -69,7 +78,8 @@ class Drift(Value):
     @property
     def matters_jointly(self) -> bool:
         """Whether columns that are each as they were no longer go together as they did, at a cost."""
-        return self.joint.score > 1 and not self.drifted and (self.joint.cost or 0) > self.tolerance
+        costly = (self.joint.cost or 0) > self.tolerance or self.answers_moved
+        return self.joint.score > 1 and not self.drifted and costly
 
     @property
     def highest(self) -> float:

@@ -1,24 +1,29 @@
 """Three kinds of answers through the same chain: contract, split, training, gates, conversion, verdict, monitoring."""
 
-from pathlib import Path
+import json
+import re
 
+import httpx
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from pydantic import TypeAdapter
 
 import tasks.monitoring.performance
 from configs.errors import InputError
 from configs.load import parse_use_case
 from configs.problems import WORDS
-from configs.schema import Objective, SliceGates
+from configs.schema import Behaviour, Objective, SliceGates
+from configs.settings import PROJECT
 from serving.contract.contract import Column, Contract
 from serving.scoring.bundle import read_bundle
 from serving.scoring.onnx import Scorer
 from tasks.data.derive_contract import derive_contract
-from tasks.data.frames import contract_of, encode, model_input
+from tasks.data.frames import encode, model_input
 from tasks.data.ingest import ingest
 from tasks.data.validate import validate
+from tasks.gates.behaviour import Model, _declared
 from tasks.log.values import Window
 from tasks.log.windows import decoded
 from tasks.monitoring.conclude import causes
@@ -430,7 +435,8 @@ def test_drift_is_seen_and_what_is_not_estimated_is_said(look, problem):
     finding = look(problem, frame.assign(a=frame["a"] / 2 + 1), labelled=0.0)
     assert "a" in finding.drift.drifted
     assert finding.drift.prediction.score > 1
-    assert f"a moved; what drift costs is not estimated for {problem}" in told(finding)
+    assert finding.causes == ["drift"]
+    assert f"a moved, and the answers too; what drift costs is not estimated for {problem}" in told(finding)
     metric = finding.performance.metric
     assert f"too few labels to judge (0); {metric} is not estimated for {problem}" in told(finding)
     assert f"| estimated without labels | not estimated for {problem} |" in describe(finding)
@@ -450,30 +456,45 @@ def test_a_promised_metric_is_measured(look, problem, target):
     assert kpi.lower < kpi.value < kpi.upper
 
 
-BIKES = """name: bikes
-description: How many bicycles will be rented in this hour?
-source:
-  tables: {{hours: {path}}}
-  query: |
-    select cast(dteday as timestamp) + hr * interval 1 hour as at, cast(hr as varchar) as hour,
-           cast(weekday as varchar) as day, cast(weathersit as varchar) as weather,
-           temp, hum, windspeed, workingday, cnt
-    from hours
-  time_column: at
-target: {{column: cnt, problem: regression}}
-features: {{categorical: [hour, day, weather], numeric: [temp, hum, windspeed, workingday]}}
-split: {{holdout: 60 days}}
-evaluation: {{gates: [{{metric: r2, at_least: 0.5}}, {{metric: mae, at_most: 90}}]}}
-"""
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", (PROJECT / "docs/regression-and-classes.md").read_text(), re.S)
 
 
-def test_bicycles_of_an_hour(home, quiet, real_data):
-    path = Path(real_data) / "bike_hour.csv"
-    case = parse_use_case(BIKES.format(path=path), "bikes.yaml")
+def test_the_examples_of_the_documentation_are_use_cases():
+    assert [parse_use_case(text, "doc").target.problem for text in EXAMPLES] == ["regression", "multiclass"]
+
+
+def test_bicycles_of_an_hour(home, quiet, real_data, monkeypatch):
+    monkeypatch.setenv("DATA", str(real_data))
+    case = parse_use_case(EXAMPLES[0], "doc")
     snapshot, contract, parts, fitted = chain(case)
     evaluation = evaluate.fn(case, parts, contract, fitted)
-    assert evaluation.metrics["r2"] > 0.6
+    assert all(gate.passed for gate in evaluation.gates)
     onnx = convert.fn(parts, contract, case.features, fitted)
     assert onnx.max_difference < 1e-5
-    assert contract_of(contract).classes == ()
     validate.fn(case, snapshot, contract, None)
+
+
+@pytest.mark.parametrize(
+    ("case", "passed"),
+    [
+        ({"test": "direction", "add": {"a": 1}, "prediction": "never falls"}, True),
+        ({"test": "direction", "add": {"a": 1}, "prediction": "never rises"}, False),
+        ({"test": "invariance", "change": {"b": [0, 7]}}, True),
+        ({"test": "invariance", "change": {"a": [0, 7]}}, False),
+        ({"test": "minimum", "given": {"a": 3}, "at_least": 299}, True),
+        ({"test": "minimum", "given": {"a": 3}, "at_most": 299}, False),
+    ],
+)
+def test_the_behaviour_of_a_number_is_asked(case, passed):
+    """A release that answers a hundred times its column `a`."""
+    contract = Contract("small", (Column("a", "numeric"), Column("b", "numeric")), "y", (), problem="regression")
+
+    def answer(request):
+        rows = json.loads(request.content)["records"]
+        return httpx.Response(200, json={"predictions": [{"prediction": 100.0 * row["a"]} for row in rows]})
+
+    records = [{"a": float(number), "b": 1.0} for number in range(5)]
+    declared = TypeAdapter(Behaviour).validate_python({**case, "because": "x"})
+    with httpx.Client(base_url="http://release", transport=httpx.MockTransport(answer)) as http:
+        model = Model(http, contract)
+        assert _declared(declared, model, records, model.outputs(records), contract).passed is passed
