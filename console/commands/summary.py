@@ -10,6 +10,7 @@ from rich.table import Table
 
 from configs.schema import UseCase
 from configs.settings import report_address, reports
+from serving.contract.contract import Contract
 from serving.scoring.bundle import read_bundle
 from serving.scoring.onnx import Scorer
 from tasks.data.frames import encode, logged_features, model_input
@@ -71,8 +72,19 @@ def _line(case: UseCase, first: Version, bounds: Any) -> Line:
     frozen = problem.judged(Scorer(bundle.model, contract).outputs(inputs))
     target = frame["target"].to_numpy(dtype=np.float64)
     versions = ", ".join(f"v{version}" for version in sorted(frame["version"].unique(), key=int))
-    served = metric.value(target, problem.read(frame[problem.column]))
-    return Line(bounds.name, served, metric.value(target, frozen), versions, len(frame))
+    rows, served = _served(case, contract, frame)
+    return Line(bounds.name, metric.value(target[rows], served), metric.value(target, frozen), versions, len(frame))
+
+
+def _served(case: UseCase, contract: Contract, frame: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers of the rows by version, and what was answered to them, by the classes of that contract."""
+    problem, rows, answered = problem_of(contract), [], []
+    for version, own in frame.groupby("version"):
+        given = read_bundle(get_version(case.name, version).bundle.path).contract
+        outputs = problem.aligned(np.stack(own["output"].to_list()), given, contract)
+        rows.append(own.index.to_numpy())
+        answered.append(problem.judged(outputs))
+    return np.concatenate(rows), np.concatenate(answered)
 
 
 def deploys(case: UseCase) -> Table:
