@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from onnx import TensorProto, helper
 
+from configs.schema import CsvFormat
 from configs.settings import prediction_log, store
 from serving.contract.contract import Column, Contract, contract_json, parse_contract
 from serving.contract.heads.choose import HEADS, head_of
@@ -324,7 +325,10 @@ def test_a_scored_file_says_what_a_request_is_answered(served, quiet, monkeypatc
     pd.DataFrame(ROWS).to_csv(tmp_path / "rows.csv", index=False)
     bundle = BundleRef(digest=server.bundle.name)
     version = Version(use_case="small", version="7", run_id="r", bundle=bundle, golden="g")
-    assert tasks.scoring.files.score_file.fn("small", version, str(tmp_path / "rows.csv"), str(tmp_path / "out")) == 3
+    assert (
+        tasks.scoring.files.score_file.fn("small", version, str(tmp_path / "rows.csv"), str(tmp_path / "out"), CsvFormat())
+        == 3
+    )
     scored = pd.read_parquet(tmp_path / "out" / "part-00000.parquet")
     assert list(scored) == ["a", "b", *columns, "model_version"]
     assert scored["prediction"].tolist() == [row["prediction"] for row in server.predict()]
