@@ -224,15 +224,16 @@ def nobody_hears_its_alarms(name: str) -> Iterator[None]:
 def its_champion_is_gone(name: str) -> Iterator[None]:
     """Somebody deleted the alias in the registry."""
     with sqlite3.connect(home() / "mlflow" / "mlflow.db", timeout=30) as registry:
-        (kept,) = registry.execute(
-            "select version from registered_model_aliases where name = ? and alias = 'champion'", (name,)
+        kept = registry.execute(
+            "select * from registered_model_aliases where name = ? and alias = 'champion'", (name,)
         ).fetchone()
         registry.execute("delete from registered_model_aliases where name = ? and alias = 'champion'", (name,))
     try:
         yield
     finally:
         with sqlite3.connect(home() / "mlflow" / "mlflow.db", timeout=30) as registry:
-            registry.execute("insert into registered_model_aliases values (?, 'champion', ?)", (name, kept))
+            places = ", ".join("?" * len(kept))  # it may have come back by itself, which is right too
+            registry.execute(f"insert or ignore into registered_model_aliases values ({places})", kept)
 
 
 BREAKS: dict[str, Break] = {
