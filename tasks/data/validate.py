@@ -13,10 +13,10 @@ from configs.settings import made, report_address, reports
 from serving.contract.contract import Contract, ContractError
 from tasks.data.frames import contract_of, encode, read_rows
 from tasks.data.values import Snapshot, Validation
+from tasks.problems.leaks import LEAK
 from tasks.problems.problem import problem_of
 from tasks.step import step
 
-LEAK = 0.99
 LEAK_SAMPLE = 50_000
 
 
