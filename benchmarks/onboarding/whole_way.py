@@ -27,7 +27,7 @@ from configs.settings import PROJECT
 PEER = PROJECT / ".bench" / "skrub" / "bin" / "python"
 ARTIFACTS = (
     *("data.validate.create_link", "training.evaluate.create_table", "packaging.variants.create_table"),
-    "monitoring.report.create_link",
+    *("monitoring.report.create_link", "monitoring.performance.create_link"),
 )
 ASKED = 300  # rows of the holdout
 READY_SECONDS = 30
@@ -48,7 +48,7 @@ def main(table: Path, target: str, result: Path) -> None:
         }
         for name in ARTIFACTS:
             stack.enter_context(patch(f"tasks.{name}_artifact", lambda **_: None))
-        for name in ("data.validate", "monitoring.report"):
+        for name in ("data.validate", "monitoring.report", "monitoring.performance"):
             stack.enter_context(patch(f"tasks.{name}.report_address", str))
         stack.enter_context(disable_run_logger())  # after these, whose import sets Prefect's loggers up
         try:
