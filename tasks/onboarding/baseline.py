@@ -24,15 +24,17 @@ def gate_of(
     y = answer.matrix(target)
     scores = _scores(columns, sample, y, answer, timed, say)
     noise = answer.noise(float(np.clip(np.mean(scores), 0, 1)), y, held_out)
-    margin, dummy = max(MARGIN, SIGMAS * noise), answer.dummy(y)
-    value = max(math.floor(100 * (min(scores) - margin)) / 100, math.floor(100 * dummy) / 100)
+    margin, dummy, worst = max(MARGIN, SIGMAS * noise), answer.dummy(y), min(scores)
+    value = math.floor(100 * (worst - margin)) / 100
+    if worst > dummy:  # a model that beats a guess must go on beating it; of one that does not a person is told
+        value = max(value, math.floor(100 * dummy) / 100)
     folds = ", ".join(f"{score:.3f}" for score in scores)
     order = "each on rows later than it learned from" if timed else "cross-validated"
     why = (
         f"a first model reaches {folds} ({order}, {len(y):,} rows); the worst less {margin:.2f} for chance in "
         f"{held_out:,} held out rows; always the same answer reaches {dummy:.3g}"
     )
-    return Gate(metric=answer.metric, bound="at_least", value=value, why=why, weak=min(scores) - margin <= dummy)
+    return Gate(metric=answer.metric, bound="at_least", value=value, why=why, weak=worst - margin <= dummy)
 
 
 def _scores(

@@ -108,7 +108,7 @@ SOURCES = {
 @pytest.fixture
 def tables():
     """The folder of odd tables beside the project, where it is there."""
-    data = Path(os.environ.get("SLIPWAY_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+    data = Path(os.environ.get("SLIPWAY_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
     folder = data.parent / "cases"
     if not folder.is_dir():
         pytest.skip(f"no tables in {folder}")
