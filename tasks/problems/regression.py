@@ -117,8 +117,10 @@ class Regression:
         """By the correlation of ranks, in either direction."""
         import pandas as pd
 
-        found = pd.Series(rank(values, target)).corr(pd.Series(target), method="spearman")
-        return Leak(told=0.0 if np.isnan(found) else abs(float(found)), by="rank correlation")
+        ranks = rank(values, target)
+        constant = ranks.min() == ranks.max() or target.min() == target.max()
+        found = 0.0 if constant else abs(float(pd.Series(ranks).corr(pd.Series(target), method="spearman")))
+        return Leak(told=found, by="rank correlation")
 
     def sql(self, contract: Contract) -> str:
         """The number."""
