@@ -77,7 +77,8 @@ def test_replay_then_monitor(served):
     from tasks.routing import gateway
 
     with open_log("loans") as log:
-        ((asked,),) = log.sql("select any_value(prediction_id) from log where kind = 'feedback'").fetchall()
+        query = "select any_value(prediction_id) from log where kind = 'feedback' and caller = 'replay'"
+        ((asked,),) = log.sql(query).fetchall()
     told = {"labels": [{"prediction_id": asked, "kpis": {"minutes": 12.5}}]}
     httpx.post(f"{gateway.address('loans')}/feedback", json=told).raise_for_status()
     output = served.run("monitor", "loans")
