@@ -25,9 +25,7 @@ def gate_of(
     scores = _scores(columns, sample, y, answer, timed, say)
     noise = answer.noise(float(np.clip(np.mean(scores), 0, 1)), y, held_out)
     margin, dummy, worst = max(MARGIN, SIGMAS * noise), answer.dummy(y), min(scores)
-    value = math.floor(100 * (worst - margin)) / 100
-    if worst > dummy:  # a model that beats a guess must go on beating it; of one that does not a person is told
-        value = max(value, math.floor(100 * dummy) / 100)
+    value = max(math.floor(100 * (worst - margin)) / 100, math.floor(100 * dummy) / 100)
     folds = ", ".join(f"{score:.3f}" for score in scores)
     order = "each on rows later than it learned from" if timed else "cross-validated"
     why = (

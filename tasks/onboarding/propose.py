@@ -147,7 +147,7 @@ def _weakness(gate: Gate, columns: list[Column]) -> list[str]:
         return []
     private = [repr(column.name) for column in columns if column.sensitive]
     told = f"; left out as sensitive: {', '.join(private)}" if private else ""
-    return [f"what goes in hardly tells more than a guess: the gate is low, or a release stops at it{told}"]
+    return [f"what goes in hardly tells more than a guess, so a release may stop at its gate{told}"]
 
 
 def _notes(table: Table, target: str, answer: Answer, times: Times | None, held_out: int) -> list[str]:

@@ -18,6 +18,7 @@ class Classes:
     output = "probabilities"
     graph: Mapping[str, str] = {"label": "long", "probabilities": "float"}
     options: Mapping[str, Any] = {"zipmap": False}
+    served = 1e-6
 
     def estimator(self, model: Model, parameters: Mapping[str, Any]) -> Any:
         """A classifier."""

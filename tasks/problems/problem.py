@@ -31,6 +31,7 @@ class Problem(Protocol):
     output: str  # the graph's, by name
     graph: Mapping[str, str]  # every output of the graph, and its type in MLflow's words
     options: Mapping[str, Any]  # of the conversion
+    served: float  # by how much outputs that were served may differ, in the units of `difference`
     column: str  # where a collected window and the holdout keep what is judged
 
     def classes(self, target: Target, values: Any) -> tuple[Any, ...]:

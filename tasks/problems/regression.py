@@ -25,6 +25,7 @@ class Regression:
     output = "values"
     graph: Mapping[str, str] = {"values": "float"}
     options: Mapping[str, Any] = {}
+    served = 1e-5  # as at the conversion: sums of 32 bits
     column = "output"
 
     def classes(self, target: Target, values: Any) -> tuple[Any, ...]:

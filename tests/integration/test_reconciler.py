@@ -114,9 +114,7 @@ def test_a_killed_replica_is_not_noticed_and_secrets_are_seen_nowhere(served, mo
     with Load(address("loans"), served.record) as load:
         kill(lone, 0)
         comes_back(lone.replicas[0].address)
-    # There is no other that could answer: one that dies in the middle of an answer takes that answer with it, on the eight
-    # connections at most. Requests that come while it is down wait for it.
-    assert len(load.lost) <= 8, f"{len(load.lost)} lost of {len(load.answers)}: {load.lost[:3]}"
+    assert load.lost == [], f"{len(load.lost)} lost of {len(load.answers)}: {load.lost[:3]}"
 
 
 def test_a_release_that_fails_a_gate_gets_no_traffic(served):

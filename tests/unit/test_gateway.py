@@ -81,6 +81,24 @@ def server():
         http.shutdown()
 
 
+class DiesOnce(BaseHTTPRequestHandler):
+    """A server that is killed in the middle of its first answer, and the one that takes its place."""
+
+    died = False
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        if not DiesOnce.died:
+            DiesOnce.died, self.close_connection = True, True
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Le")
+            return
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
 @pytest.fixture
 def traefik(home):
     """Starts the real gateway on the home, as `slipway up` does, and stops it."""
@@ -216,3 +234,14 @@ def test_names_of_two_use_cases_cannot_meet(home):
     traffic.replace("small-candidate", TWO)
     routers = json.loads(traffic.routes_file().read_text())["http"]["routers"]
     assert len(routers) == 6
+
+
+def test_an_answer_that_is_cut_off_is_asked_for_again(traefik):
+    """Traefik calls it neither a bad gateway nor anything else that it knows: its status is 500."""
+    with HTTPServer(("127.0.0.1", 0), DiesOnce) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        traefik()
+        gateway.route("lone", [f"http://127.0.0.1:{http.server_port}"])
+        assert httpx.post(f"{gateway.address('lone')}/predict", json={}, timeout=10).status_code == 200
+        assert DiesOnce.died
+        http.shutdown()
