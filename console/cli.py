@@ -295,7 +295,7 @@ def score(
 def feedback(
     use_case: UseCaseName,
     file: Annotated[
-        Path, typer.Argument(help="CSV, Parquet or JSON lines: 'prediction_id', 'label', and numbers by their names.")
+        Path, typer.Argument(help="CSV, Parquet, JSON lines or .xlsx: 'prediction_id', 'label', and numbers by their names.")
     ],
 ) -> None:
     """Tell a use case's server what turned out to be true, from a file. Told twice, the last counts."""

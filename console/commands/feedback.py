@@ -5,6 +5,8 @@ A prediction may be told about more than once and the last word counts, so a com
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +18,9 @@ from configs.schema import UseCase
 from serving.contract.contract import Contract, read_contract
 from serving.contract.heads.choose import head_of
 from serving.contract.heads.head import Head
+from serving.contract.spelling import csv_text
+from tasks.data.csv_file import Declared
+from tasks.data.files import read_file
 from tasks.deploying.keys import internal_headers
 from tasks.routing import gateway, served
 
@@ -33,7 +38,7 @@ class Told(NamedTuple):
 
 
 def send_feedback(use_case: UseCase, path: Path, progress: Callable[[int, int], None]) -> Told:
-    """Send every row of a CSV, Parquet or JSON lines file. All rows are read before the first is sent.
+    """Send every row of a file of any kind that a source may be. All rows are read before the first is sent.
 
     The column `prediction_id` says which prediction, `label` what was true of it; every other column is a KPI by its name.
 
@@ -63,34 +68,20 @@ def _send(http: httpx.Client, batch: list[dict[str, Any]], before: int) -> None:
 
 
 def _read(path: Path) -> Any:
-    """The table as a pandas frame; of a CSV every field is text."""
-    import pandas as pd
-
-    readers: dict[str, Callable[[Path], Any]] = {
-        ".csv": lambda file: pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""]),
-        ".parquet": pd.read_parquet,
-        ".jsonl": lambda file: pd.read_json(file, lines=True, dtype=False, convert_dates=False),
-    }
-    if path.suffix not in readers:
-        raise InputError(f"{path}: is none of {', '.join(readers)}")
-    try:
-        frame = readers[path.suffix](path)
-    except (OSError, ValueError) as error:  # pandas' and Arrow's errors of form are ValueErrors
-        raise InputError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
-    if ID not in frame:
-        raise InputError(f"{path}: has no column {ID!r}; {nearest(ID, list(frame.columns))}")
-    if len(frame.columns) == 1:
+    """The table (Arrow), read as any source is; an id and a label stay the text that a CSV has."""
+    table = read_file(str(path), str(path), Declared(texts={ID: csv_text, LABEL: csv_text}))
+    if ID not in table.column_names:
+        raise InputError(f"{path}: has no column {ID!r}; {nearest(ID, table.column_names)}")
+    if table.num_columns == 1:
         raise InputError(f"{path}: has neither a column {LABEL!r} nor one of a KPI")
-    return frame
+    return table
 
 
-def _outcomes(path: Path, frame: Any, contract: Contract) -> Iterator[dict[str, Any]]:
+def _outcomes(path: Path, table: Any, contract: Contract) -> Iterator[dict[str, Any]]:
     """Each row as `/feedback` takes it; nothing but the id where it says nothing."""
     head = head_of(contract)
-    names = [str(name) for name in frame.columns]
-    told = frame.astype(object).where(frame.notna(), None)
-    for row, values in enumerate(told.itertuples(index=False, name=None)):
-        known = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+    for row, said in enumerate(table.to_pylist()):
+        known = {name: value for name, value in said.items() if value is not None and value == value}
         if ID not in known:
             raise InputError(f"{path}: row {row}: {ID!r} is missing")
         outcome: dict[str, Any] = {ID: str(known.pop(ID))}
@@ -108,7 +99,7 @@ def _label(path: Path, row: int, value: Any, head: Head) -> Any:
 
 
 def _number(path: Path, row: int, name: str, value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise InputError(f"{path}: row {row}: column {name!r}: {str(value)[:40]!r} is no number, as a KPI is") from None
+    with contextlib.suppress(TypeError, ValueError):  # what is no number is told below
+        if math.isfinite(number := float(value)):
+            return number
+    raise InputError(f"{path}: row {row}: column {name!r}: {str(value)[:40]!r} is no finite number, as a KPI is")

@@ -38,8 +38,8 @@ def render(use_case: str, plan: TrafficPlan) -> dict[str, Any]:
         }
         services[name] = {"loadBalancer": _balancer(servers)}
     # A request that met a dead server goes to another one at once, or waits up to about 4 s until the only one is back: the
-    # interval grows by half with each attempt. Traefik says 502 where a server is gone, and 500 where it went in the middle of
-    # an answer, which a server that fails at a request says too: that one is asked as often.
+    # interval grows by half with each attempt. Traefik says 502 where a server is gone, and 500 where it went in the middle
+    # of an answer, which a server that fails at a request says too: that one is asked as often.
     attempts, interval = (6, "20ms") if len(addresses) > 1 else (10, "50ms")
     retry = {"attempts": attempts, "initialInterval": interval, "retryNonIdempotentMethod": True}
     middlewares = {

@@ -31,6 +31,8 @@ def test_a_wrong_row_is_named_and_nothing_is_told(served, asked, tmp_path):
     path.write_text("prediction_id,label\ntold-1,1\ntold-2,perhaps\n")
     output = served.run("feedback", "loans", str(path), status=2)
     assert "row 1: label: 'perhaps' is not one of 0, 1" in output
+    path.write_text("prediction_id,cost\ntold-1,inf\n")
+    assert "row 0: column 'cost': 'inf' is no finite number" in served.run("feedback", "loans", str(path), status=2)
     path.write_text("predicton_id,label\ntold-1,1\n")
     assert "did you mean 'predicton_id'" in served.run("feedback", "loans", str(path), status=2)
     assert told() == []

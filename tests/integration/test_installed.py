@@ -16,8 +16,8 @@ from tests.integration.conftest import own_ports
 def installed(tmp_path_factory):
     """Runs `slipway` as it was installed, in a home folder that has nothing else."""
     folder = tmp_path_factory.mktemp("installed")
-    install = ["uv", "pip", "install", "--quiet", "--offline", "--no-deps", "--python", sys.executable]
-    install[0] = str(Path(sys.executable).with_name("uv"))  # what builds the package is in its cache since the set-up
+    uv = str(Path(sys.executable).with_name("uv"))  # what builds the package is in its cache since the set-up
+    install = [uv, "pip", "install", "--quiet", "--offline", "--no-deps", "--python", sys.executable]
     subprocess.run([*install, "--target", str(folder / "site"), str(PROJECT)], check=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SLIPWAY_")}
     environment |= {**own_ports(), "PYTHONPATH": str(folder / "site"), "HOME": str(folder), "DOCKER_HOST": "unix:///none"}
