@@ -258,7 +258,7 @@ def choose_answer(name: str, values: Any) -> Answer:
     counts = values.value_counts()
     counts = counts[counts > 0]  # a dictionary may hold categories that no row has
     if len(counts) < 2:
-        found = f"is {counts.index[0]!r} in every row that has one" if len(counts) else "is empty in every row"
+        found = f"is {plain(counts.index[0])!r} in every row that has one" if len(counts) else "is empty in every row"
         raise InputError(f"target {name!r} {found}: there is nothing to learn; name a column with at least two values")
     numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
     whole = numeric and bool((values.dropna() % 1 == 0).all())

@@ -247,6 +247,7 @@ def broken(frame, how):
     return {
         "no such target": (frame, "yy"),
         "one value": (frame.assign(y="yes"), "y"),
+        "one number": (frame.assign(y=1), "y"),
         "an id": (frame.assign(y=[f"k{n}" for n in range(len(frame))]), "y"),
         "few rows": (frame.head(40), "y"),
         "one column": (frame[["y"]], "y"),
@@ -260,6 +261,7 @@ def broken(frame, how):
     [
         ("no such target", "no column 'yy'; did you mean 'y'|no column 'yy'; known: a, b, c, y"),
         ("one value", "target 'y' is 'yes' in every row"),
+        ("one number", "target 'y' is 1 in every row"),
         ("an id", "different in nearly every row"),
         ("few rows", "has 40 rows; at least 50"),
         ("one column", "has one column, 'y'"),
