@@ -26,25 +26,36 @@ def render(use_case: str, plan: TrafficPlan) -> dict[str, Any]:
         only = f" && Header(`{CANDIDATE}`, `{candidate.release}`)"
         parts.append((f"{use_case}.candidate", list(candidate.addresses), only, 30))
     for name, servers, only, priority in parts:
-        small, large = (f"{use_case}.{kind}" for kind in ("small", "large"))
         prefix, shared = f"PathPrefix(`/{use_case}/`){only}", [f"{use_case}.strip", f"{use_case}.mark"]
-        routers[name] = {"rule": prefix, "priority": priority, "service": name, "middlewares": [*shared, small]}
+        routers[name] = {
+            "rule": prefix,
+            "priority": priority,
+            "service": name,
+            "middlewares": [*shared, f"{use_case}.cut", f"{use_case}.small"],
+        }
         rule = f"{prefix} && {LARGE}"
         routers[f"{name}.large"] = {
             "rule": rule,
             "priority": priority + 10,
             "service": name,
-            "middlewares": [*shared, large],
+            "middlewares": [*shared, f"{use_case}.large"],
         }
+        # Whether it is ready is told as it is now: who asks for that, does the waiting.
+        rule = f"{prefix} && Path(`/{use_case}/readyz`)"
+        routers[f"{name}.ready"] = {"rule": rule, "priority": priority + 15, "service": name, "middlewares": shared}
         services[name] = {"loadBalancer": _balancer(servers)}
-    # A request that met a dead server goes to another one at once, or waits up to about 4 s until the only one is back: the
-    # interval grows by half with each attempt. Traefik says 502 where a server is gone, and 500 where it went in the middle
-    # of an answer, which a server that fails at a request says too: that one is asked as often.
-    attempts, interval = (6, "20ms") if len(addresses) > 1 else (10, "50ms")
+    # A request that met a dead server goes to another one at once, or waits for about 8 s until the only one is back.
+    attempts, interval = (6, "20ms") if len(addresses) > 1 else (60, "100ms")
     retry = {"attempts": attempts, "initialInterval": interval, "retryNonIdempotentMethod": True}
+    kept = {"maxRequestBodyBytes": RETRIED_BYTES}
+    # Traefik says 502 where a server is gone, and 500 where it went in the middle of an answer. A server that fails at a
+    # request says that too, so such a one is asked three times only. (Where it has no Content-Length, Traefik 3.7 tells a
+    # 500 that was asked for again as 200; every answer of the server has one.)
+    cut = {"attempts": 3, "initialInterval": "50ms", "retryNonIdempotentMethod": True, "disableRetryOnNetworkError": True}
     middlewares = {
         f"{use_case}.strip": {"stripPrefix": {"prefixes": [f"/{use_case}"]}},
-        f"{use_case}.small": {"retry": {**retry, "status": ["500", "502"], "maxRequestBodyBytes": RETRIED_BYTES}},
+        f"{use_case}.cut": {"retry": {**cut, "status": ["500"], **kept}},
+        f"{use_case}.small": {"retry": {**retry, "status": ["502"], **kept}},
         f"{use_case}.large": {"retry": retry},
     }
     content: dict[str, Any] = {"http": {"routers": routers, "middlewares": middlewares, "services": services}}

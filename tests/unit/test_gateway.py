@@ -36,7 +36,8 @@ def test_a_lone_server_is_never_shut_out():
 
 def test_a_candidate_is_reached_by_its_name_only():
     routers = render("small", with_candidate(ONE))["http"]["routers"]
-    assert set(routers) == {"small", "small.large", "small.candidate", "small.candidate.large"}
+    parts = ("small", "small.large", "small.ready")
+    assert set(routers) == {*parts, *(part.replace("small", "small.candidate") for part in parts)}
     for name, router in routers.items():
         assert ("Header(`X-Slipway-Release`, `small-v2-abc`)" in router["rule"]) == ("candidate" in name)
     assert routers["small.candidate"]["priority"] > routers["small.large"]["priority"] > routers["small"]["priority"]
@@ -51,6 +52,7 @@ def test_what_is_too_large_to_be_kept_for_a_retry_goes_another_way():
     assert all(re.match(pattern, str(size)) for size in (RETRIED_BYTES, RETRIED_BYTES + 1, 20_000, 99_999, 100_000, 10**9))
     middlewares = render("small", ONE)["http"]["middlewares"]
     assert middlewares["small.small"]["retry"]["maxRequestBodyBytes"] == RETRIED_BYTES
+    assert middlewares["small.cut"]["retry"]["maxRequestBodyBytes"] == RETRIED_BYTES
     assert "maxRequestBodyBytes" not in middlewares["small.large"]["retry"]
 
 
@@ -233,7 +235,7 @@ def test_names_of_two_use_cases_cannot_meet(home):
     traffic.replace("small", with_candidate(ONE))
     traffic.replace("small-candidate", TWO)
     routers = json.loads(traffic.routes_file().read_text())["http"]["routers"]
-    assert len(routers) == 6
+    assert len(routers) == 9
 
 
 def test_an_answer_that_is_cut_off_is_asked_for_again(traefik):
@@ -245,3 +247,50 @@ def test_an_answer_that_is_cut_off_is_asked_for_again(traefik):
         assert httpx.post(f"{gateway.address('lone')}/predict", json={}, timeout=10).status_code == 200
         assert DiesOnce.died
         http.shutdown()
+
+
+class Fails(BaseHTTPRequestHandler):
+    """A server that fails at every request, and counts them."""
+
+    asked = 0
+
+    def do_POST(self):
+        Fails.asked += 1
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(500)
+        self.send_header("Content-Length", "24")
+        self.end_headers()
+        self.wfile.write(b"an id, and where to look")
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_server_that_fails_is_asked_three_times_and_its_words_are_seen(traefik):
+    with HTTPServer(("127.0.0.1", 0), Fails) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        traefik()
+        gateway.route("lone", [f"http://127.0.0.1:{http.server_port}"])
+        answer = httpx.post(f"{gateway.address('lone')}/predict", json={}, timeout=10)
+        assert (answer.status_code, answer.text) == (500, "an id, and where to look")
+        assert Fails.asked == 3
+        http.shutdown()
+
+
+def test_a_request_waits_for_the_only_server_to_come_back(traefik):
+    """Its cold start on a busy machine takes seconds; one that stays away is told as 502."""
+    traefik()
+    port = free_port()
+    gateway.route("lone", [f"http://127.0.0.1:{port}"])
+
+    def comes_back():
+        time.sleep(3)
+        DiesOnce.died = True
+        with HTTPServer(("127.0.0.1", port), DiesOnce) as http:
+            http.handle_request()
+
+    late = threading.Thread(target=comes_back)
+    late.start()
+    assert status_of("lone") == 502
+    assert httpx.post(f"{gateway.address('lone')}/predict", json={}, timeout=20).status_code == 200
+    late.join()

@@ -143,7 +143,8 @@ def test_a_killed_supervisor_is_replaced_by_the_one_that_stands_by(folder, start
     assert second_of(keeper) != second
     end(folder)
     assert supervisor_of(folder) is None
-    _, left = psutil.wait_procs([after.process, *psutil.Process(os.getpid()).children(recursive=True)], timeout=20)
+    supervisors = [each for each in psutil.process_iter(["cmdline"]) if str(folder) in (each.info["cmdline"] or [])]
+    _, left = psutil.wait_procs([after.process, *supervisors], timeout=20)
     assert left == []
 
 
