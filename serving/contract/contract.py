@@ -1,12 +1,11 @@
 """The contract: the typed columns in and out of a model, and the one code that turns values into model input.
 
 Validation (in `tasks/`) and serving run the same `encode`, so that a value means the same before training and behind the
-API: numbers are cast to float32 once, here; categories are strings, and a missing category is the empty string.
+API. What a column's values may be and become, its kind says (`kinds/`).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -14,46 +13,14 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from serving.contract.spelling import CSV_BOOLEANS, CSV_MISSING, csv_category, csv_number, csv_text, spelled, spelled_before
+from serving.contract.faults import MAX_FAULTS, ContractError, Fault
+from serving.contract.kinds.choose import KINDS, KindName
+from serving.contract.kinds.kind import Kind
 
 Problem = Literal["binary", "multiclass", "regression"]
 # Of values. Before 2 (contracts without it), training read booleans and 32 bits as numbers (`spelled_before`); before 3, a
 # CSV's categories that looked like numbers were numbers (`csv_category`).
 MEANING = 3
-SPELLED, AS_TEXT = 2, 3
-MISSING = ""  # a missing category; ONNX string tensors have no null
-FLOAT32_MAX = float(np.finfo(np.float32).max)
-FEW_ROWS = 16  # below, plain Python is faster than numpy
-SHOWN_FAULTS = 5  # in one line of text; all of them stand in `faults`
-MAX_FAULTS = 1000  # enough to see what is wrong with a table
-
-
-class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing that is wrong: what and what would be right (`problem`), and where (`row` counts from 0)."""
-
-    problem: str
-    column: str | None = None
-    row: int | None = None
-
-    def __str__(self) -> str:
-        where = [] if self.row is None else [f"row {self.row}"]
-        where += [] if self.column is None else [f"column {self.column!r}"]
-        return f"{', '.join(where)}: {self.problem}" if where else self.problem
-
-
-class ContractError(ValueError):
-    """Values that the contract does not allow; `faults` names every one, `problem`, `column` and `row` are the first's."""
-
-    def __init__(self, problem: str, column: str | None = None, row: int | None = None, *more: Fault) -> None:
-        self.problem, self.column, self.row = problem, column, row
-        self.faults = [Fault(problem, column, row), *more]
-        super().__init__("; ".join(map(str, self.faults[:SHOWN_FAULTS])))
-
-    @classmethod
-    def of(cls, faults: Sequence[Fault]) -> ContractError:
-        """One error for all of them (at least one)."""
-        first = faults[0]
-        return cls(first.problem, first.column, first.row, *faults[1:])
 
 
 class Column(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -66,7 +33,7 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     name: str
-    kind: Literal["numeric", "categorical"]
+    kind: KindName
     nullable: bool = False
     sensitive: bool = False
     minimum: float | None = None
@@ -80,9 +47,14 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
     meaning: int = MEANING
 
     @property
+    def its(self) -> Kind:
+        """What columns of this kind have in common; nothing else asks for the kind."""
+        return KINDS[self.kind]
+
+    @property
     def dtype(self) -> str:
         """The ONNX and numpy name of the encoded type: `float32` or `string`."""
-        return "float32" if self.kind == "numeric" else "string"
+        return self.its.dtype
 
     def encode(self, values: Sequence[Any]) -> np.ndarray:
         """Values as model input of shape (rows, 1): float32 with NaN for null, or str objects with "" for null.
@@ -94,74 +66,9 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
         [[41.0], [nan]]
         >>> Column("age", "numeric").encode([None])
         Traceback (most recent call last):
-        serving.contract.contract.ContractError: row 0, column 'age': is missing, and this column may not be null
+        serving.contract.faults.ContractError: row 0, column 'age': is missing, and this column may not be null
         """
-        encoded = self._numbers(values) if self.kind == "numeric" else self._categories(values)
-        return encoded.reshape(-1, 1)
-
-    def _numbers(self, values: Sequence[Any]) -> np.ndarray:
-        """Arrays at once; a list value by value, which for a single row is several times faster than numpy."""
-        if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
-            return np.array([self._number(value, row) for row, value in enumerate(values)], dtype=np.float32)
-        wide = values.astype(np.float64)
-        if not self.nullable:
-            missing = np.isnan(wide)
-            if missing.any():
-                raise self._null(int(np.argmax(missing)))
-        wrong = np.abs(wide) > FLOAT32_MAX
-        if self.minimum is not None:
-            wrong |= wide < self.minimum
-        if self.maximum is not None:
-            wrong |= wide > self.maximum
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            raise self._out_of_bounds(float(wide[row]), row)
-        return wide.astype(np.float32)
-
-    def _number(self, value: Any, row: int) -> float:
-        if value is None or value != value:
-            if not self.nullable:
-                raise self._null(row)
-            return math.nan
-        if not isinstance(value, float | int | np.number | np.bool_) or (
-            isinstance(value, bool | np.bool_) and not self.boolean
-        ):
-            raise ContractError(f"must be a number, found {shown(value)}", self.name, row)
-        if (
-            not -FLOAT32_MAX <= value <= FLOAT32_MAX
-            or (self.minimum is not None and value < self.minimum)
-            or (self.maximum is not None and value > self.maximum)
-        ):
-            raise self._out_of_bounds(value, row)
-        return float(value)
-
-    def _categories(self, values: Sequence[Any]) -> np.ndarray:
-        encoded = np.empty(len(values), dtype=object)
-        for row, value in enumerate(values):
-            encoded[row] = self._category(value, row)
-        return encoded
-
-    def _category(self, value: Any, row: int) -> str:
-        if isinstance(value, str):
-            text = MISSING if value in self.missing else value
-        elif value is None or value != value:  # NaN, as tables write a missing value
-            text = MISSING
-        elif isinstance(value, int | float | np.number | np.bool_):
-            if not -FLOAT32_MAX <= value <= FLOAT32_MAX:
-                raise ContractError(f"must be a string, found the number {shown(value)}", self.name, row)
-            text = spelled(value) if self.meaning >= SPELLED else spelled_before(value)
-        else:
-            raise ContractError(f"must be a string, found {shown(value)}", self.name, row)
-        if text == MISSING:
-            if not self.nullable:
-                raise self._null(row)
-        elif self.allowed is not None and text not in self.allowed:
-            raise ContractError(f"{shown(text)} is not one of {', '.join(self.allowed)}", self.name, row)
-        return text
-
-    def category(self, value: Any, row: int) -> str:
-        """One value of a categorical column as its string; raises as `encode` does."""
-        return self._category(value, row)
+        return self.its.encode(self, values).reshape(-1, 1)
 
     def from_csv(self, text: str) -> str | float | bool | None:
         """A field of a CSV, which has no types: the contract says which one is meant.
@@ -172,24 +79,15 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
         >>> Column("zip", "categorical").from_csv("01234"), Column("age", "numeric").from_csv("41")
         ('01234', 41.0)
         """
-        if self.kind == "numeric":
-            if self.boolean and text in CSV_BOOLEANS:
-                return text.lower() == "true"
-            return None if text in self.missing else csv_number(text)
-        known = self.allowed or self.categories
-        if self.meaning >= AS_TEXT:
-            return csv_text(text, known, self.missing)
-        if self.meaning < SPELLED:
-            return None if text in CSV_MISSING and text not in known else text
-        return csv_category(text, known)
+        return self.its.from_csv(self, text)
 
     def faults(self, values: Sequence[Any]) -> list[Fault]:
         """Everything that is wrong with the values, at most `MAX_FAULTS`; slower than `encode`, which stops at the first."""
         found: list[Fault] = []
-        one = self._number if self.kind == "numeric" else self._category
+        one = self.its.one
         for row, value in enumerate(values):
             try:
-                one(value, row)
+                one(self, value, row)
             except ContractError as error:
                 found += error.faults
                 if len(found) >= MAX_FAULTS:
@@ -198,24 +96,7 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def unseen(self, encoded: np.ndarray) -> int:
         """How many encoded values lie outside what the training snapshot showed."""
-        if self.kind == "categorical":
-            return sum(1 for value in encoded.ravel() if value != MISSING and value not in self.categories)
-        if self.low is None or self.high is None:
-            return 0
-        if len(encoded) > FEW_ROWS:
-            return int(((encoded < self.low) | (encoded > self.high)).sum())
-        low, high = self.low, self.high
-        return sum(1 for value in encoded.ravel().tolist() if value < low or value > high)
-
-    def _null(self, row: int) -> ContractError:
-        return ContractError("is missing, and this column may not be null", self.name, row)
-
-    def _out_of_bounds(self, value: Any, row: int) -> ContractError:
-        if not -FLOAT32_MAX <= value <= FLOAT32_MAX:
-            return ContractError("is not a finite number that fits in 32 bits", self.name, row)
-        if self.minimum is not None and value < self.minimum:
-            return ContractError(f"{value:g} is below the minimum {self.minimum:g}", self.name, row)
-        return ContractError(f"{value:g} is above the maximum {self.maximum:g}", self.name, row)
+        return self.its.unseen(self, encoded)
 
 
 class Contract(msgspec.Struct, frozen=True):
@@ -283,14 +164,6 @@ class Contract(msgspec.Struct, frozen=True):
         except ContractError:
             faults = [fault for column in self.columns for fault in column.faults(table[column.name])]
             raise ContractError.of(faults[:MAX_FAULTS]) from None
-
-
-def shown(value: Any) -> str:
-    """A value in a message to whoever sent it; never in a log."""
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**40:
-        return "a whole number of more than 40 digits"  # Python refuses to print very large ones
-    text = repr(value)
-    return text if len(text) <= 40 else text[:37] + "..."
 
 
 class _Marked(msgspec.Struct):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from serving.contract.contract import ContractError, shown
+from serving.contract.faults import ContractError, shown
 
 
 def identifier(value: Any, name: str, row: int) -> str | int | None:

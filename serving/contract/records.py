@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from msgspec.structs import astuple
 
-from serving.contract.contract import FLOAT32_MAX, MAX_FAULTS, MISSING, Column, Contract, ContractError, Fault
+from serving.contract.contract import Column, Contract
+from serving.contract.faults import MAX_FAULTS, ContractError, Fault
 from serving.contract.identifiers import identifier, identifiers
-from serving.contract.spelling import doubles
+from serving.contract.kinds.strings import MISSING
 
 READ_ROWS = 1024  # decoded at a time
 UNWRITABLE = re.compile(r'["\\\x00-\x1f]')  # what msgspec allows in no field's name
@@ -25,7 +26,7 @@ Record = Any  # an instance of `Records.strict` or `Records.lenient`
 
 
 class Inputs(NamedTuple):
-    """Model input: float32 `numbers` of shape (numeric columns, rows), string `texts` of (categorical columns, rows)."""
+    """Model input: float32 `numbers` of shape (columns of numbers, rows), string `texts` of (columns of strings, rows)."""
 
     numbers: np.ndarray
     texts: np.ndarray
@@ -65,10 +66,10 @@ class Records:
 
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
-        self._categorical = [column for column in contract.columns if column.kind == "categorical"]
-        self._numeric = [column for column in contract.columns if column.kind == "numeric"]
-        self._split = len(self._categorical)
-        self._columns = [*self._categorical, *self._numeric]
+        self._strings = [column for column in contract.columns if column.dtype == "string"]
+        self._numbers = [column for column in contract.columns if column.dtype == "float32"]
+        self._split = len(self._strings)
+        self._columns = [*self._strings, *self._numbers]
         self._end = len(self._columns)
         names = [*(column.name for column in self._columns), *contract.identifiers]
         self._names = names
@@ -81,13 +82,13 @@ class Records:
             msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
             for kind in (self.strict, self.lenient)
         ]
-        self._checks = [(f"f{i}", column, not column.nullable) for i, column in enumerate(self._categorical)]
+        self._checks = [(f"f{i}", column, not column.nullable) for i, column in enumerate(self._strings)]
         self._booleans = [f"f{i}" for i, column in enumerate(self._columns) if column.boolean]
         self._subjects = [(f"f{i}", name) for i, name in enumerate(names) if i >= self._end]
-        lows = [-np.inf if column.low is None else column.low for column in self._numeric]
-        highs = [np.inf if column.high is None else column.high for column in self._numeric]
+        lows = [-np.inf if column.low is None else column.low for column in self._numbers]
+        highs = [np.inf if column.high is None else column.high for column in self._numbers]
         self._low, self._high = (np.array(bounds, dtype=np.float32).reshape(-1, 1) for bounds in (lows, highs))
-        self._seen = [frozenset((*column.categories, "", None)) for column in self._categorical]
+        self._seen = [(at, c.name, known) for at, c in enumerate(self._strings) if (known := c.its.known(c)) is not None]
 
     def _type(self, name: str, field: Callable[[str, Column], Any], subject: Any) -> type[msgspec.Struct]:
         """A record type; a column may have a name that Python has not, so fields are numbered."""
@@ -118,7 +119,7 @@ class Records:
                 if value is None:  # the type has seen to it that the column is nullable
                     continue
                 try:
-                    setattr(record, name, column.category(value, row) or None)
+                    setattr(record, name, column.its.one(column, value, row) or None)
                 except ContractError as error:
                     faults += error.faults
         for name in self._booleans:
@@ -202,13 +203,12 @@ class Records:
         """
         arrays = self.contract.encode_columns(table)
         count = len(arrays[self._columns[0].name])
-        numbers = [arrays[column.name][:, 0] for column in self._numeric]
-        texts = [arrays[column.name][:, 0] for column in self._categorical]
+        numbers = [arrays[column.name][:, 0] for column in self._numbers]
+        texts = [arrays[column.name][:, 0] for column in self._strings]
         inputs = Inputs(
             np.array(numbers, dtype=np.float32).reshape(-1, count), np.array(texts, dtype=object).reshape(-1, count)
         )
-        lists = [[value or None for value in arrays[column.name].ravel()] for column in self._categorical]
-        lists += [_logged(table[column.name]) for column in self._numeric]
+        lists = [column.its.logged(table[column.name], arrays[column.name]) for column in self._columns]
         lists += [identifiers(table[name], name) if name in table else [None] * count for name in self.contract.identifiers]
         keys = [f"f{i}" for i in range(len(lists))]
         return [self.strict(**dict(zip(keys, row, strict=True))) for row in zip(*lists, strict=True)], inputs
@@ -235,40 +235,24 @@ class Records:
         outside = (inputs.numbers < self._low) | (inputs.numbers > self._high)
         if outside.any():
             sums = outside.sum(axis=1).tolist()
-            counts = {column.name: n for column, n in zip(self._numeric, sums, strict=True) if n}
-        for column, seen, texts in zip(self._categorical, self._seen, inputs.texts.tolist(), strict=True):
-            strange = sum([text not in seen for text in texts]) if column.categories or not column.sensitive else 0
+            counts = {column.name: n for column, n in zip(self._numbers, sums, strict=True) if n}
+        for at, name, known in self._seen:
+            strange = sum([text not in known for text in inputs.texts[at].tolist()])
             if strange:
-                counts[column.name] = strange
+                counts[name] = strange
         return counts
 
 
 def _strict_field(name: str, column: Column) -> Any:
-    """What most clients send: a category is a string, and one of the allowed ones where they are declared."""
-    if column.kind == "numeric":
-        kind: Any = _number(column)
-    elif column.allowed:
-        kind = Literal[column.allowed]
-    elif column.missing:  # the lenient type reads such a text as nothing
-        tokens = "|".join(map(re.escape, column.missing))
-        kind = Annotated[str, msgspec.Meta(min_length=1, pattern=rf"^(?!(?:{tokens})\Z)")]
-    else:
-        kind = Annotated[str, msgspec.Meta(min_length=1)]
-    return (name, kind | None, None) if column.nullable else (name, kind)
+    return _field(name, column, column.its.strict(column))
 
 
 def _lenient_field(name: str, column: Column) -> Any:
-    if column.kind == "categorical":
-        kind: Any = str | int | float | bool
-    else:
-        kind = _number(column) | bool if column.boolean else _number(column)
+    return _field(name, column, column.its.lenient(column))
+
+
+def _field(name: str, column: Column, kind: Any) -> Any:
     return (name, kind | None, None) if column.nullable else (name, kind)
-
-
-def _number(column: Column) -> Any:
-    low = -FLOAT32_MAX if column.minimum is None else max(column.minimum, -FLOAT32_MAX)
-    high = FLOAT32_MAX if column.maximum is None else min(column.maximum, FLOAT32_MAX)
-    return Annotated[float, msgspec.Meta(ge=low, le=high)]
 
 
 def _wrong(value: Any, name: str, row: int) -> list[Fault]:
@@ -277,14 +261,3 @@ def _wrong(value: Any, name: str, row: int) -> list[Fault]:
     except ContractError as error:
         return error.faults
     return []
-
-
-def _logged(values: Any) -> list[float | None]:
-    """A numeric column as it came, in JSON's terms: not rounded to the model's 32 bits, null for what is missing."""
-    if not isinstance(values, np.ndarray) or values.dtype == object:
-        return [None if value is None or value != value else _double(value) for value in values]
-    return [None if value != value else value for value in doubles(values)]
-
-
-def _double(value: Any) -> float:
-    return float(str(value)) if isinstance(value, np.floating) else float(value)

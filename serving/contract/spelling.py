@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+# Meanings of a contract from which on numbers and booleans have one spelling, and a CSV's category keeps its text.
+SPELLED, AS_TEXT = 2, 3
 # What pandas, and so MLflow and training, reads from a CSV as missing.
 # fmt: off
 CSV_MISSING = frozenset((

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from serving.contract.contract import FLOAT32_MAX, Column, Contract
+from serving.contract.contract import Column, Contract
 from serving.contract.heads.head import Head
 from serving.protocols import open_inference
 from serving.protocols.tensors import DATATYPES
@@ -65,18 +65,7 @@ def example(contract: Contract) -> dict[str, Any]:
     >>> example(Contract("demo", (Column("size", "numeric", low=1, high=2),), "y", (0, 1)))
     {'size': 1.5}
     """
-    return {column.name: _example(column) for column in contract.columns}
-
-
-def _example(column: Column) -> Any:
-    """What training showed of a sensitive column is nobody's example; what is declared everybody may know."""
-    if column.kind == "categorical":
-        return (column.allowed or (not column.sensitive and column.categories) or ("a",))[0]
-    low, high = (None, None) if column.sensitive else (column.low, column.high)
-    if low is None or high is None:
-        return column.minimum if column.minimum is not None else min(0.0, column.maximum or 0.0)
-    middle = (low + high) / 2
-    return round(middle) if low == int(low) and high == int(high) and high - low > 1 else round(middle, 4)
+    return {column.name: column.its.example(column) for column in contract.columns}
 
 
 def _schemas(contract: Contract, head: Head, most: int) -> dict[str, Any]:
@@ -176,18 +165,11 @@ def _schemas(contract: Contract, head: Head, most: int) -> dict[str, Any]:
 
 
 def _schema(column: Column) -> dict[str, Any]:
-    kinds = ["string", "number", "boolean"] if column.kind == "categorical" else ["number", *["boolean"] * column.boolean]
-    schema: dict[str, Any] = {"type": [*kinds, "null"] if column.nullable else kinds}
-    if column.kind == "categorical":
-        if column.allowed is not None:
-            return {"enum": [*column.allowed, *([None, ""] if column.nullable else [])]}
-        if not column.nullable:
-            schema["minLength"] = 1
-        if not column.sensitive:
-            schema["examples"] = list(column.categories[:5])
-    low = -FLOAT32_MAX if column.minimum is None else max(column.minimum, -FLOAT32_MAX)
-    high = FLOAT32_MAX if column.maximum is None else min(column.maximum, FLOAT32_MAX)
-    return {**schema, "minimum": low, "maximum": high}
+    schema = column.its.schema(column)
+    if not column.nullable:
+        return schema
+    key = "enum" if "enum" in schema else "type"
+    return {**schema, key: [*schema[key], None if key == "enum" else "null"]}
 
 
 def _object(properties: dict[str, Any], required: list[str], closed: bool = False) -> dict[str, Any]:
@@ -233,8 +215,8 @@ def _infer_example(contract: Contract) -> dict[str, Any]:
             {
                 "name": column.name,
                 "shape": [1, 1],
-                "datatype": "FP32" if column.dtype == "float32" else "BYTES",
-                "data": [_example(column)],
+                "datatype": column.its.datatype,
+                "data": [column.its.example(column)],
             }
             for column in contract.columns
         ]

@@ -166,10 +166,7 @@ def metadata(model: ServedModel) -> dict[str, Any]:
         "name": contract.use_case,
         "versions": [model.identity.version],
         "platform": PLATFORM,
-        "inputs": [
-            {"name": c.name, "datatype": "FP32" if c.dtype == "float32" else "BYTES", "shape": [-1, 1]}
-            for c in contract.columns
-        ],
+        "inputs": [{"name": c.name, "datatype": c.its.datatype, "shape": [-1, 1]} for c in contract.columns],
         "outputs": [{"name": t.name, "datatype": t.datatype, "shape": [-1, t.width]} for t in model.head.tensors],
     }
 

@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 import msgspec
 
-from serving.contract.contract import SHOWN_FAULTS, ContractError, Fault
+from serving.contract.faults import SHOWN_FAULTS, ContractError, Fault
 from serving.refusal import Refusal
 
 logger = logging.getLogger("slipway")

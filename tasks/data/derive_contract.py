@@ -8,7 +8,8 @@ import numpy as np
 
 from configs.errors import InputError
 from configs.schema import ColumnRule, UseCase
-from serving.contract.contract import MISSING, Column, Contract, ContractError, contract_json
+from serving.contract.contract import Column, Contract, ContractError, contract_json
+from serving.contract.kinds.strings import MISSING
 from tasks.data.frames import plain, read_rows
 from tasks.data.values import Snapshot
 from tasks.problems.problem import problem_of

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from configs.settings import store
-from serving.contract.contract import MEANING, SPELLED, Contract, read_contract
-from serving.contract.spelling import doubles
+from serving.contract.contract import MEANING, Contract, read_contract
+from serving.contract.spelling import SPELLED, doubles
 from tasks.data.values import Snapshot
 from tasks.log.values import FEATURE
 

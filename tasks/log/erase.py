@@ -17,7 +17,7 @@ import numpy as np
 from configs.errors import CheckFailed, InputError, nearest
 from configs.schema import UseCase
 from configs.settings import prediction_log
-from serving.contract.contract import FLOAT32_MAX
+from serving.contract.kinds.numeric import FLOAT32_MAX
 from serving.log.writer import hashed
 from tasks.history import record
 from tasks.log.collected import windows_of

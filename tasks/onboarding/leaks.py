@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from configs.schema import Target
-from serving.contract.contract import MISSING
+from serving.contract.kinds.strings import MISSING
 from tasks.onboarding.answers import Answer
 from tasks.onboarding.kinds import as_features
 from tasks.onboarding.values import Column

@@ -9,7 +9,8 @@ import numpy as np
 
 from configs.errors import InputError
 from configs.schema import Model, Target
-from serving.contract.contract import FLOAT32_MAX, Contract
+from serving.contract.contract import Contract
+from serving.contract.kinds.numeric import FLOAT32_MAX
 from tasks.problems import metrics, pages
 from tasks.problems.leaks import rank
 from tasks.problems.metrics import Metric

@@ -15,8 +15,9 @@ from configs.errors import InputError
 from configs.files import write_atomically
 from configs.schema import CsvFormat
 from configs.settings import made
-from serving.contract.contract import SPELLED, Contract, ContractError
+from serving.contract.contract import Contract, ContractError
 from serving.contract.heads.choose import head_of
+from serving.contract.spelling import SPELLED
 from serving.scoring.bundle import read_bundle
 from serving.scoring.onnx import Scorer
 from tasks.data.csv_file import (

@@ -236,7 +236,7 @@ def test_training_and_batches_read_a_csv_as_the_server_does(tmp_path, field, val
     csv.writer(text).writerows([["c", "n"], [field, 1], ["red", 2]])
     contract = Contract("demo", (Column("c", "categorical"),), "y", (0, 1))
     assert encode(contract, read_csv(tmp_path, text.getvalue(), contract.columns[0]))["c"].tolist()[0] == (
-        contract.columns[0].category(value, 0)
+        contract.columns[0].its.one(contract.columns[0], value, 0)
     )
 
 

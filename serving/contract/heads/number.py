@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from serving.contract.contract import Contract, shown
+from serving.contract.contract import Contract
+from serving.contract.faults import shown
 from serving.contract.heads.head import Answers, Outputs, Say, Schemas, Tensor
 from serving.contract.spelling import doubles
 
