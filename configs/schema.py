@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from configs.kinds import COLUMN_KINDS, ColumnKind
 from configs.problems import WORDS, Estimator, Metric, Problem, Words
 
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
@@ -224,13 +225,18 @@ class Features(Strict):
     @property
     def all(self) -> list[str]:
         """Categorical columns first, as the model sees them."""
-        return [*self.categorical, *self.numeric]
+        return list(self.kinds)
+
+    @property
+    def kinds(self) -> dict[str, ColumnKind]:
+        """Of every feature its kind, in the same order."""
+        return {name: kind for kind in COLUMN_KINDS for name in getattr(self, kind)}
 
     @model_validator(mode="after")
     def _consistent(self) -> Features:
         if not self.all:
             raise ValueError("names no feature; list columns under 'numeric' or 'categorical'")
-        listed = [*self.all, *self.identifiers]
+        listed = [*(name for kind in COLUMN_KINDS for name in getattr(self, kind)), *self.identifiers]
         twice = sorted({name for name in listed if listed.count(name) > 1})
         if twice:
             raise ValueError(f"column {twice[0]!r} is listed twice")

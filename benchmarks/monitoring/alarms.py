@@ -30,7 +30,7 @@ class Detector:
 
     def __init__(self, rows: Rows, reference: Any, size: int, rate: float = RULES.false_alarm_rate) -> None:
         self.rows, self.reference = rows, reference
-        self.evidence = Evidence(reference[rows.features], rows.numeric)
+        self.evidence = Evidence(reference[rows.features], rows.kinds)
         self.before = self.evidence.sums(reference)
         times = reference["time"].to_numpy() if rows.timed else None
         self.calibration = calibrate(self.evidence, reference, times, size, rate, RULES.needed)
@@ -42,8 +42,7 @@ class Detector:
 
     def cause(self, window: Any) -> dict[str, str | None]:
         """What is said of each drifted column."""
-        numeric = self.rows.numeric
-        return {n: fault(window[n], self.reference[n], n in numeric) for n in self.drifted(window)}
+        return {n: fault(window[n], self.reference[n], self.rows.kinds[n]) for n in self.drifted(window)}
 
 
 def false_alarms(screen: Console) -> None:

@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from tasks.columns.choose import KINDS
+from tasks.columns.kind import ColumnKind
+
 REFERENCE_ROWS = 50_000  # what a bundle keeps
 BLOCK = np.timedelta64(7, "D")
 NAMES = ("flights", "adult", "bank")
@@ -28,6 +31,10 @@ class Rows:
     @property
     def features(self) -> list[str]:
         return [*self.categorical, *self.numeric]
+
+    @property
+    def kinds(self) -> dict[str, ColumnKind]:
+        return {name: KINDS["numeric" if name in self.numeric else "categorical"] for name in self.features}
 
 
 @functools.cache

@@ -34,6 +34,7 @@ import sys, time
 began = time.monotonic()
 from configs.load import parse_use_case
 from serving.contract.contract import Column, Contract
+from tasks.columns.choose import kinds_of
 from tasks.monitoring.drift.detect import compare
 from tasks.log.values import Bounds
 from tasks.data.frames import logged_features
@@ -49,7 +50,7 @@ read = time.monotonic() - began
 reference = pd.read_parquet(f"{sys.argv[1]}/reference.parquet")
 times = reference["at"].to_numpy()
 current = logged_features(table.to_pandas(), names.all)
-found, _ = compare(case.monitoring, current, reference[names.all], times, names.numeric, 0.5)
+found, _ = compare(case.monitoring, current, reference[names.all], times, kinds_of(names), 0.5)
 labelled = table.num_rows - table["target"].null_count
 decided = time.monotonic() - began
 # Not `getrusage`: its peak is inherited from the process that wrote the log.

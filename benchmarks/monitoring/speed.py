@@ -20,10 +20,11 @@ import resource, sys, time
 began = time.monotonic()
 import pandas as pd
 from configs.schema import Monitoring
+from tasks.columns.choose import KINDS
 from tasks.monitoring.drift.evidence import Evidence
 from tasks.monitoring.drift.null import calibrate
 reference, window = (pd.read_parquet(f"{sys.argv[1]}/{name}.parquet") for name in ("reference", "window"))
-evidence = Evidence(reference, [name for name in reference if name.startswith("x")])
+evidence = Evidence(reference, {name: KINDS["numeric" if name.startswith("x") else "categorical"] for name in reference})
 found = calibrate(evidence, reference, None, len(window), 0.01, (1, 1))
 scores = found.scores(evidence, evidence.between(evidence.sums(window), evidence.sums(reference))[0])
 print([time.monotonic() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, max(scores.values())])

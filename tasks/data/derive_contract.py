@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from configs.errors import InputError
+from configs.kinds import ColumnKind
 from configs.schema import ColumnRule, UseCase
 from serving.contract.contract import Column, Contract, ContractError, contract_json
-from serving.contract.kinds.strings import MISSING
+from tasks.columns.choose import KINDS
 from tasks.data.frames import plain, read_rows
 from tasks.data.values import Snapshot
 from tasks.problems.problem import problem_of
@@ -30,31 +29,25 @@ def derive_contract(use_case: UseCase, snapshot: Snapshot) -> str:
     rules, missing = use_case.features.rules, tuple(use_case.source.missing)
     columns = tuple(
         _column(name, kind, rules.get(name, ColumnRule()), frame[name], name in use_case.watched, missing)
-        for kind, names in (("categorical", use_case.features.categorical), ("numeric", use_case.features.numeric))
-        for name in names
+        for name, kind in use_case.features.kinds.items()
     )
     time, identifiers = use_case.source.time_column, tuple(use_case.features.identifiers)
     contract = Contract(use_case.name, columns, target.column, classes, time, identifiers, problem=target.problem)
     return put("contracts", ".json", contract_json(contract))
 
 
-def _column(name: str, kind: Any, rule: ColumnRule, series: Any, shown: bool, tokens: tuple[str, ...]) -> Column:
+def _column(name: str, kind: ColumnKind, rule: ColumnRule, series: Any, shown: bool, tokens: tuple[str, ...]) -> Column:
     """A column; what was observed of one that the log must not keep is not in the contract, which travels, either."""
     values = plain(series)
-    boolean = kind == "numeric" and all(value is None or isinstance(value, bool) for value in values)
+    its = KINDS[kind]
+    boolean = its.boolean(values)
     try:
         encoded = Column(name, kind, nullable=True, boolean=boolean).encode(values).ravel()
     except ContractError as error:
         raise InputError(f"features.{kind}: column {name!r}, row {error.row}: {error.problem}") from None
-    missing = (encoded == MISSING) if kind == "categorical" else np.isnan(encoded)
+    missing = its.missing(encoded)
     nullable = bool(missing.any()) if rule.nullable is None else rule.nullable
-    observed: dict[str, Any] = {}
-    if not shown:
-        pass
-    elif kind == "categorical":
-        observed["categories"] = tuple(sorted(set(encoded[~missing].tolist())))
-    elif not missing.all():
-        observed |= {"low": float(encoded[~missing].min()), "high": float(encoded[~missing].max())}
+    observed = its.observed(encoded[~missing]) if shown else {}
     return Column(
         name,
         kind,

@@ -12,6 +12,7 @@ from prefect.artifacts import create_link_artifact
 from configs.schema import UseCase
 from configs.settings import report_address
 from serving.scoring.bundle import read_bundle
+from tasks.columns.choose import kinds_of
 from tasks.data.frames import as_served, logged_features
 from tasks.log.values import Window
 from tasks.monitoring.findings import drift_page
@@ -37,9 +38,10 @@ def drift_report(use_case: UseCase, window: Window, bundle: BundleRef, drift: Dr
     shown = [
         name for name in use_case.watched if all(frame[name].notna().any() for frame in frames)
     ]  # it takes no empty ones
+    kinds = kinds_of(use_case.features)
     definition = DataDefinition(
-        numerical_columns=[name for name in shown if name in use_case.features.numeric],
-        categorical_columns=[name for name in shown if name in use_case.features.categorical],
+        numerical_columns=[name for name in shown if kinds[name].shown_as == "numbers"],
+        categorical_columns=[name for name in shown if kinds[name].shown_as == "categories"],
     )
     current, reference = (Dataset.from_pandas(frame[shown], data_definition=definition) for frame in frames)
     method = _calibrated(drift)
@@ -78,16 +80,13 @@ def _frames(use_case: UseCase, window: Window, bundle: BundleRef) -> list[Any]:
     """The window's and the reference's rows as Evidently takes them."""
     import pandas as pd
 
-    frames = []
+    frames, kinds = [], kinds_of(use_case.features)
     contract = read_bundle(bundle.path).contract
     rows = logged_features(pd.read_parquet(window.path), use_case.watched)
     for whole in (rows, pd.read_parquet(reference_of(bundle), columns=use_case.watched)):
         drawn = whole.iloc[np.sort(np.random.default_rng(0).permutation(len(whole))[:ROWS])]
         frame = as_served(contract, drawn, use_case.watched)
         for name in use_case.watched:
-            if name in use_case.features.numeric:
-                frame[name] = frame[name].astype("float64")
-            else:
-                frame[name] = frame[name].astype("string").fillna("").astype(object)
+            frame[name] = kinds[name].shown(frame[name])
         frames.append(frame)
     return frames

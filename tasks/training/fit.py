@@ -8,6 +8,7 @@ import numpy as np
 
 from configs.errors import InputError, nearest
 from configs.schema import HALF_LIFE, Features, Model, Recipe, length_of
+from tasks.columns.choose import KINDS
 from tasks.data.frames import contract_of, encode, read_rows
 from tasks.data.values import Snapshot
 from tasks.problems.problem import Problem, problem_of
@@ -67,30 +68,21 @@ def history_weights(times: Any, history: str) -> np.ndarray:
 
 
 def build_pipeline(features: Features, model: Model, problem: Problem) -> Any:
-    """The unfitted pipeline: categories encoded, numbers as they are for trees, scaled and imputed for linear models.
-
-    A scaler in front of a tree ensemble would move float32 values across split thresholds, so trees get none.
-    """
+    """The unfitted pipeline: each kind of column encoded for trees or for linear models, then the estimator."""
     from sklearn.compose import ColumnTransformer
-    from sklearn.impute import SimpleImputer
-    from sklearn.pipeline import Pipeline, make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+    from sklearn.pipeline import Pipeline
 
+    linear = model.estimator in LINEAR
     try:
-        if model.estimator == "hist_gradient_boosting":
-            categories: Any = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, dtype=np.float32)
-            numbers: Any = "passthrough"
-            parameters = {"early_stopping": False, **model.parameters, **_monotonic(features, model)}
-        else:
-            categories = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
-            numbers = make_pipeline(SimpleImputer(), StandardScaler())
-            parameters = {**LINEAR[model.estimator], **model.parameters}
-        estimator = problem.estimator(model, parameters)
+        own = LINEAR[model.estimator] if linear else {"early_stopping": False}
+        estimator = problem.estimator(model, {**own, **model.parameters, **({} if linear else _monotonic(features, model))})
     except TypeError as error:
         raise InputError(f"model.parameters: {model.estimator}: {error}") from None
-    places, split = list(range(len(features.all))), len(features.categorical)  # not names: the graph has its own
-    parts = [("categorical", categories, places[:split]), ("numeric", numbers, places[split:])]
-    return Pipeline([("encode", ColumnTransformer([p for p in parts if p[2]])), ("model", estimator)])
+    kinds, parts = list(features.kinds.values()), []
+    for kind in dict.fromkeys(kinds):
+        places = [place for place, each in enumerate(kinds) if each == kind]  # not names: the graph has its own
+        parts.append((kind, KINDS[kind].transformer(linear), places))
+    return Pipeline([("encode", ColumnTransformer(parts)), ("model", estimator)])
 
 
 def _monotonic(features: Features, model: Model) -> dict[str, Any]:

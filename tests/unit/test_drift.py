@@ -7,14 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.schema import Monitoring
-from tasks.monitoring.drift.bins import make_bins
-from tasks.monitoring.drift.damage import costs, put_back_categories, put_back_numbers
+from tasks.columns.bins import bins_of_numbers
+from tasks.columns.choose import KINDS, NUMBERS
+from tasks.columns.put_back import put_back_categories, put_back_numbers
+from tasks.monitoring.drift.damage import costs
 from tasks.monitoring.drift.detect import compare
 from tasks.monitoring.drift.evidence import Evidence
 from tasks.monitoring.drift.faults import fault
 from tasks.monitoring.drift.null import calibrate, order_of, windows_without_drift
 from tasks.packaging.reference import REFERENCE_ROWS, reference_rows
 
+CATEGORIES = KINDS["categorical"]
 DAY = np.timedelta64(1, "D")
 
 
@@ -29,7 +32,7 @@ class Alarm:
     """Bounds for windows of a length, found once."""
 
     def __init__(self, rules, rows, reference, times, numeric):
-        self.evidence = Evidence(reference, [name for name in reference if name in numeric])
+        self.evidence = Evidence(reference, {name: NUMBERS if name in numeric else CATEGORIES for name in reference})
         self.before = self.evidence.sums(reference)
         self.calibration = calibrate(self.evidence, reference, times, rows, rules.false_alarm_rate, rules.needed)
 
@@ -77,7 +80,7 @@ def test_real_drift_is_found_in_its_column(change):
     reference = pd.DataFrame(generator.normal(size=(8000, 8)), columns=[f"x{i}" for i in range(8)])
     window = pd.DataFrame(generator.normal(size=(1000, 8)), columns=list(reference))
     window["x3"] = change(window["x3"].to_numpy())
-    found, _ = compare(Monitoring(), window, reference, None, list(reference), 1.0)
+    found, _ = compare(Monitoring(), window, reference, None, dict.fromkeys(reference, NUMBERS), 1.0)
     assert [name for name in found if found[name].score > 1] == ["x3"]
 
 
@@ -85,7 +88,7 @@ def test_a_new_category_is_outside():
     generator = np.random.default_rng(4)
     reference = pd.DataFrame({"c": generator.choice(["red", "green"], 4000)})
     window = pd.DataFrame({"c": generator.choice(["red", "green", "blue"], 500, p=[0.45, 0.45, 0.1])})
-    found, _ = compare(Monitoring(), window, reference, None, [], 1.0)
+    found, _ = compare(Monitoring(), window, reference, None, dict.fromkeys(reference, CATEGORIES), 1.0)
     assert found["c"].score > 1
     assert found["c"].outside == pytest.approx(0.1, abs=0.05)
 
@@ -103,7 +106,7 @@ def test_two_windows_of_three_need_a_lower_bound_each():
     st.lists(st.one_of(st.none(), st.floats(width=32, allow_infinity=False)), max_size=40),
 )
 def test_every_number_has_a_bin_and_order_is_kept(reference, values):
-    bins = make_bins(pd.Series(reference, dtype="float64", name="x"), numeric=True)
+    bins = bins_of_numbers(pd.Series(reference, dtype="float64", name="x"))
     series = pd.Series(values, dtype="float64")
     codes = bins.codes(series)
     assert ((codes >= 0) & (codes < bins.size)).all()
@@ -140,7 +143,14 @@ def test_what_drift_costs_is_told_from_what_is_harmless():
     generator = np.random.default_rng(6)
     reference = pd.DataFrame({"used": generator.normal(size=4000), "ignored": generator.normal(size=4000), "c": "a"})
     window = reference.assign(used=reference["used"] * 0.2, ignored=reference["ignored"] + 3)
-    found = costs(["used", "ignored"], ["c"], window, reference, "roc_auc", lambda f: float(f["used"].std()))
+    found = costs(
+        ["used", "ignored"],
+        {"used": NUMBERS, "ignored": NUMBERS, "c": CATEGORIES},
+        window,
+        reference,
+        "roc_auc",
+        lambda f: float(f["used"].std()),
+    )
     assert found["used"] == pytest.approx(0.8, abs=0.05)
     assert found["ignored"] == 0
 
@@ -188,7 +198,7 @@ PLACES = pd.Series(np.random.default_rng(10).choice(["JFK", "LGA", "EWR"], 3000)
     ids=["zeros", "celsius", "km", "thousands", "sign", "missing", "placeholder", "lower case", "codes"],
 )
 def test_a_broken_source_is_named(window, reference, numeric, told):
-    assert told in fault(pd.Series(window), pd.Series(reference), numeric)
+    assert told in fault(pd.Series(window), pd.Series(reference), NUMBERS if numeric else CATEGORIES)
 
 
 @pytest.mark.parametrize(
@@ -204,4 +214,4 @@ def test_a_broken_source_is_named(window, reference, numeric, told):
     ids=["summer", "a warm spring", "one value", "the next month", "long flights", "one closes, a small one opens"],
 )
 def test_drift_is_no_broken_source(window, reference, numeric):
-    assert fault(pd.Series(window), pd.Series(reference), numeric) is None
+    assert fault(pd.Series(window), pd.Series(reference), NUMBERS if numeric else CATEGORIES) is None

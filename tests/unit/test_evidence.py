@@ -3,12 +3,13 @@
 import numpy as np
 import pandas as pd
 
-from tasks.monitoring.drift.bins import make_bins
+from tasks.columns.bins import bins_of_numbers
+from tasks.columns.choose import KINDS, NUMBERS
 from tasks.monitoring.drift.evidence import Evidence
 from tasks.monitoring.drift.null import calibrate
 
 ROWS = 500
-NUMERIC = ["age", "income", "gain"]
+KINDS_OF = {**dict.fromkeys(["age", "income", "gain"], NUMBERS), "stage": KINDS["categorical"]}
 
 
 def people(generator, rows):
@@ -20,7 +21,7 @@ def people(generator, rows):
 
 
 def highest(reference, windows):
-    evidence = Evidence(reference, NUMERIC)
+    evidence = Evidence(reference, KINDS_OF)
     calibration, before = calibrate(evidence, reference, None, ROWS, 0.05, (1, 1)), evidence.sums(reference)
     return [calibration.scores(evidence, evidence.between(evidence.sums(window), before)[0]) for window in windows]
 
@@ -46,14 +47,14 @@ def test_windows_without_drift_alarm_as_often_as_stated():
 
 def test_a_column_that_is_mostly_zero_has_bins_for_what_is_not():
     values = people(np.random.default_rng(2), 10_000)["gain"]
-    codes = make_bins(values, numeric=True).codes(values)
+    codes = bins_of_numbers(values).codes(values)
     assert len(np.unique(codes[values > 0])) > 10
     assert len(np.unique(codes[values == 0])) == 1
 
 
 def test_few_rows_and_columns_without_values_are_compared_too():
     reference = people(np.random.default_rng(3), 40).assign(empty=np.nan)
-    evidence = Evidence(reference, [*NUMERIC, "empty"])
+    evidence = Evidence(reference, {**KINDS_OF, "empty": NUMBERS})
     calibration = calibrate(evidence, reference, None, 10, 0.05, (1, 1))
     window = people(np.random.default_rng(4), 10).assign(empty=[1.0] * 9 + [np.inf])
     scores = calibration.scores(evidence, evidence.between(evidence.sums(window), evidence.sums(reference))[0])

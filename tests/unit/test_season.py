@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from configs.schema import Monitoring
+from tasks.columns.choose import NUMBERS
 from tasks.monitoring.drift.detect import compare
 from tasks.monitoring.drift.season import same_season, season_of, seasons
 
@@ -30,7 +31,8 @@ def scores(weather, season, moments, window):
     wanted = seasons(moments, season)
     reference, its_times, _ = same_season(frame[old].reset_index(drop=True), times[old], season, wanted)
     return {
-        name: column.score for name, column in compare(rules, window, reference, its_times, list(window), 0.5)[0].items()
+        name: column.score
+        for name, column in compare(rules, window, reference, its_times, dict.fromkeys(window, NUMBERS), 0.5)[0].items()
     }
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tasks.columns.choose import KINDS
 from tasks.monitoring.drift.faults import fault
 
 DAYS = np.datetime64("2026-01-01") + np.arange(180).repeat(24) * np.timedelta64(1, "D")
@@ -16,7 +17,8 @@ NAMES = pd.Series(np.array(["jan", "feb", "mar", "apr", "may", "jun"])[PLACE // 
 def both(window, reference, numeric):
     """The fault by the reference as a whole, and beside its own months."""
     window, reference = pd.Series(window), pd.Series(reference)
-    return fault(window, reference, numeric), fault(window, reference, numeric, DAYS, MONTH)
+    kind = KINDS["numeric" if numeric else "categorical"]
+    return fault(window, reference, kind), fault(window, reference, kind, DAYS, MONTH)
 
 
 @pytest.mark.parametrize(

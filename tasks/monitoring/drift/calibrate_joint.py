@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from configs.schema import UseCase
 from serving.scoring.bundle import read_bundle
+from tasks.columns.choose import kinds_of
 from tasks.data.frames import as_served
 from tasks.log.values import Window
-from tasks.monitoring.drift.bins import make_layout
 from tasks.monitoring.drift.joint import LEAST_ROWS, bound, null_of
+from tasks.monitoring.drift.layout import make_layout
 from tasks.monitoring.drift.null import OTHER_SHARE
 from tasks.monitoring.drift.season import same_season, seasons
 from tasks.packaging.reference import comparable, reference_of
@@ -27,7 +28,7 @@ def calibrate_joint(use_case: UseCase, bundle: BundleRef, rows: int, in_seasons:
     times = reference[time].to_numpy() if time else None
     reference, times, _ = same_season(reference, times, use_case.monitoring.season, in_seasons)
     served = as_served(read_bundle(bundle.path).contract, reference, use_case.watched)
-    layout = make_layout(served, use_case.features.numeric)
+    layout = make_layout(served, kinds_of(use_case.features))
     null = null_of(layout.codes(served), times, rows)
     return bound(*null, use_case.monitoring.false_alarm_rate * OTHER_SHARE)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -12,13 +12,15 @@ from prefect import get_run_logger, task
 from configs.schema import Monitoring, UseCase
 from serving.scoring.bundle import Bundle, read_bundle
 from serving.scoring.onnx import Scorer
+from tasks.columns.choose import NUMBERS, kinds_of
+from tasks.columns.kind import ColumnKind
 from tasks.data.frames import as_served, encode, logged_features, model_input
 from tasks.log.values import Window
-from tasks.monitoring.drift.bins import make_layout
 from tasks.monitoring.drift.damage import costs
 from tasks.monitoring.drift.evidence import Evidence
 from tasks.monitoring.drift.faults import fault
 from tasks.monitoring.drift.joint import LEAST_ROWS, domain_auc
+from tasks.monitoring.drift.layout import make_layout
 from tasks.monitoring.drift.null import COLUMNS_SHARE, OTHER_SHARE, calibrate
 from tasks.monitoring.drift.season import same_season, seasons
 from tasks.monitoring.findings import drifts_before, told_column
@@ -39,27 +41,27 @@ def detect_drift(use_case: UseCase, window: Window, version: Version, joint_boun
     logged = pd.read_parquet(window.path)
     reference = pd.read_parquet(reference_of(version.bundle))
     holdout = pd.read_parquet(holdout_of(version.bundle))
-    numeric = [name for name in use_case.watched if name in use_case.features.numeric]
+    kinds = kinds_of(use_case.features)
     times = reference[time].to_numpy() if time else None
     length = np.ptp(logged["time"].to_numpy())
     season = use_case.monitoring.season
     reference, times, compared = same_season(reference, times, season, seasons(logged["time"].to_numpy(), season))
     features = logged_features(logged, use_case.watched)
     current, reference = (as_served(bundle.contract, frame, use_case.watched) for frame in (features, reference))
-    columns = compare(use_case.monitoring, current, reference, times, numeric, COLUMNS_SHARE)
+    columns = compare(use_case.monitoring, current, reference, times, kinds, COLUMNS_SHARE)
     drifted = [name for name, column in columns[0].items() if column.score > 1]
-    faults = {name: fault(current[name], reference[name], name in numeric, times, length) for name in drifted}
+    faults = {name: fault(current[name], reference[name], kinds[name], times, length) for name in drifted}
     times = holdout["time"].to_numpy() if time else None
     problem = problem_of(bundle.contract)
     now, before = (_scores(problem, bundle, frame) for frame in (logged, holdout))
-    scores, _ = compare(use_case.monitoring, now, before, times, list(now), OTHER_SHARE)
+    scores, _ = compare(use_case.monitoring, now, before, times, dict.fromkeys(now, NUMBERS), OTHER_SHARE)
     found = columns[0]
-    joint = _joint(numeric, current, reference, joint_bound)
+    joint = _joint(kinds, current, reference, joint_bound)
     metric, cost = problem.metrics[use_case.promotion.metric], {}
     estimate = _estimator(problem, metric, bundle, holdout)
     if estimate and len(use_case.watched) == len(use_case.features.all):  # else the log lacks columns of the model
         if drifted:
-            cost = costs(drifted, use_case.features.categorical, current, reference, metric.name, estimate)
+            cost = costs(drifted, kinds, current, reference, metric.name, estimate)
         elif joint.score > 1:
             joint = joint.model_copy(update={"cost": metric.gain(estimate(reference), estimate(current))})
     for name in drifted:
@@ -80,7 +82,12 @@ def detect_drift(use_case: UseCase, window: Window, version: Version, joint_boun
 
 
 def compare(
-    rules: Monitoring, current: Any, reference: Any, times: np.ndarray | None, numeric: list[str], share: float
+    rules: Monitoring,
+    current: Any,
+    reference: Any,
+    times: np.ndarray | None,
+    kinds: Mapping[str, ColumnKind],
+    share: float,
 ) -> tuple[dict[str, ColumnDrift], int]:
     """Every column's score, distance and share of rows outside the reference; and how many blocks the bound rests on.
 
@@ -89,10 +96,10 @@ def compare(
         current: A pandas frame of the window.
         reference: A pandas frame of the same columns, in the order of `times` where rows have one.
         times: Of the reference's rows, as datetime64.
-        numeric: The columns that hold numbers.
+        kinds: Of the columns, by name.
         share: Of the false alarm rate that these columns may spend together.
     """
-    evidence = Evidence(reference, numeric)
+    evidence = Evidence(reference, kinds)
     calibration = calibrate(evidence, reference, times, len(current), rules.false_alarm_rate * share, rules.needed)
     before, now = evidence.sums(reference), evidence.sums(current)
     scores, found = calibration.scores(evidence, evidence.between(now, before)[0]), evidence.distance(now, before)[0]
@@ -111,11 +118,11 @@ def _persists(use_case: UseCase, window: Window, version: Version, over: bool) -
     return sum(earlier[-(among - 1) :] if among > 1 else []) + over >= needed
 
 
-def _joint(numeric: list[str], current: Any, reference: Any, bound: float) -> ColumnDrift:
+def _joint(kinds: Mapping[str, ColumnKind], current: Any, reference: Any, bound: float) -> ColumnDrift:
     """All columns jointly; `distance` is the AUC of a domain classifier, and a score is how far it is beyond a coin's."""
     if len(current) < LEAST_ROWS:
         return ColumnDrift(score=0.0, distance=0.5)
-    layout = make_layout(reference, numeric)
+    layout = make_layout(reference, kinds)
     auc = domain_auc(layout.codes(current), layout.codes(reference), seed=0)
     return ColumnDrift(score=(auc - 0.5) / (bound - 0.5), distance=auc)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.monitoring.drift.bins import Layout
+from tasks.monitoring.drift.layout import Layout
 
 
 def tests_of(layout: Layout) -> list[int]:
@@ -19,7 +19,7 @@ def distances(layout: Layout, window: np.ndarray, reference: np.ndarray) -> np.n
     Jensen-Shannon sees any change of the counts; Lin, "Divergence measures based on the Shannon entropy" (1991).
     Kolmogorov-Smirnov sees a small common shift sooner.
 
-    >>> from tasks.monitoring.drift.bins import Bins
+    >>> from tasks.columns.bins import Bins
     >>> one = Layout([Bins("x", edges=np.array([0.0, 1.0]))])
     >>> distances(one, np.array([[0, 4, 0, 0]]), np.array([[0, 0, 4, 0]])).round(2).tolist()
     [[0.83, 1.0]]

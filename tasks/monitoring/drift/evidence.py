@@ -5,22 +5,24 @@ All of it comes from sums over rows (counts of bins, sums of places), so thousan
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from tasks.monitoring.drift.bins import make_layout
+from tasks.columns.kind import ColumnKind
 from tasks.monitoring.drift.distance import distances, tests_of
+from tasks.monitoring.drift.layout import make_layout
 from tasks.monitoring.drift.location import Location
 
 TINY = 1e-3
 
 
 class Evidence:
-    """The tests of a reference's columns; `numeric` names those that hold numbers."""
+    """The tests of a reference's columns; `kinds` says of each column, by name, of which kind it is."""
 
-    def __init__(self, reference: Any, numeric: list[str]) -> None:
-        self.layout = make_layout(reference, numeric)
+    def __init__(self, reference: Any, kinds: Mapping[str, ColumnKind]) -> None:
+        self.layout = make_layout(reference, kinds)
         self._location = Location(self.layout, reference)
         self.columns = [*tests_of(self.layout), *self._location.ordered]
         self.two_sided = np.arange(len(self.columns)) >= len(self.columns) - len(self._location.ordered)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.monitoring.drift.bins import Layout
+from tasks.monitoring.drift.layout import Layout
 
 
 class Location:

@@ -42,7 +42,7 @@ class Bins:
         """The bin of every value of a pandas series, shape (rows,).
 
         >>> import pandas as pd
-        >>> make_bins(pd.Series([1.0, 2.0, 2.0]), numeric=True).codes(pd.Series([0.0, 1.0, 2.5, None])).tolist()
+        >>> bins_of_numbers(pd.Series([1.0, 2.0, 2.0])).codes(pd.Series([0.0, 1.0, 2.5, None])).tolist()
         [0, 1, 3, 4]
         """
         if self.edges is not None:
@@ -57,14 +57,17 @@ class Bins:
         return table[each]
 
 
-def make_bins(values: Any, numeric: bool) -> Bins:
-    """Bins of a reference column, a pandas series: numbers by distinct values where few, else by quantiles."""
+def bins_of_categories(values: Any) -> Bins:
+    """Bins of a reference column of strings, a pandas series: the frequent ones have one each."""
+    present = values.astype("string").fillna("")
+    counts = present[present != ""].value_counts()
+    frequent = sorted(counts.index, key=lambda value: (-counts[value], value))
+    return Bins(str(values.name), categories=tuple(frequent[:CATEGORIES]), rest=frozenset(frequent[CATEGORIES:]))
+
+
+def bins_of_numbers(values: Any) -> Bins:
+    """Bins of a reference column of numbers, a pandas series: by distinct values where few, else by quantiles."""
     name = str(values.name)
-    if not numeric:
-        present = values.astype("string").fillna("")
-        counts = present[present != ""].value_counts()
-        frequent = sorted(counts.index, key=lambda value: (-counts[value], value))
-        return Bins(name, categories=tuple(frequent[:CATEGORIES]), rest=frozenset(frequent[CATEGORIES:]))
     numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
     numbers = numbers[~np.isnan(numbers)]
     if not len(numbers):
@@ -79,34 +82,3 @@ def make_bins(values: Any, numeric: bool) -> Bins:
         quantiles = np.quantile(others, parts, method="lower")
         edges = np.unique(np.concatenate([edges[:1], own, np.nextafter(own, np.inf), quantiles]))
     return Bins(name, edges=np.append(edges[edges < beyond], beyond))
-
-
-def make_layout(reference: Any, numeric: list[str]) -> Layout:
-    """The bins of all columns of a pandas frame; `numeric` names those that hold numbers."""
-    return Layout([make_bins(reference[name], name in numeric) for name in reference])
-
-
-class Layout:
-    """The bins of several columns side by side: a window is one row of counts."""
-
-    def __init__(self, columns: list[Bins]) -> None:
-        self.columns = columns
-        self.starts = np.cumsum([0, *(column.size for column in columns)])
-
-    @property
-    def size(self) -> int:
-        """Bins of all columns."""
-        return int(self.starts[-1])
-
-    def codes(self, frame: Any) -> np.ndarray:
-        """The bin of every value, shape (rows, columns)."""
-        return np.stack([column.codes(frame[column.name]) for column in self.columns], axis=1).astype(np.float32)
-
-    def counts(self, frame: Any, units: np.ndarray | None = None, number: int = 1) -> np.ndarray:
-        """Rows of a frame in each bin, shape (number of units, size); `units` (rows,) says which row belongs to which."""
-        units = np.zeros(len(frame), dtype=np.int64) if units is None else units
-        total = np.zeros((number, self.size))
-        for column, start in zip(self.columns, self.starts, strict=False):
-            flat = np.bincount(units * column.size + column.codes(frame[column.name]), minlength=number * column.size)
-            total[:, start : start + column.size] = flat.reshape(number, column.size)
-        return total

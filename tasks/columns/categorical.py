@@ -1,0 +1,55 @@
+"""Categories: one column each for linear models, a number each for trees."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from serving.contract.kinds.strings import MISSING
+from tasks.columns.bins import Bins, bins_of_categories
+from tasks.columns.names import renamed
+from tasks.columns.put_back import put_back_categories
+from tasks.columns.values import Sign
+
+
+class Categorical:
+    """Columns of categories."""
+
+    shown_as: Literal["numbers", "categories"] = "categories"
+
+    def boolean(self, values: Any) -> bool:
+        """No: true and false are categories."""
+        return False
+
+    def missing(self, encoded: np.ndarray) -> np.ndarray:
+        """The empty string."""
+        return np.asarray(encoded == MISSING)
+
+    def observed(self, present: np.ndarray) -> dict[str, Any]:
+        """Every one."""
+        return {"categories": tuple(sorted(set(present.tolist())))}
+
+    def transformer(self, linear: bool) -> Any:
+        """What training did not have is no category of a linear model, and -1 for trees."""
+        from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
+
+        if linear:
+            return OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
+        return OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, dtype=np.float32)
+
+    def bins(self, values: Any) -> Bins:
+        """By their frequency."""
+        return bins_of_categories(values)
+
+    def fault(self, window: Any, reference: Any) -> Sign | None:
+        """Another spelling."""
+        return renamed(window, reference)
+
+    def put_back(self, window: Any, reference: Any, generator: np.random.Generator) -> np.ndarray:
+        """By their shares."""
+        return put_back_categories(window, reference, generator)
+
+    def shown(self, values: Any) -> Any:
+        """As text; a missing one is empty."""
+        return values.astype("string").fillna("").astype(object)

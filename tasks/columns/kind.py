@@ -1,0 +1,40 @@
+"""What goes into a model: what every kind of column does. How a value is read, `serving/contract/kinds/` says."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from tasks.columns.bins import Bins
+from tasks.columns.values import Sign
+
+
+class ColumnKind(Protocol):
+    """A kind of column. `values`, `window` and `reference` are pandas series as the contract encodes them."""
+
+    shown_as: Literal["numbers", "categories"]  # in Evidently's report
+
+    def boolean(self, values: Any) -> bool:
+        """Whether plain values are numbers that are true and false where they come from."""
+
+    def missing(self, encoded: np.ndarray) -> np.ndarray:
+        """Which encoded values stand for nothing, shape (rows,)."""
+
+    def observed(self, present: np.ndarray) -> dict[str, Any]:
+        """What the contract says that training showed, of encoded values without those that are missing."""
+
+    def transformer(self, linear: bool) -> Any:
+        """scikit-learn's, unfitted, in front of a linear model or of trees."""
+
+    def bins(self, values: Any) -> Bins:
+        """How windows are counted against these values of the reference."""
+
+    def fault(self, window: Any, reference: Any) -> Sign | None:
+        """The likely cause of drift, where it is a fault upstream that only this kind has."""
+
+    def put_back(self, window: Any, reference: Any, generator: np.random.Generator) -> np.ndarray:
+        """The window's values as they were in the reference, so that what their drift costs can be estimated."""
+
+    def shown(self, values: Any) -> Any:
+        """The values as Evidently takes them."""

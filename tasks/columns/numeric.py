@@ -1,0 +1,54 @@
+"""Numbers: scaled and imputed for linear models, as they are for trees."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from tasks.columns.bins import Bins, bins_of_numbers
+from tasks.columns.put_back import put_back_numbers
+from tasks.columns.units import changed_unit
+from tasks.columns.values import Sign
+
+
+class Numeric:
+    """Columns of numbers; NaN is a missing one."""
+
+    shown_as: Literal["numbers", "categories"] = "numbers"
+
+    def boolean(self, values: Any) -> bool:
+        """Whether all of them are true or false."""
+        return all(value is None or isinstance(value, bool) for value in values)
+
+    def missing(self, encoded: np.ndarray) -> np.ndarray:
+        """NaN."""
+        return np.asarray(np.isnan(encoded))
+
+    def observed(self, present: np.ndarray) -> dict[str, Any]:
+        """The lowest and the highest."""
+        return {"low": float(present.min()), "high": float(present.max())} if len(present) else {}
+
+    def transformer(self, linear: bool) -> Any:
+        """A scaler in front of a tree ensemble would move float32 values across split thresholds, so trees get none."""
+        from sklearn.impute import SimpleImputer
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        return make_pipeline(SimpleImputer(), StandardScaler()) if linear else "passthrough"
+
+    def bins(self, values: Any) -> Bins:
+        """By their size."""
+        return bins_of_numbers(values)
+
+    def fault(self, window: Any, reference: Any) -> Sign | None:
+        """Another unit."""
+        return changed_unit(window, reference)
+
+    def put_back(self, window: Any, reference: Any, generator: np.random.Generator) -> np.ndarray:
+        """By their rank."""
+        return put_back_numbers(window, reference, generator)
+
+    def shown(self, values: Any) -> Any:
+        """In 64 bits."""
+        return values.astype("float64")
