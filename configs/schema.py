@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from configs.kinds import COLUMN_KINDS, ColumnKind
+from configs.kinds import COLUMN_KINDS, RULES_OF_TEXT, TAKEN_BY, ColumnKind
 from configs.problems import WORDS, Estimator, Metric, Problem, Words
 
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
@@ -219,6 +219,7 @@ class Features(Strict):
 
     numeric: list[str] = []
     categorical: list[str] = []
+    text: list[str] = []
     identifiers: list[str] = []
     rules: dict[str, ColumnRule] = {}
 
@@ -235,7 +236,7 @@ class Features(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> Features:
         if not self.all:
-            raise ValueError("names no feature; list columns under 'numeric' or 'categorical'")
+            raise ValueError("names no feature; list columns under 'numeric', 'categorical' or 'text'")
         listed = [*(name for kind in COLUMN_KINDS for name in getattr(self, kind)), *self.identifiers]
         twice = sorted({name for name in listed if listed.count(name) > 1})
         if twice:
@@ -243,6 +244,9 @@ class Features(Strict):
         stray = sorted(set(self.rules) - set(self.all))
         if stray:
             raise ValueError(f"rule for {stray[0]!r}, which is not a feature")
+        for name in self.text:
+            if unfit := sorted(self.rules.get(name, ColumnRule()).model_fields_set - set(RULES_OF_TEXT)):
+                raise ValueError(f"'rules': {name!r} is text, which has no {unfit[0]!r}; {' and '.join(RULES_OF_TEXT)} fit")
         return self
 
 
@@ -717,6 +721,13 @@ class UseCase(Strict):
             raise ValueError(
                 f"'model.estimator': {self.model.estimator!r} does not fit problem {problem!r}; those that do: {fitting}"
             )
+        for name, kind in self.features.kinds.items():
+            if self.model.estimator not in (taken := TAKEN_BY.get(kind, words.estimators)):
+                fitting = ", ".join(each for each in taken if each in words.estimators)
+                raise ValueError(
+                    f"'model.estimator': {self.model.estimator!r} does not take {name!r}, a feature of kind {kind!r}; those "
+                    f"that do: {fitting}"
+                )
         for case in self.gates.behaviour:
             if isinstance(case, Direction) and (words.moves is None or getattr(case, words.moves) is None):
                 fits = f"write '{words.moves}'" if words.moves else "use 'invariance' or 'minimum'"

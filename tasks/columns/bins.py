@@ -57,12 +57,12 @@ class Bins:
         return table[each]
 
 
-def bins_of_categories(values: Any) -> Bins:
+def bins_of_categories(values: Any, most: int = CATEGORIES) -> Bins:
     """Bins of a reference column of strings, a pandas series: the frequent ones have one each."""
     present = values.astype("string").fillna("")
     counts = present[present != ""].value_counts()
     frequent = sorted(counts.index, key=lambda value: (-counts[value], value))
-    return Bins(str(values.name), categories=tuple(frequent[:CATEGORIES]), rest=frozenset(frequent[CATEGORIES:]))
+    return Bins(str(values.name), categories=tuple(frequent[:most]), rest=frozenset(frequent[most:]))
 
 
 def bins_of_numbers(values: Any) -> Bins:

@@ -38,6 +38,10 @@ class Categorical:
             return OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
         return OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, dtype=np.float32)
 
+    def inside(self, fitted: Any) -> Any:
+        """All of it."""
+        return fitted
+
     def bins(self, values: Any) -> Bins:
         """By their frequency."""
         return bins_of_categories(values)

@@ -7,9 +7,10 @@ from configs.schema import Features
 from tasks.columns.categorical import Categorical
 from tasks.columns.kind import ColumnKind
 from tasks.columns.numeric import Numeric
+from tasks.columns.text import Text
 
 NUMBERS: ColumnKind = Numeric()
-KINDS: dict[words.ColumnKind, ColumnKind] = {"categorical": Categorical(), "numeric": NUMBERS}
+KINDS: dict[words.ColumnKind, ColumnKind] = {"categorical": Categorical(), "numeric": NUMBERS, "text": Text()}
 
 
 def kinds_of(features: Features) -> dict[str, ColumnKind]:

@@ -27,6 +27,9 @@ class ColumnKind(Protocol):
     def transformer(self, linear: bool) -> Any:
         """scikit-learn's, unfitted, in front of a linear model or of trees."""
 
+    def inside(self, fitted: Any) -> Any:
+        """Of the fitted transformer what happens inside the graph; the rest the contract does (`Kind.graph`)."""
+
     def bins(self, values: Any) -> Bins:
         """How windows are counted against these values of the reference."""
 

@@ -37,6 +37,10 @@ class Numeric:
 
         return make_pipeline(SimpleImputer(), StandardScaler()) if linear else "passthrough"
 
+    def inside(self, fitted: Any) -> Any:
+        """All of it."""
+        return fitted
+
     def bins(self, values: Any) -> Bins:
         """By their size."""
         return bins_of_numbers(values)

@@ -46,14 +46,14 @@ def encode(contract: Contract, frame: Any) -> Any:
 def as_served(contract: Contract, frame: Any, names: list[str]) -> Any:
     """Some of the features as the contract encodes them, so that rows of a log and of a snapshot compare: float32, strings.
 
-    A missing category is None.
+    A missing string is None.
     """
     import pandas as pd
 
     columns = {column.name: column for column in contract.columns}
     encoded = {name: columns[name].encode(plain(frame[name], contract.meaning)).ravel() for name in names}
     found = pd.DataFrame(encoded, index=frame.index)
-    return found.replace({name: {"": None} for name in names if columns[name].kind == "categorical"})
+    return found.replace({name: {"": None} for name in names if columns[name].dtype == "string"})
 
 
 def logged_features(frame: Any, names: list[str]) -> Any:

@@ -120,6 +120,7 @@ def declared_columns(use_case: UseCase) -> Declared:
     """What the use case says of its columns: a category is text as it stands, and so are classes that are texts."""
     features, rules, target = use_case.features, use_case.features.rules, use_case.target
     known = {name: tuple(rules[name].allowed or ()) if name in rules else () for name in features.categorical}
+    known |= dict.fromkeys(features.text, tuple(CSV_BOOLEANS))  # a text is what it is
     if isinstance(target.positive, str):
         known[target.column] = tuple(CSV_BOOLEANS)  # classes are the texts that they are
     missing = frozenset(use_case.source.missing)

@@ -67,7 +67,7 @@ def _secrets(case: UseCase) -> Iterator[str]:
 
 def _columns(case: UseCase, there: list[str]) -> Iterator[str]:
     """Columns that the use case names and the source lacks."""
-    wanted = [(f"features.{kind}", name) for kind in ("categorical", "numeric") for name in getattr(case.features, kind)]
+    wanted = [(f"features.{kind}", name) for name, kind in case.features.kinds.items()]
     wanted += [("target.column", case.target.column)]
     wanted += [("source.time_column", case.source.time_column)] if case.source.time_column else []
     wanted += (
@@ -162,7 +162,6 @@ def _looked_at(case: UseCase, frame: Any, answer: Answer, say: Callable[[str], N
     sample = frame.iloc[np.unique(np.linspace(0, len(frame) - 1, SAMPLE).astype(int))]
     columns = [
         Column(name=name, kind=kind, why="", missing=0, distinct=frame[name].nunique())
-        for kind, names in (("categorical", case.features.categorical), ("numeric", case.features.numeric))
-        for name in names
+        for name, kind in case.features.kinds.items()
     ]
     return without_leaks(columns, sample, sample[case.target.column], answer, say)

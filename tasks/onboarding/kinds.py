@@ -161,7 +161,7 @@ def _why_out(kind: Kind, why: str) -> str:
         "nested": f"{why}: make columns of its parts in 'source.query'",
         "time": "a time: make a number of it in 'source.query', such as hour(...) or a difference",
         "identifier": f"{why}: it says which row, not what kind of row",
-        "text": f"{why}: columns of text are not learned from",
+        "text": f"{why}: list it under 'text', and take a linear model (model: {{estimator: logistic_regression}})",
     }.get(kind, "")
 
 

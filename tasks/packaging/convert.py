@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import heapq
 import json
+from copy import copy
+from itertools import accumulate
 from typing import Any
 
 from prefect import get_run_logger
@@ -13,6 +15,7 @@ from configs.errors import CheckFailed
 from configs.schema import Features
 from serving.contract.contract import Contract
 from serving.scoring.onnx import Scorer, graph_input
+from tasks.columns.choose import KINDS
 from tasks.data.frames import client_values, contract_of, encode, model_input, read_rows
 from tasks.data.values import Split
 from tasks.packaging.values import OnnxModel
@@ -63,18 +66,38 @@ def convert(split: Split, contract: str, features: Features, fitted: FittedModel
 
 
 def to_onnx(pipeline: Any, contract: Contract, features: Features) -> bytes:
-    """The pipeline as ONNX bytes: one input of shape (rows, 1) a column, equal bytes for equal models."""
+    """The pipeline as ONNX bytes: one input of shape (rows, width) a column, equal bytes for equal models."""
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
     kinds = {"float32": FloatTensorType, "string": StringTensorType}
-    dtypes = {column.name: column.dtype for column in contract.columns}
-    inputs = [(graph_input(i), kinds[dtypes[name]]([None, 1])) for i, name in enumerate(features.all)]
-    problem = problem_of(contract)
+    columns = {column.name: column for column in contract.columns}
+    widths = [columns[name].its.width for name in features.all]
+    inputs: list[Any] = [
+        (graph_input(i), kinds[columns[name].dtype]([None, 1]) if width == 1 else FloatTensorType([None, width]))
+        for i, (name, width) in enumerate(zip(features.all, widths, strict=True))
+    ]
+    problem, pipeline = problem_of(contract), _inside(pipeline, widths)
     options = {id(pipeline): dict(problem.options)}
     model = convert_sklearn(pipeline, contract.use_case, inputs, options=options, target_opset=OPSET)
     _name_output(model.graph, problem.output)
+    for output in model.graph.output:  # behind the weights of texts the converter says that there is one row
+        output.type.tensor_type.shape.dim[0].ClearField("dim_value")
     return canonical(model).SerializeToString(deterministic=True)
+
+
+def _inside(pipeline: Any, widths: list[int]) -> Any:
+    """The part of a fitted pipeline that becomes the graph: the rest of each kind's transformer the contract does itself.
+
+    `widths` says how many of the graph's columns each feature is.
+    """
+    starts = [0, *accumulate(widths)]
+    encoder = copy(pipeline.named_steps["encode"])
+    encoder.transformers_ = [
+        (kind, KINDS[kind].inside(fitted), [at for place in places for at in range(starts[place], starts[place + 1])])
+        for kind, fitted, places in encoder.transformers_
+    ]
+    return type(pipeline)([("encode", encoder), *pipeline.steps[1:]])
 
 
 def _name_output(graph: Any, name: str) -> None:

@@ -92,10 +92,10 @@ def _check(source: str, destination: str) -> Path:
 def _declared(contract: Contract) -> Declared:
     """What the contract says of a CSV's columns. Models of before learned categories as they were guessed, and get that."""
     texts: dict[str, Any] = {
-        c.name: c.from_csv for c in contract.columns if c.kind == "categorical" and contract.meaning >= SPELLED
+        c.name: c.from_csv for c in contract.columns if c.dtype == "string" and contract.meaning >= SPELLED
     }
     missing = frozenset(token for column in contract.columns for token in column.missing)
-    numbers = frozenset(column.name for column in contract.columns if column.kind == "numeric")
+    numbers = frozenset(column.name for column in contract.columns if column.dtype == "float32")
     return Declared(numbers, texts, missing, frozenset(contract.names) - texts.keys())
 
 

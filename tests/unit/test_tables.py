@@ -188,7 +188,7 @@ def check(case, tmp_path, batch=None, watched=False):
     for job in asked[1:]:
         for one, other in zip(first, (kept_features[ids[each]] for each in job.ids), strict=True):
             assert {k: v for k, v in one.items() if v is not None} == {k: v for k, v in other.items() if v is not None}
-    for name in case.features.categorical:
+    for name in [*case.features.categorical, *case.features.text]:
         value, number = next((record[name], place) for place, record in enumerate(first) if record.get(name) is not None)
         assert asked[0].ids[number] in matching("table", [parse_condition(f"{name}={value}", case)])
     window = decoded(rows, contract)
@@ -560,3 +560,18 @@ def test_a_column_of_nothing_is_a_column(tmp_path):
     frame.to_parquet(tmp_path / "rows.parquet")
     for name in ("rows.csv", "rows.parquet"):
         assert rows_of(tmp_path / name)["b"].isna().all()
+
+
+def test_texts_mean_the_same_everywhere(tmp_path, home, untold):
+    """Accents, a full stop, an emoji, 10,000 characters, what looks like a boolean or a number, and nothing at all."""
+    generator = np.random.default_rng(3)
+    said = ["Où est ma carte ?", "where is my card", "top up 😀", ".", "True", "0042", "NaN", "x " * 5000, 'a "b", c', None]
+    texts = generator.choice(np.array(said, dtype=object), 900)
+    yes = [bool(text) and "car" in text for text in texts]
+    frame = pd.DataFrame({"q": texts, "a": generator.normal(size=900), "y": np.where(yes, 1, 0)})
+    frame.loc[generator.random(900) < 0.1, "y"] = 1
+    path = tmp_path / "rows.parquet"
+    frame.to_parquet(path)
+    features = "target: {column: y}\nfeatures: {text: [q], numeric: [a]}\nmodel: {estimator: logistic_regression}"
+    contract = check(use_case(path, features), tmp_path, watched=True)
+    assert contract.columns[1].kind == "text"

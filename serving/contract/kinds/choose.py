@@ -7,6 +7,7 @@ from typing import Literal
 from serving.contract.kinds.categorical import Categorical
 from serving.contract.kinds.kind import Kind
 from serving.contract.kinds.numeric import Numeric
+from serving.contract.kinds.text import Text
 
-KindName = Literal["numeric", "categorical"]
-KINDS: dict[KindName, Kind] = {"numeric": Numeric(), "categorical": Categorical()}
+KindName = Literal["numeric", "categorical", "text"]
+KINDS: dict[KindName, Kind] = {"numeric": Numeric(), "categorical": Categorical(), "text": Text()}

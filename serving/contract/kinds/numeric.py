@@ -25,6 +25,11 @@ class Numeric:
 
     dtype = "float32"
     datatype = "FP32"
+    width = 1
+
+    def graph(self, encoded: np.ndarray) -> np.ndarray:
+        """As they are."""
+        return encoded
 
     def encode(self, column: Column, values: Sequence[Any]) -> np.ndarray:
         """Arrays at once; a list value by value, which for a single row is several times faster than numpy."""

@@ -25,6 +25,11 @@ class Strings:
 
     dtype = "string"
     datatype = "BYTES"
+    width = 1
+
+    def graph(self, encoded: np.ndarray) -> np.ndarray:
+        """As they are."""
+        return encoded
 
     def encode(self, column: Column, values: Sequence[Any]) -> np.ndarray:
         """Strings, as objects."""
