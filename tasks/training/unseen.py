@@ -10,7 +10,7 @@ import numpy as np
 from configs.schema import UseCase, parse_time
 from serving.scoring.bundle import Bundle
 from tasks.data.frames import read_rows
-from tasks.data.row_keys import row_keys
+from tasks.data.row_keys import content_keys, row_keys
 from tasks.data.values import Snapshot, Split
 
 
@@ -59,10 +59,16 @@ def _last_learned(lineage: dict[str, Any], learned: Snapshot, time: str, delay: 
 
 
 def _looked_up(learned: Snapshot, split: Split) -> np.ndarray:
-    """Rows are the same where all columns are that both snapshots have."""
+    """By the keys of whole snapshots, which tell equal rows apart: those of an old one that were learned from, or not.
+
+    Where a column came or went all keys are others, and a row that equals a learned one, in the columns that both have,
+    counts as seen.
+    """
     import pyarrow.parquet as pq
 
     before, now = (pq.read_table(snapshot.path) for snapshot in (learned, split.snapshot))
     columns = sorted(set(before.column_names) & set(now.column_names))
-    known = row_keys(before.slice(0, learned.rows), columns)
-    return ~np.isin(row_keys(now.slice(split.cut), columns), known)
+    same = set(before.column_names) == set(now.column_names)
+    keys_of = row_keys if same else content_keys
+    known = keys_of(before, columns)[: learned.rows]
+    return ~np.isin(keys_of(now, columns)[split.cut :], known)

@@ -95,6 +95,27 @@ def test_without_a_time_no_refit_learns_the_rows_that_later_versions_are_judged_
     assert verdict.rows == pytest.approx(0.2 * 3000, rel=0.15)
 
 
+def test_of_equal_rows_some_are_learned_from_and_the_others_judge(home, quiet, tmp_path):
+    frame = small_frame(rows=500).assign(a=lambda rows: rows.a.round(), b=0)
+    frame = pd.concat([frame] * 6, ignore_index=True)  # 3,000 rows, each many times
+    champion, _, before = built(small_use_case(tmp_path, frame[:2000]))
+    case = small_use_case(tmp_path, frame)
+    _, evaluation, parts = built(case, number="2")
+    judged, learned = pd.read_parquet(parts.snapshot.path)[parts.cut :], pd.read_parquet(parts.snapshot.path)[: parts.cut]
+    assert len(judged.merge(learned.drop_duplicates())) > 0.9 * len(judged), "the holdout is as the rest is"
+    assert parts.snapshot.rows - parts.cut == pytest.approx(0.2 * 3000, rel=0.15)
+    assert unseen_rows(case, read_bundle(champion.bundle.path), parts).rows.all(), "equal to learned rows, and others"
+
+    without(champion, "learned_rows", "learned_until")  # it is taken to have learned from all 2,000
+    unseen = unseen_rows(case, read_bundle(champion.bundle.path), parts).rows
+    assert unseen.sum() == pytest.approx(0.2 * 1000, rel=0.25)
+
+    wider = small_use_case(tmp_path, frame.assign(d=1))  # the keys of all rows are others now
+    _, _, parts = built(wider, number="3")
+    unseen = unseen_rows(wider, read_bundle(champion.bundle.path), parts).rows
+    assert unseen.sum() < 0.05 * len(unseen), "what equals a learned row may be it"
+
+
 def test_a_version_that_records_nothing_is_taken_to_have_learned_its_whole_snapshot(home, quiet, tmp_path):
     frame = small_frame(rows=3000)
     champion, _, _ = built(small_use_case(tmp_path, frame[:1500]))
