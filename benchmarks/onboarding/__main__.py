@@ -60,11 +60,16 @@ def tell(results: list[dict[str, Any]]) -> None:
         table.add_column(column, overflow="fold")
     done = [each for each in results if each["stage"] == "done"]
     whole = [each for each in results if each["stage"] in ("done", "skrub")]
+    nothing = [each for each in results if each.get("nothing")]
     for each in [each for each in results if each["stage"] != "done"]:
-        table.add_row(each["table"], each["stage"], each["why"])
+        table.add_row(each["table"], "nothing to learn" if each.get("nothing") else each["stage"], each["why"])
     screen = Console(width=160)
     screen.print(table)
     screen.print(f"{len(whole)} of {len(results)} tables went all the way without an edit ({len(whole) / len(results):.1%})")
+    rest = len(results) - len(nothing)
+    screen.print(
+        f"{len(nothing)} stopped at the gate where skrub learns nothing either; of the rest {len(whole) / rest:.1%}"
+    )
     screen.print(f"problems: {dict(Counter(each.get('problem', 'none') for each in results))}")
     better, worse = (sum(test(each) for each in done) for test in (lambda e: e["low"] > 0, lambda e: e["high"] < 0))
     screen.print(f"beside skrub on {len(done)}: better beyond chance {better}, worse {worse}, the rest not told apart")

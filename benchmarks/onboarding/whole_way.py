@@ -2,7 +2,8 @@
 
 `init` without an edit; the very steps of a release up to the bundle, each holdout row compared; a real server, asked by
 three protocols over HTTP; its log read as a window and judged. Then the score beside skrub's on the same rows. The result is
-JSON: the stage at which it ended and why, seconds, and the scores.
+JSON: the stage at which it ended and why, seconds, and the scores. Where a gate closed, skrub's pipeline says whether there
+was anything to learn: cross-validated over all rows, is it better than always the same answer, at an error of 5 %?
 """
 
 from __future__ import annotations
@@ -104,7 +105,11 @@ def released(case: Any, told: dict[str, Any]) -> tuple[Any, Any, str, Any]:
     told["stage"] = "train"
     candidate = train.fn(snapshot, parts.learn, contract, case.recipe)
     told["stage"] = "gate"
-    evaluation = evaluate.fn(case, parts, contract, candidate)
+    try:
+        evaluation = evaluate.fn(case, parts, contract, candidate)
+    except CheckFailed:
+        told["nothing"] = not learned_by_skrub(case, parts)
+        raise
     final = train.fn(snapshot, parts.final, contract, case.recipe)
     told["stage"] = "convert"
     onnx = convert.fn(parts, contract, case.features, final)
@@ -207,6 +212,42 @@ def watch(case: Any, version: Any, asked: int) -> None:
     drift_report.fn(case, part, version.bundle, drift)
 
 
+def learned_by_skrub(case: Any, parts: Any) -> bool:
+    """Whether the peer, cross-validated over all rows, is better than always the same answer in 95 % of resamples."""
+    from tasks.data.frames import read_rows
+    from tasks.problems.two_classes import roc_auc
+
+    problem, target = case.target.problem, case.target.column
+    whole = read_rows(parts.snapshot, 0, parts.snapshot.rows)[[*case.features.all, target]]
+    with tempfile.TemporaryDirectory() as folder:
+        for part in ("learn", "judge"):
+            whole.to_parquet(f"{folder}/{part}.parquet")
+        task = {"target": target, "problem": problem, "crossed": True}
+        (Path(folder) / "task.json").write_text(json.dumps(task))
+        _peer(Path(folder))
+        outputs, truth = np.load(f"{folder}/outputs.npy"), whole[target].to_numpy()
+    names = truth.astype(str)
+
+    def gain(rows: np.ndarray) -> float:
+        some, said = truth[rows], outputs[rows]
+        if problem == "regression":
+            return float(((some - some.mean()) ** 2).sum() - ((some - said) ** 2).sum())
+        if problem == "binary":
+            second = names[rows] == names.max()
+            return roc_auc(second.astype(float), said) - 0.5 if 0 < second.sum() < len(rows) else 0.0
+        return float(said.mean() - np.unique(names[rows], return_counts=True)[1].max() / len(rows))
+
+    generator = np.random.default_rng(0)
+    gains = [gain(generator.integers(0, len(truth), len(truth))) for _ in range(RESAMPLES)]
+    return bool(np.quantile(gains, 0.05) > 0)
+
+
+def _peer(folder: Path) -> None:
+    command = [PEER, str(Path(__file__).with_name("skrub_side.py")), str(folder)]
+    peer = subprocess.run(command, capture_output=True, text=True)
+    assert peer.returncode == 0, f"skrub: {peer.stderr[-400:]}"
+
+
 def beside_skrub(case: Any, parts: Any, contract: str, evaluation: Any, folder: Path) -> dict[str, Any]:
     """The metric of both on the same holdout, and the interval of 95 % of what is gained."""
     import pandas as pd
@@ -221,10 +262,7 @@ def beside_skrub(case: Any, parts: Any, contract: str, evaluation: Any, folder: 
     judge = whole.iloc[parts.cut :]
     judge.to_parquet(folder / "judge.parquet")
     (folder / "task.json").write_text(json.dumps({"target": target, "problem": problem.name}))
-    peer = subprocess.run(
-        [PEER, str(Path(__file__).with_name("skrub_side.py")), str(folder)], capture_output=True, text=True
-    )
-    assert peer.returncode == 0, f"skrub: {peer.stderr[-400:]}"
+    _peer(folder)
     outputs, classes = np.load(folder / "outputs.npy"), json.loads((folder / "classes.json").read_text())
     if columns.classes:  # in the contract's order; one that the peer did not learn has probability 0
         known = {name: outputs[:, place] for place, name in enumerate(classes)}

@@ -11,7 +11,7 @@ import numpy as np
 
 from configs.errors import InputError, nearest
 from configs.schema import parse_duration
-from tasks.data.sql import quoted
+from tasks.data.sql import quoted, text_literal
 from tasks.onboarding.answers import Answer, choose_answer
 from tasks.onboarding.baseline import gate_of
 from tasks.onboarding.kinds import describe
@@ -21,6 +21,7 @@ from tasks.onboarding.times import HOLDOUT, choose_time, holdout_of, moments, sq
 from tasks.onboarding.values import Column, Gate, Times
 
 RARE = 0.05
+FEWEST_OF_A_CLASS = 5  # of fewer the holdout may take all (a fifth of the rows: once in 600 at four), and none is judged
 FEW_OF_A_CLASS = 30  # held out; fewer judge nobody
 LABELS = 200  # needed for a verdict, as a rule
 
@@ -41,6 +42,7 @@ class Proposal:
     held_out: int
     gate: Gate
     notes: list[str] = field(default_factory=list)
+    rare: list[Any] = field(default_factory=list)  # answers of too few rows
 
     @property
     def query(self) -> str:
@@ -48,15 +50,16 @@ class Proposal:
         numbers = [column.name for column in self.columns if column.kind == "numeric" and not is_csv(self.url)]
         texts = [name for name in numbers if self.table.is_(name, TEXT)]
         casts = [f"try_cast({quoted(name)} as double) as {quoted(name)}" for name in texts]
-        where = ""
+        conditions = [f"{quoted(self.target)} not in ({', '.join(map(literal, self.rare))})"] if self.rare else []
         if self.times and (self.times.format or self.times.unreadable):
             moment = sql_of(self.times.column, self.times.format)
             casts.append(f"{moment} as {quoted(self.times.column)}")
-            where = f"\nwhere {moment} is not null" if self.times.unreadable else ""
-        if not casts:
+            conditions += [f"{moment} is not null"] if self.times.unreadable else []
+        if not casts and not conditions:
             return ""
         parts = ",\n                  ".join(casts)
-        return f"select * replace ({parts})\nfrom {quoted(self.table.name)}{where}"
+        where = f"\nwhere {' and '.join(conditions)}" if conditions else ""
+        return f"select *{f' replace ({parts})' if parts else ''}\nfrom {quoted(self.table.name)}{where}"
 
     @property
     def missing(self) -> list[str]:
@@ -77,20 +80,32 @@ def propose(url: str, target: str, name: str, say: Callable[[str], None]) -> Pro
             is left to tell it from.
     """
     table = look_at(url, say)
-    answer = _answer_of(table, target)
+    answer, rare = _answer_of(table, target)
     columns = describe(table, [column for column in table.rows.columns if column != target], say)
     times = choose_time(table, columns)
-    sample = _sample_of(table, target, times)
+    sample = _sample_of(table, target, times, [name for name, _ in rare])
     columns = without_leaks(columns, sample, sample[target], answer, say)
     columns = [_as_time(column) if times and column.name == times.column else column for column in columns]
     _require_features(url, target, columns)
     holdout, window, held_out = _parts(table, target, times)
     gate = gate_of(columns, sample, sample[target], answer, times is not None, held_out, say)
     notes = _notes(table, target, answer, times, held_out) + _weakness(gate, columns)
-    return Proposal(name, url, table, target, answer, columns, times, holdout, window, held_out, gate, notes)
+    notes += [_left_out(target, rare)] if rare else []
+    names = [name for name, _ in rare]
+    return Proposal(name, url, table, target, answer, columns, times, holdout, window, held_out, gate, notes, names)
 
 
-def _answer_of(table: Table, target: str) -> Answer:
+def literal(value: Any) -> str:
+    """A class as SQL.
+
+    >>> literal("it's"), literal(3)
+    ("'it''s'", '3')
+    """
+    return text_literal(value) if isinstance(value, str) else str(value)
+
+
+def _answer_of(table: Table, target: str) -> tuple[Answer, list[tuple[Any, int]]]:
+    """The kind of answer, and the classes, with their rows, that are too rare to be one."""
     if target not in table.rows.columns:
         raise InputError(f"--target: the table has no column {target!r}; {nearest(target, table.rows.columns)}")
     if not (table.is_(target, NUMERIC) or table.is_(target, TEXT) or table.types[target] == "BOOLEAN"):
@@ -100,14 +115,28 @@ def _answer_of(table: Table, target: str) -> Answer:
         )
     cast = "cast({} as double) as answer" if table.types[target].startswith("DECIMAL") else "{} as answer"
     values = table.rows.project(cast.format(quoted(target))).to_arrow_table().column(0).to_pandas()
-    return choose_answer(target, values)
+    answer = choose_answer(target, values)
+    counts = values.value_counts()
+    rare = [(name, int(counts[name])) for name in answer.classes if counts[name] < FEWEST_OF_A_CLASS]
+    if not rare or len(answer.classes) == 2 or len(answer.classes) - len(rare) < 2:
+        return answer, []
+    return choose_answer(target, values[~values.isin([name for name, _ in rare])]), rare
 
 
-def _sample_of(table: Table, target: str, times: Times | None) -> Any:
+def _left_out(target: str, rare: list[tuple[Any, int]]) -> str:
+    told = ", ".join(f"{name!r} ({rows})" for name, rows in rare)
+    return (
+        f"the query leaves out the answers of {target!r} that fewer than {FEWEST_OF_A_CLASS} rows have: {told}; nobody can "
+        "learn them and be judged by them"
+    )
+
+
+def _sample_of(table: Table, target: str, times: Times | None, rare: list[Any]) -> Any:
     """Rows of the sample that have an answer, in time order where they have a time."""
     import duckdb
 
-    sample = table.sample[table.sample[target].notna()].reset_index(drop=True)
+    answered = table.sample[target].notna() & ~table.sample[target].isin(rare)
+    sample = table.sample[answered].reset_index(drop=True)
     if not times:
         return sample
     connection = duckdb.connect()
@@ -147,7 +176,8 @@ def _weakness(gate: Gate, columns: list[Column]) -> list[str]:
         return []
     private = [repr(column.name) for column in columns if column.sensitive]
     told = f"; left out as sensitive: {', '.join(private)}" if private else ""
-    return [f"what goes in hardly tells more than a guess, so a release may stop at its gate{told}"]
+    nothing = "" if gate.learned else "; nothing was found to learn, and what is no better than a guess is not released"
+    return [f"what goes in hardly tells more than a guess, so a release may stop at its gate{told}{nothing}"]
 
 
 def _notes(table: Table, target: str, answer: Answer, times: Times | None, held_out: int) -> list[str]:
@@ -160,6 +190,7 @@ def _notes(table: Table, target: str, answer: Answer, times: Times | None, held_
     if times and times.future:
         notes.append(f"{times.future:,} rows lie in the future: they are left out until then")
     values = table.sample[target].dropna()
+    values = values[values.isin(answer.classes)] if answer.classes else values
     least, which = answer.rarest(values)
     if least < RARE * len(values):
         notes.append(f"rows {which} are rare ({least / len(values):.1%}): accuracy says little of them")

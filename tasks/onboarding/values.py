@@ -45,13 +45,14 @@ class Times(Value):
 
 
 class Gate(Value):
-    """A bound and where it comes from; a weak one is hardly over a guess."""
+    """A bound and where it comes from; a weak one is hardly over a guess, and nothing may be `learned` at all."""
 
     metric: str
     bound: str
     value: float
     why: str
     weak: bool = False
+    learned: bool = True
 
 
 class Checked(Value):

@@ -98,9 +98,9 @@ def test_without_a_time_no_refit_learns_the_rows_that_later_versions_are_judged_
 def test_of_equal_rows_some_are_learned_from_and_the_others_judge(home, quiet, tmp_path):
     frame = small_frame(rows=500).assign(a=lambda rows: rows.a.round(), b=0)
     frame = pd.concat([frame] * 6, ignore_index=True)  # 3,000 rows, each many times
-    champion, _, before = built(small_use_case(tmp_path, frame[:2000]))
+    champion, _, _ = built(small_use_case(tmp_path, frame[:2000]))
     case = small_use_case(tmp_path, frame)
-    _, evaluation, parts = built(case, number="2")
+    _, _, parts = built(case, number="2")
     judged, learned = pd.read_parquet(parts.snapshot.path)[parts.cut :], pd.read_parquet(parts.snapshot.path)[: parts.cut]
     assert len(judged.merge(learned.drop_duplicates())) > 0.9 * len(judged), "the holdout is as the rest is"
     assert parts.snapshot.rows - parts.cut == pytest.approx(0.2 * 3000, rel=0.15)
