@@ -665,6 +665,15 @@ class UseCase(Strict):
             return data
         return {**data, "promotion": {"metric": WORDS[asked].metrics[0], **promotion}}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_window(cls, data: Any) -> Any:
+        """Without a time a window that is not named is one of rows: a length of time would fit none."""
+        source, monitoring = (data.get(key, {}) for key in ("source", "monitoring")) if isinstance(data, dict) else (0, 0)
+        if not isinstance(source, dict) or not isinstance(monitoring, dict) or source.get("time_column"):
+            return data
+        return {**data, "monitoring": {"window": "300 rows", **monitoring}}
+
     @property
     def recipe(self) -> Recipe:
         """What is trained where nothing else is chosen."""

@@ -90,3 +90,10 @@ def test_several_folders_hold_use_cases_but_none_twice(tmp_path, monkeypatch):
     (ours / "two.yaml").write_text("")
     with pytest.raises(InputError, match=re.escape(f"twice, in {ours}/two.yaml and {theirs}/two.yaml; rename")):
         load_use_case("two")
+
+
+def test_a_window_that_is_not_named_fits_the_source():
+    loans = (PROJECT / "configs" / "loans.yaml").read_text()
+    assert parse_use_case(loans.replace("  window: 300 rows\n", ""), "loans.yaml").monitoring.window == "300 rows"
+    flights = (PROJECT / "configs" / "flights.yaml").read_text()
+    assert parse_use_case(flights.replace("  window: 1 month\n", ""), "flights.yaml").monitoring.window == "7 days"
