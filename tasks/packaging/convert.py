@@ -1,14 +1,16 @@
-"""Convert: scikit-learn to ONNX, compared on every holdout row, and written in one canonical spelling."""
+"""Convert: scikit-learn to ONNX, compared on holdout and generated rows, and written in one canonical spelling."""
 
 from __future__ import annotations
 
 import hashlib
 import heapq
 import json
+from collections.abc import Callable
 from copy import copy
 from itertools import accumulate
 from typing import Any
 
+import numpy as np
 from prefect import get_run_logger
 
 from configs.errors import CheckFailed
@@ -18,6 +20,7 @@ from serving.scoring.onnx import Scorer, graph_input
 from tasks.columns.choose import KINDS
 from tasks.data.frames import client_values, contract_of, encode, model_input, read_rows
 from tasks.data.values import Split
+from tasks.packaging.generated import Generated, Rows, apart, generate
 from tasks.packaging.values import OnnxModel
 from tasks.problems.problem import Problem, problem_of
 from tasks.step import step
@@ -36,7 +39,7 @@ class ConversionError(CheckFailed):
 
 @step
 def convert(split: Split, contract: str, features: Features, fitted: FittedModel) -> OnnxModel:
-    """Convert, compare every holdout row with scikit-learn, and keep the ONNX file and golden rows.
+    """Convert, compare every holdout row and every generated one with scikit-learn, keep the ONNX file and golden rows.
 
     Raises:
         ConversionError: naming the row that differs most, where it does by more than the tolerance.
@@ -47,8 +50,9 @@ def convert(split: Split, contract: str, features: Features, fitted: FittedModel
     frame = read_rows(split.snapshot, split.cut, split.snapshot.rows)
     encoded = encode(columns, frame)[features.all]
     expected = problem.outputs(columns, pipeline, encoded)
-    found = Scorer(content, columns).outputs(model_input(encoded))
-    difference = problem.difference(found, expected)
+    scorer = Scorer(content, columns)
+    found = scorer.outputs(model_input(encoded))
+    difference = apart(problem, found, expected)
     worst = int(difference.argmax())
     if difference[worst] > TOLERANCE:
         raise ConversionError(
@@ -56,6 +60,10 @@ def convert(split: Split, contract: str, features: Features, fitted: FittedModel
             f"{expected[worst]}, more than {TOLERANCE} apart ({int((difference > TOLERANCE).sum())} of {len(frame)} rows)"
         )
     get_run_logger().info("ONNX equals scikit-learn on %s rows, at most %.1e apart", f"{len(frame):,}", difference.max())
+    told = check_generated(
+        generate(content, columns, encoded), columns, scorer, lambda x: problem.outputs(columns, pipeline, x)
+    )
+    get_run_logger().info("ONNX equals scikit-learn on %s", told)
     golden = _golden(columns, frame.iloc[:: max(1, len(frame) // GOLDEN_ROWS)], problem, pipeline, features)
     return OnnxModel(
         digest=put("onnx", ".onnx", content),
@@ -63,6 +71,55 @@ def convert(split: Split, contract: str, features: Features, fitted: FittedModel
         max_difference=float(difference.max()),
         golden=put("golden", ".json", golden),
     )
+
+
+def check_generated(generated: Generated, columns: Contract, scorer: Scorer, outputs: Callable[[Any], np.ndarray]) -> str:
+    """Compare the graph with what it was converted from on generated rows; returns what was compared, in a few words.
+
+    Raises:
+        ConversionError: with the row that differs most, what it was made for, and both outputs.
+    """
+    problem, silent = problem_of(columns), 0
+    together, single = generated.together, generated.single
+    _compare(problem, columns, together, scorer.outputs(model_input(together.encoded)), outputs(together.encoded))
+    for place, aim in enumerate(single.aims):
+        alone = single.encoded.iloc[[place]].reset_index(drop=True)
+        expected = _answer(outputs, alone)
+        if expected is None:
+            silent += 1
+        else:
+            _compare(problem, columns, Rows(alone, [aim]), scorer.outputs(model_input(alone)), expected)
+    return generated.told + (f"; scikit-learn has no answer to {silent} of them, at the ends of 32 bits" if silent else "")
+
+
+def _answer(outputs: Callable[[Any], np.ndarray], row: Any) -> np.ndarray | None:
+    """What is answered to one row at the ends of float32; None where the sums overflow, so that there is no number."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        try:
+            expected = outputs(row)
+        except ValueError as error:  # scikit-learn looks for it between its steps
+            if "infinity" not in str(error):
+                raise
+            return None
+    return expected if np.isfinite(expected).all() else None
+
+
+def _compare(problem: Problem, columns: Contract, rows: Rows, found: np.ndarray, expected: np.ndarray) -> None:
+    difference = apart(problem, found, expected)
+    worst = int(difference.argmax())
+    if difference[worst] > TOLERANCE:
+        raise ConversionError(
+            f"a generated row, {rows.aims[worst]}: ONNX says {found[worst]}, scikit-learn {expected[worst]}, more than "
+            f"{TOLERANCE} apart ({int((difference > TOLERANCE).sum())} of {len(rows.aims):,} generated rows); the row: "
+            f"{_shown(columns, rows.encoded, worst)}"
+        )
+
+
+def _shown(columns: Contract, encoded: Any, row: int) -> str:
+    """A row for people, without what is sensitive."""
+    values = {name: encoded[name].iat[row] for name in encoded.columns}
+    hidden = {column.name for column in columns.columns if column.sensitive}
+    return ", ".join(f"{name} {'(sensitive)' if name in hidden else value!s}" for name, value in values.items())
 
 
 def to_onnx(pipeline: Any, contract: Contract, features: Features) -> bytes:
