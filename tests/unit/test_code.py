@@ -40,7 +40,7 @@ def test_a_changed_line_trains_again_and_only_what_runs_it():
     assert after.digest("tasks.training.train") != CODE.digest("tasks.training.train")
     assert after.digest("tasks.training.try_recipe") != CODE.digest("tasks.training.try_recipe")
     assert after.digest("tasks.data.validate") == CODE.digest("tasks.data.validate")
-    after = edited("serving.contract.contract", "MISSING = ", "MISSING: str = ")
+    after = edited("serving.contract.kinds.strings", "MISSING = ", "MISSING: str = ")
     assert after.digest("tasks.training.train") != CODE.digest("tasks.training.train"), (
         "what a step imports of others counts"
     )
