@@ -10,6 +10,8 @@ from urllib.parse import quote
 
 from configs.errors import InputError
 
+NAMED = re.compile(r"\$\{(\w+)\}")
+TELLING = 4  # letters; a shorter value is no secret, and stands in many words
 SET = "set the variable {name}, or name a file in {name}_FILE that holds it"
 
 
@@ -34,14 +36,14 @@ def secret(name: str) -> str | None:
     return os.environ.get(name) or _block(name.lower().replace("_", "-"), os.environ.get("PREFECT_API_URL", ""))
 
 
-def filled(where: str, url: str) -> str:
+def filled(where: str, address: str, encoded: bool = False) -> str:
     """The address with each `${NAME}` in it replaced by the secret of that name.
 
-    One that is a part of a URL is percent-encoded, as a password with an `@` in it must be; one that is the whole address,
-    or the beginning of it, or a part of a path, stands as it is.
+    With `encoded`, one that stands within a URL is percent-encoded, as a password with an `@` in it must be; one that the
+    address begins with is an address itself.
 
     >>> os.environ["SLIPWAY_EXAMPLE"] = "p@ss"
-    >>> filled("source.database", "postgresql://me:${SLIPWAY_EXAMPLE}@db/shop")
+    >>> filled("source.database", "postgresql://me:${SLIPWAY_EXAMPLE}@db/shop", encoded=True)
     'postgresql://me:p%40ss@db/shop'
     >>> filled("source.tables.rows", "${SLIPWAY_EXAMPLE}/rows.csv")
     'p@ss/rows.csv'
@@ -54,9 +56,22 @@ def filled(where: str, url: str) -> str:
         found = secret(match[1])
         if found is None:
             raise InputError(f"{where}: ${{{match[1]}}} is not set; {SET.format(name=match[1])}")
-        return quote(found, safe="") if "://" in url[: match.start()] else found
+        return quote(found, safe="") if encoded and "://" in address[: match.start()] else found
 
-    return re.sub(r"\$\{(\w+)\}", value, url)
+    return NAMED.sub(value, address)
+
+
+def unfilled(told: str, address: str) -> str:
+    """What is told of an address, with the names in place of the secrets that it was filled with.
+
+    >>> os.environ["SLIPWAY_EXAMPLE"] = "p@ss"
+    >>> unfilled("no answer from https://me:p@ss@host", "https://me:${SLIPWAY_EXAMPLE}@host")
+    'no answer from https://me:${SLIPWAY_EXAMPLE}@host'
+    """
+    for name in NAMED.findall(address):
+        for value in {found, quote(found, safe="")} if (found := secret(name)) and len(found) >= TELLING else ():
+            told = told.replace(value, f"${{{name}}}")
+    return told
 
 
 @functools.cache

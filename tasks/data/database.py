@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from configs.errors import InputError
-from configs.secrets import filled
+from configs.secrets import filled, unfilled
 from tasks.data.columns import arrow_table
 from tasks.data.csv_file import Declared, distinct
 
@@ -19,10 +19,10 @@ def read_database(url: str, query: str, declared: Declared) -> Any:
         InputError: the database or the query fails, or a column holds values without a common type.
     """
     try:
-        names, rows = fetch(filled("source.database", url), query)
+        names, rows = fetch(filled("source.database", url, encoded=True), query)
     except (sa.exc.SQLAlchemyError, ImportError) as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise InputError(f"source.database: {reason}") from None
+        raise InputError(f"source.database: {unfilled(reason, url)}") from None
     where = "source.database"
     columns = zip(*rows, strict=True) if rows else [()] * len(names)
     return arrow_table(where, dict(zip(distinct(where, names), columns, strict=True)), declared)

@@ -12,7 +12,7 @@ import duckdb
 
 from configs.errors import InputError, nearest
 from configs.schema import CsvFormat, Replay, Source, UseCase
-from configs.secrets import filled
+from configs.secrets import filled, unfilled
 from serving.contract.spelling import CSV_BOOLEANS, csv_text
 from tasks.data.csv_file import Declared
 from tasks.data.database import read_database
@@ -200,7 +200,10 @@ def _ordered(rows: duckdb.DuckDBPyRelation, source: Source) -> Any:
 def _read_table(name: str, url: str, declared: Declared, form: CsvFormat) -> Any:
     """A file or folder as an Arrow table."""
     where = f"source.tables.{name}"
-    table = read_file(where, _resolve(where, url), declared, form)
+    try:
+        table = read_file(where, _resolve(where, url), declared, form)
+    except InputError as error:
+        raise InputError(unfilled(str(error), url)) from None
     if table.num_rows == 0:
         raise InputError(f"{where}: {url!r} has no rows")
     return table

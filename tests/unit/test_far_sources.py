@@ -152,7 +152,7 @@ def storage(monkeypatch):
     server.stop()
 
 
-def test_files_and_growing_folders_of_an_object_storage(storage):
+def test_files_and_growing_folders_of_an_object_storage(storage, monkeypatch):
     def read(location):
         return open_source("sales", Source(tables={"rows": location})).to_df()
 
@@ -162,6 +162,12 @@ def test_files_and_growing_folders_of_an_object_storage(storage):
     for day in (1, 2):
         storage(f"days/day={day}/part.parquet", one.assign(a=day).to_parquet(index=False))
         assert read("s3://rows/days")["a"].tolist() == [each for each in range(1, day + 1) for _ in range(2)]
+    monkeypatch.setenv("SLIPWAY_TEST_FOLDER", "days/day=1")
+    assert read("s3://rows/${SLIPWAY_TEST_FOLDER}/part.parquet")["a"].tolist() == [1, 1]
+    monkeypatch.setenv("SLIPWAY_TEST_TOKEN", "canary-token")
+    with pytest.raises(InputError, match=r"\$\{SLIPWAY_TEST_TOKEN\}") as told:
+        read("s3://rows/${SLIPWAY_TEST_TOKEN}.csv")
+    assert "canary" not in str(told.value)
     for gone in ("s3://rows/gone.csv", "s3://nowhere/one.csv"):
         with pytest.raises(InputError, match=r"source\.tables\.rows: cannot read"):
             read(gone)
