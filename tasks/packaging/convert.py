@@ -52,14 +52,9 @@ def convert(split: Split, contract: str, features: Features, fitted: FittedModel
     expected = problem.outputs(columns, pipeline, encoded)
     scorer = Scorer(content, columns)
     found = scorer.outputs(model_input(encoded))
-    difference = apart(problem, found, expected)
-    worst = int(difference.argmax())
-    if difference[worst] > TOLERANCE:
-        raise ConversionError(
-            f"row {split.cut + worst} of snapshot {split.snapshot.digest[:12]}: ONNX says {found[worst]}, scikit-learn "
-            f"{expected[worst]}, more than {TOLERANCE} apart ({int((difference > TOLERANCE).sum())} of {len(frame)} rows)"
-        )
-    get_run_logger().info("ONNX equals scikit-learn on %s rows, at most %.1e apart", f"{len(frame):,}", difference.max())
+    named = f"of snapshot {split.snapshot.digest[:12]}"
+    difference = _compare(problem, found, expected, lambda row: f"row {split.cut + row} {named}")
+    get_run_logger().info("ONNX equals scikit-learn on %s rows, at most %.1e apart", f"{len(frame):,}", difference)
     told = check_generated(
         generate(content, columns, encoded), columns, scorer, lambda x: problem.outputs(columns, pipeline, x)
     )
@@ -68,7 +63,7 @@ def convert(split: Split, contract: str, features: Features, fitted: FittedModel
     return OnnxModel(
         digest=put("onnx", ".onnx", content),
         rows_compared=len(frame),
-        max_difference=float(difference.max()),
+        max_difference=difference,
         golden=put("golden", ".json", golden),
     )
 
@@ -81,14 +76,21 @@ def check_generated(generated: Generated, columns: Contract, scorer: Scorer, out
     """
     problem, silent = problem_of(columns), 0
     together, single = generated.together, generated.single
-    _compare(problem, columns, together, scorer.outputs(model_input(together.encoded)), outputs(together.encoded))
+
+    def compare(rows: Rows, expected: np.ndarray) -> None:
+        found = scorer.outputs(model_input(rows.encoded))
+        _compare(
+            problem, found, expected, lambda row: f"a generated row, {rows.aims[row]}: {_shown(columns, rows.encoded, row)}"
+        )
+
+    compare(together, outputs(together.encoded))
     for place, aim in enumerate(single.aims):
         alone = single.encoded.iloc[[place]].reset_index(drop=True)
         expected = _answer(outputs, alone)
         if expected is None:
             silent += 1
         else:
-            _compare(problem, columns, Rows(alone, [aim]), scorer.outputs(model_input(alone)), expected)
+            compare(Rows(alone, [aim]), expected)
     return generated.told + (f"; scikit-learn has no answer to {silent} of them, at the ends of 32 bits" if silent else "")
 
 
@@ -104,15 +106,16 @@ def _answer(outputs: Callable[[Any], np.ndarray], row: Any) -> np.ndarray | None
     return expected if np.isfinite(expected).all() else None
 
 
-def _compare(problem: Problem, columns: Contract, rows: Rows, found: np.ndarray, expected: np.ndarray) -> None:
+def _compare(problem: Problem, found: np.ndarray, expected: np.ndarray, named: Callable[[int], str]) -> float:
+    """How far apart the two are at most; an error, with the name of the row, where that is over the tolerance."""
     difference = apart(problem, found, expected)
     worst = int(difference.argmax())
     if difference[worst] > TOLERANCE:
         raise ConversionError(
-            f"a generated row, {rows.aims[worst]}: ONNX says {found[worst]}, scikit-learn {expected[worst]}, more than "
-            f"{TOLERANCE} apart ({int((difference > TOLERANCE).sum())} of {len(rows.aims):,} generated rows); the row: "
-            f"{_shown(columns, rows.encoded, worst)}"
+            f"{named(worst)}: ONNX says {found[worst]}, scikit-learn {expected[worst]}, more than {TOLERANCE} apart "
+            f"({int((difference > TOLERANCE).sum())} of {len(difference):,} rows)"
         )
+    return float(difference[worst])
 
 
 def _shown(columns: Contract, encoded: Any, row: int) -> str:

@@ -141,7 +141,8 @@ class _Aims:
         """Rows on both sides of the split and, where the column may be missing, with nothing; none if none gets there."""
         if split.feature not in self.owner:
             return []
-        here, change = self.owner[split.feature], dict[str, Any]()
+        here = self.owner[split.feature]
+        change: dict[str, Any] = {}
         rooms: dict[str, dict[int, Room]] = {}
         for feature, room in split.rooms.items():
             if feature in self.owner:

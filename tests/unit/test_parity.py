@@ -95,7 +95,7 @@ def test_a_converter_that_rounds_thresholds_up_stops_the_release_though_the_hold
     case = small_use_case(tmp_path, small_frame().round(1))
     _, contract, parts, fitted = chain(case)
     monkeypatch.setattr(tasks.packaging.convert, "to_onnx", rounded_up)
-    with pytest.raises(ConversionError, match=r"a generated row, at tree \d+, node \d+: column '[ab]' at .* the row: c "):
+    with pytest.raises(ConversionError, match=r"a generated row, at tree \d+, node \d+: column '[ab]' at .*: c "):
         convert.fn(parts, contract, case.features, fitted)
     monkeypatch.setattr(tasks.packaging.convert, "check_generated", lambda *_: "nothing")
     assert convert.fn(parts, contract, case.features, fitted).max_difference < 1e-5
