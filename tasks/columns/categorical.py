@@ -6,25 +6,17 @@ from typing import Any, Literal
 
 import numpy as np
 
-from serving.contract.kinds.strings import MISSING
 from tasks.columns.bins import Bins, bins_of_categories
 from tasks.columns.names import renamed
 from tasks.columns.put_back import put_back_categories
+from tasks.columns.strings import Strings
 from tasks.columns.values import Sign
 
 
-class Categorical:
+class Categorical(Strings):
     """Columns of categories."""
 
     shown_as: Literal["numbers", "categories"] = "categories"
-
-    def boolean(self, values: Any) -> bool:
-        """No: true and false are categories."""
-        return False
-
-    def missing(self, encoded: np.ndarray) -> np.ndarray:
-        """The empty string."""
-        return np.asarray(encoded == MISSING)
 
     def observed(self, present: np.ndarray) -> dict[str, Any]:
         """Every one."""

@@ -11,6 +11,7 @@ import numpy as np
 from serving.contract.kinds.ngrams import WIDTH, places, words
 from serving.contract.kinds.strings import MISSING
 from tasks.columns.bins import Bins, bins_of_categories
+from tasks.columns.strings import Strings
 from tasks.columns.values import Sign
 
 GISTS = 40  # words by which texts are told apart when a window is compared
@@ -18,18 +19,10 @@ COMMON = 0.2  # of the texts: a word in more of them tells nothing
 NO_GIST = " "  # which is no word
 
 
-class Text:
+class Text(Strings):
     """Columns of texts."""
 
     shown_as: Literal["numbers", "categories"] = "numbers"
-
-    def boolean(self, values: Any) -> bool:
-        """No."""
-        return False
-
-    def missing(self, encoded: np.ndarray) -> np.ndarray:
-        """The empty string."""
-        return np.asarray(encoded == MISSING)
 
     def observed(self, present: np.ndarray) -> dict[str, Any]:
         """Nothing: texts are people's, and a contract travels."""

@@ -18,10 +18,11 @@ class Kind(Protocol):
 
     dtype: str  # of the encoded values, as ONNX and numpy call it: `float32` or `string`
     datatype: str  # of tensors: `FP32` or `BYTES`
-    width: int  # how many numbers the graph gets for a value; 1 where it gets the encoded value itself
+    width: int = 1  # how many numbers the graph gets for a value; 1 where it gets the encoded value itself
 
     def graph(self, encoded: np.ndarray) -> np.ndarray:
-        """Encoded values of shape (rows, 1) as the graph takes them, shape (rows, width)."""
+        """Encoded values of shape (rows, 1) as the graph takes them, shape (rows, width); as they are where no kind says."""
+        return encoded
 
     def encode(self, column: Column, values: Sequence[Any]) -> np.ndarray:
         """Values as the contract keeps them, shape (rows,).

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from serving.contract.faults import ContractError, shown
-from serving.contract.kinds.kind import missing
+from serving.contract.kinds.kind import Kind, missing
 from serving.contract.spelling import CSV_BOOLEANS, csv_number, doubles
 
 if TYPE_CHECKING:
@@ -20,16 +20,11 @@ FLOAT32_MAX = float(np.finfo(np.float32).max)
 FEW_ROWS = 16  # below, plain Python is faster than numpy
 
 
-class Numeric:
+class Numeric(Kind):
     """Columns of numbers; of those that are `boolean`, true and false are 1 and 0."""
 
     dtype = "float32"
     datatype = "FP32"
-    width = 1
-
-    def graph(self, encoded: np.ndarray) -> np.ndarray:
-        """As they are."""
-        return encoded
 
     def encode(self, column: Column, values: Sequence[Any]) -> np.ndarray:
         """Arrays at once; a list value by value, which for a single row is several times faster than numpy."""

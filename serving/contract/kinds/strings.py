@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from serving.contract.faults import ContractError, shown
-from serving.contract.kinds.kind import missing
+from serving.contract.kinds.kind import Kind, missing
 from serving.contract.kinds.numeric import FLOAT32_MAX
 from serving.contract.spelling import SPELLED, spelled, spelled_before
 
@@ -20,16 +20,11 @@ if TYPE_CHECKING:
 MISSING = ""  # ONNX string tensors have no null
 
 
-class Strings:
+class Strings(Kind):
     """Columns of strings. A number or a boolean is the string that it is spelled as."""
 
     dtype = "string"
     datatype = "BYTES"
-    width = 1
-
-    def graph(self, encoded: np.ndarray) -> np.ndarray:
-        """As they are."""
-        return encoded
 
     def encode(self, column: Column, values: Sequence[Any]) -> np.ndarray:
         """Strings, as objects."""
