@@ -13,7 +13,15 @@ from tasks.log.values import Bounds
 from tasks.log.windows import closed_windows, read_window
 from tests.conftest import small_use_case
 
-NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+NOW = datetime(2026, 3, 18, 10, tzinfo=UTC)
+
+
+class Stopped(datetime):
+    """A clock that stands, so that no midnight comes between what a test writes and what it reads."""
+
+    @classmethod
+    def now(cls, tz=None):
+        return NOW
 
 
 def text(moment):
@@ -27,8 +35,9 @@ def prediction(name, arrived, happened, place=0):
 
 
 @pytest.fixture
-def daily(home, tmp_path):
+def daily(home, tmp_path, monkeypatch):
     """A live use case with windows of a day, and three days of a request an hour that ended this hour."""
+    monkeypatch.setattr("tasks.log.windows.datetime", Stopped)
     frame_case = small_use_case(tmp_path)
     monitoring = frame_case.monitoring.model_copy(update={"window": "1 day"})
     case = frame_case.model_copy(update={"monitoring": monitoring})
