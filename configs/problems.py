@@ -27,6 +27,7 @@ Metric = Literal[
     "mae",
     "rmse",
     "median_absolute_error",
+    "coverage",
 ]
 
 
@@ -34,7 +35,8 @@ class Words(NamedTuple):
     """What fits a problem: metrics (the first decides promotions where none is named), estimators, behaviour tests.
 
     `positive` is the class that is judged where none is named; None where no class is. `moves` is what a direction test
-    follows, `answers` what a minimum test gives.
+    follows, `answers` what a minimum test gives. `interval` is the share of rows that an interval holds where none is named;
+    None where answers have none. `promises` are metrics that can be bounded, and decide nothing.
     """
 
     metrics: tuple[Metric, ...]
@@ -42,6 +44,8 @@ class Words(NamedTuple):
     positive: int | None = None
     moves: str | None = None
     answers: str = "label"
+    interval: float | None = None
+    promises: tuple[Metric, ...] = ()
 
 
 WORDS: dict[str, Words] = {
@@ -56,9 +60,11 @@ WORDS: dict[str, Words] = {
         estimators=("hist_gradient_boosting", "logistic_regression"),
     ),
     "regression": Words(
-        metrics=("r2", "mae", "rmse", "median_absolute_error"),
+        metrics=("r2", "mae", "rmse", "median_absolute_error", "coverage"),
         estimators=("hist_gradient_boosting", "ridge"),
         moves="prediction",
         answers="at_least or at_most",
+        interval=0.9,
+        promises=("coverage",),
     ),
 }

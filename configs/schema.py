@@ -172,11 +172,15 @@ class Source(Strict):
 
 
 class Target(Strict):
-    """The column to predict, and as what. `positive` is the class of two whose probability the model is judged by."""
+    """The column to predict, and as what. `positive` is the class of two whose probability the model is judged by.
+
+    `interval` is the share of rows whose number lies within the interval that is answered with it; `null` for none.
+    """
 
     column: str
     problem: Problem = "binary"
     positive: str | int | bool | None = None
+    interval: float | None = Field(None, ge=0.5, le=0.999)
 
     @property
     def words(self) -> Words:
@@ -185,11 +189,18 @@ class Target(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _usual_positive(cls, data: Any) -> Any:
+    def _usual_words(cls, data: Any) -> Any:
         words = WORDS.get(str(data.get("problem", "binary"))) if isinstance(data, dict) else None
-        if words is None or data.get("positive") is not None:
+        if words is None:
             return data
-        return {**data, "positive": words.positive}
+        usual = {"interval": words.interval, **data}  # null is an answer: no interval
+        return usual if usual.get("positive") is not None else {**usual, "positive": words.positive}
+
+    @model_validator(mode="after")
+    def _interval_fits(self) -> Target:
+        if self.interval is not None and self.words.interval is None:
+            raise ValueError(f"'interval' holds a number; problem {self.problem!r} answers classes, leave it out")
+        return self
 
     @model_validator(mode="after")
     def _positive_fits(self) -> Target:
@@ -725,6 +736,13 @@ class UseCase(Strict):
                 if metric not in words.metrics:
                     known = ", ".join(words.metrics)
                     raise ValueError(f"'{key}': {metric!r} does not fit problem {problem!r}; those that do: {known}")
+        if self.promotion.metric in words.promises:
+            raise ValueError(
+                f"'promotion.metric': {self.promotion.metric!r} decides nothing: an interval that is wide enough holds "
+                "every row; use it in 'evaluation.gates' or 'monitoring.objectives'"
+            )
+        if self.target.interval is None and (asked := [key for key in named if set(named[key]) & set(words.promises)]):
+            raise ValueError(f"'{asked[0]}': 'coverage' is that of an interval, and 'target.interval' is null")
         if self.model.estimator not in words.estimators:
             fitting = ", ".join(words.estimators)
             raise ValueError(

@@ -15,7 +15,7 @@ from rich.table import Table
 from benchmarks.monitoring.data import Rows, read, without_drift
 from benchmarks.monitoring.peers import NANNYML
 from tasks.monitoring.errors import errors_rose
-from tasks.monitoring.performance import RESAMPLES, bound
+from tasks.monitoring.measured import RESAMPLES, bound
 from tasks.problems.chance import resamples
 from tasks.problems.two_classes import roc_auc
 

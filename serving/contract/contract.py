@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 import numpy as np
+from msgspec import UNSET, UnsetType
 
 from serving.contract.faults import MAX_FAULTS, ContractError, Fault
 from serving.contract.kinds.choose import KINDS, KindName
@@ -102,7 +103,8 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
 class Contract(msgspec.Struct, frozen=True):
     """The columns that go in, the target that comes out (`classes[i]` has probability column i), and the time column.
 
-    `problem` is the kind of answer; contracts made before have none, and are binary. A regression has no `classes`.
+    `problem` is the kind of answer; contracts made before have none, and are binary. A regression has no `classes`; its
+    `interval` is the share of rows that the answered interval holds, and is left out where there is none.
     `identifiers` are fields that a record may carry beside the columns: they are logged with the answer, so that one
     subject's records can be found and erased, and never reach the model.
     """
@@ -115,6 +117,7 @@ class Contract(msgspec.Struct, frozen=True):
     identifiers: tuple[str, ...] = ()
     meaning: int = MEANING
     problem: Problem = "binary"
+    interval: float | UnsetType = UNSET
 
     @property
     def names(self) -> tuple[str, ...]:

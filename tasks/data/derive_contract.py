@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import UNSET
+
 from configs.errors import InputError
 from configs.kinds import ColumnKind
 from configs.schema import ColumnRule, UseCase
@@ -32,7 +34,10 @@ def derive_contract(use_case: UseCase, snapshot: Snapshot) -> str:
         for name, kind in use_case.features.kinds.items()
     )
     time, identifiers = use_case.source.time_column, tuple(use_case.features.identifiers)
-    contract = Contract(use_case.name, columns, target.column, classes, time, identifiers, problem=target.problem)
+    interval = UNSET if target.interval is None else target.interval
+    contract = Contract(
+        use_case.name, columns, target.column, classes, time, identifiers, problem=target.problem, interval=interval
+    )
     return put("contracts", ".json", contract_json(contract))
 
 

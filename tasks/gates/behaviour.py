@@ -84,14 +84,14 @@ def _invariance(case: Invariance, model: Model, records: list[Record], before: n
 def _direction(case: Direction, model: Model, records: list[Record], before: np.ndarray) -> str:
     """Cases that lack one of the columns have nothing to add to, and are left out.
 
-    What must not move is the last output: of two classes the positive one's probability, of a number the number.
+    What must not move is of two classes the positive one's probability, of a number the number.
     """
     kept = [i for i, record in enumerate(records) if all(name in record for name in case.add)]
     cases = [{**records[i], **{name: records[i][name] + more for name, more in case.add.items()}} for i in kept]
     inside = [(i, changed) for i, changed in zip(kept, cases, strict=True) if _within(changed, case, model.contract)]
     expect(bool(inside), "no reference row has these columns, and room within the contract's bounds")
     after, earlier = model.outputs([changed for _, changed in inside]), before[[i for i, _ in inside]]
-    moved = np.sign(after - earlier)[:, -1] * model.problem.difference(after, earlier)
+    moved = model.problem.moved(after, earlier)
     wrong = moved if case.never == "rises" else -moved
     what = " and ".join(f"{name} {more:+g}" for name, more in case.add.items())
     return _enough(wrong <= TOLERANCE, case.at_least, wrong, [i for i, _ in inside], what)

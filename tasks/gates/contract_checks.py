@@ -82,8 +82,8 @@ def _tensors(http: httpx.Client, release: Release, contract: Contract, head: Hea
         for column in contract.columns
     ]
     answer = http.post(f"/v2/models/{release.use_case}/infer", json={"inputs": inputs}).raise_for_status().json()
-    output = next(output for output in answer["outputs"] if output["name"] == head.tensors[-1].name)
-    return _same(contract, np.array(output["data"]).reshape(output["shape"]), golden)
+    found = {output["name"]: np.array(output["data"]).reshape(output["shape"]) for output in answer["outputs"]}
+    return _same(contract, np.concatenate([found[name] for name in head.whole], axis=1), golden)
 
 
 def _same(contract: Contract, found: np.ndarray, golden: dict[str, Any]) -> str:

@@ -91,8 +91,9 @@ def causes(drift: Drift | None, performance: Performance | None, service: Servic
         broken.append(service.fault)
     if broken:
         found["fault"] = "; ".join(broken)
-    if performance and (performance.fell or performance.estimate_fell):
-        found["performance" if performance.fell else "estimate"] = told_performance(performance)
+    narrow = bool(performance and performance.coverage and performance.coverage.fell)
+    if performance and (performance.fell or narrow or performance.estimate_fell):
+        found["performance" if performance.fell or narrow else "estimate"] = told_performance(performance)
     if drift and performance and drift.persists and (set(drift.matters) - set(drift.faults) or drift.matters_jointly):
         found["drift"] = told_drift(drift, performance.metric)
     if service.missed:

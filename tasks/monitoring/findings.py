@@ -77,7 +77,7 @@ def told_performance(performance: Performance) -> str:
         rose = f", errors rose about {times}" if performance.fell and times else ""
         return (
             f"{metric} {performance.value:.3f} ({performance.lower:.3f} to {performance.upper:.3f}) {verb} "
-            f"{performance.floor:.3f}{rose}"
+            f"{performance.floor:.3f}{rose}{told_coverage(performance)}"
         )
     few = f"too few labels to judge ({performance.labelled})"
     if performance.not_estimated:
@@ -87,6 +87,18 @@ def told_performance(performance: Performance) -> str:
         return f"{few}; {metric} cannot be estimated from so little"
     verb = "under its floor" if performance.estimate_fell else "over its floor"
     return f"{few}; {metric} estimated {performance.estimate:.3f} ({lower:.3f} to {upper:.3f}), {verb} {floor:.3f}"
+
+
+def told_coverage(performance: Performance) -> str:
+    """How many rows lay within their interval, behind what is told of the metric; empty where nothing is known."""
+    coverage = performance.coverage
+    if coverage is None:
+        return ""
+    verb = "fell under its floor" if coverage.fell else "holds its floor"
+    return (
+        f"; coverage {coverage.value:.3f} ({coverage.lower:.3f} to {coverage.upper:.3f}) of intervals for "
+        f"{coverage.promised:g} {verb} {coverage.floor:.3f}"
+    )
 
 
 def retraining_cause(use_case: UseCase, causes: Iterable[str], new_labels: int = 0) -> str | None:
@@ -145,10 +157,21 @@ def _group(finding: Finding, group: Group) -> str:
 |---|---|---|---|
 | measured{part} | {_number(performance.value)} | {measured} | {_number(performance.floor)} |
 | estimated without labels | {estimate} | {estimated} | {_number(performance.estimate_floor)} |
-
+{_coverage(performance)}
 {slices_table(metric, performance.slices)}Answers (in the holdout): {answers}.
 
 {drift}"""
+
+
+def _coverage(performance: Performance) -> str:
+    """The row of the table, where intervals were judged."""
+    known = performance.coverage
+    if known is None:
+        return ""
+    return (
+        f"| coverage of intervals for {known.promised:g} | {known.value:.4f} | {_interval(known.lower, known.upper)} "
+        f"| {known.floor:.4f} |\n"
+    )
 
 
 def _drift(drift: Drift, metric: str, when: str) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+from msgspec import UNSET
 from prefect import task
 from prefect.artifacts import create_link_artifact
 
@@ -14,21 +15,21 @@ from configs.settings import report_address, reports
 from serving.scoring.bundle import read_bundle
 from tasks.data.frames import logged_features
 from tasks.log.values import FEATURE, Window
+from tasks.monitoring.coverage import watched_coverage
 from tasks.monitoring.drift.null import OTHER_SHARE
 from tasks.monitoring.errors import errors_rose
 from tasks.monitoring.estimate import Estimator
 from tasks.monitoring.floor import Interval, higher, raised
 from tasks.monitoring.labels import label_weights
+from tasks.monitoring.measured import LEVEL, RESAMPLES, Labelled, bound, measure
 from tasks.monitoring.values import Performance
 from tasks.packaging.reference import holdout_of
 from tasks.packaging.values import BundleRef
-from tasks.problems.chance import day_blocks, resamples, widening
-from tasks.problems.metrics import Metric, greater_is_better
+from tasks.problems.chance import day_blocks, resamples
+from tasks.problems.metrics import Metric
 from tasks.problems.problem import Problem, problem_of
 from tasks.training.slices import by_slice
 from tasks.training.values import Slice
-
-RESAMPLES, LEVEL = 400, 0.95
 
 
 @task
@@ -64,6 +65,8 @@ def measure_performance(
     measured = measure(metric, known)
     enough = labelled.sum() >= use_case.monitoring.min_labels and not np.isnan(measured[0])
     days, usual = len(np.unique(blocks)), metric.value(target, output)
+    if contract.interval is not UNSET:
+        rate /= 2  # the other half is for the intervals
     shown = _shown(earlier)
     resampled = metric.resampled(target.astype(np.float64), output)
     realised = [resampled(rows) for rows in resamples(blocks, RESAMPLES, draws, seed=1)]
@@ -86,19 +89,13 @@ def measure_performance(
         fell=value is not None and metric.gain(value, floor) < 0,
         rose=_rose(problem, (target, output), known, current["time"][labelled], rate),
         slices=_slices(metric, problem, current[labelled], known, rules),
+        coverage=watched_coverage(contract, (target, output), known, resamples(blocks, RESAMPLES, draws, seed=1), days, rate)
+        if enough
+        else None,
         answers=problem.answers(contract, now),
         answers_expected=problem.answers(contract, output),
         **_estimated(problem, metric, (target, output), blocks, draws, now, rate),
     )
-
-
-class Labelled(NamedTuple):
-    """The rows of a window whose label has come: what they are, what was answered, how many they stand for, their days."""
-
-    target: np.ndarray
-    output: np.ndarray
-    weight: np.ndarray
-    blocks: np.ndarray
 
 
 def _estimated(
@@ -140,18 +137,6 @@ def _known(value: float) -> float | None:
     return None if np.isnan(value) else value
 
 
-def measure(metric: Metric, known: Labelled) -> tuple[float, float, float]:
-    """The metric of the labelled rows, weighted, and its interval of 95 % by resampling whole blocks."""
-    if not len(known.target):
-        return float("nan"), float("nan"), float("nan")
-    value = metric.value(known.target, known.output, known.weight)
-    draws = len(np.unique(known.blocks))
-    resampled = metric.resampled(known.target, known.output, known.weight)
-    drawn = [resampled(rows) for rows in resamples(known.blocks, RESAMPLES // 2, draws, seed=3)]
-    low, high = np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return value, float(low), float(high)
-
-
 def _rose(
     problem: Problem, holdout: tuple[np.ndarray, np.ndarray], known: Labelled, times: Any, level: float
 ) -> dict[str, str]:
@@ -159,16 +144,6 @@ def _rose(
     before, now, wrong = problem.losses(holdout, (known.target, known.output))
     rows = errors_rose(before, now, level, wrong)
     return {name: f"{times.iloc[row]:%Y-%m-%d %H:%M}" for name, row in rows.items()}
-
-
-def bound(metric: str, values: Any, rate: float, observations: int) -> float:
-    """What a share `rate` of windows as good as these falls below; farther out the fewer days it rests on."""
-    values = np.asarray(values)
-    if np.isnan(values).all():
-        return float("nan")
-    quantile = rate if greater_is_better(metric) else 1 - rate
-    middle = float(np.nanmedian(values))
-    return middle + (float(np.nanquantile(values, quantile)) - middle) * widening(observations, rate)
 
 
 def _report(use_case: UseCase, window: Window, known: Labelled, holdout: tuple[np.ndarray, np.ndarray]) -> None:

@@ -87,6 +87,21 @@ class Drift(Value):
         return max(column.score for column in [*self.columns.values(), self.joint])
 
 
+class Coverage(Value):
+    """How many rows lay within their interval, of those whose label has come, with an interval of 95 %.
+
+    `expected` is the share of the holdout, `floor` calibrated on it.
+    """
+
+    promised: float
+    value: float
+    lower: float
+    upper: float
+    floor: float
+    expected: float
+    fell: bool
+
+
 class Performance(Value):
     """The champion's metric: on the labels that have arrived, and estimated without them; each with an interval of 95 %.
 
@@ -94,7 +109,8 @@ class Performance(Value):
     `weighted` says whether the labelled rows' scores differed so much from all that they were weighted. `rose`
     is when each of river's detectors saw the errors rise. `slices` has the metric of each; `answers` says in a few
     numbers what was answered (of two classes the share of positive answers, and the confidence: the mean probability of the
-    answer), `answers_expected` those of the holdout. `not_estimated` says why there is no estimate at all.
+    answer), `answers_expected` those of the holdout. `coverage` is that of intervals, where enough labels came.
+    `not_estimated` says why there is no estimate at all.
     """
 
     metric: str
@@ -117,6 +133,7 @@ class Performance(Value):
     answers: dict[str, float]
     answers_expected: dict[str, float]
     not_estimated: str = ""
+    coverage: Coverage | None = None
 
 
 class Kpi(Value):

@@ -21,11 +21,13 @@ from tasks.columns.choose import KINDS
 from tasks.data.frames import client_values, contract_of, encode, model_input, read_rows
 from tasks.data.values import Split
 from tasks.packaging.generated import Generated, Rows, apart, generate
+from tasks.packaging.interval_graph import joined
 from tasks.packaging.values import OnnxModel
 from tasks.problems.problem import Problem, problem_of
 from tasks.step import step
 from tasks.store import put
 from tasks.training.fitted import load
+from tasks.training.interval import Within
 from tasks.training.values import FittedModel
 
 TOLERANCE = 1e-5
@@ -127,6 +129,16 @@ def _shown(columns: Contract, encoded: Any, row: int) -> str:
 
 def to_onnx(pipeline: Any, contract: Contract, features: Features) -> bytes:
     """The pipeline as ONNX bytes: one input of shape (rows, width) a column, equal bytes for equal models."""
+    if isinstance(pipeline, Within):
+        number, spread = (_converted(part, contract, features) for part in (pipeline.number, pipeline.spread))
+        model = joined(number, spread, pipeline.scale, pipeline.least)
+    else:
+        model = _converted(pipeline, contract, features)
+    return canonical(model).SerializeToString(deterministic=True)
+
+
+def _converted(pipeline: Any, contract: Contract, features: Features) -> Any:
+    """One scikit-learn pipeline, with the output's name under which it is served."""
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
@@ -143,7 +155,7 @@ def to_onnx(pipeline: Any, contract: Contract, features: Features) -> bytes:
     _name_output(model.graph, problem.output)
     for output in model.graph.output:  # behind the weights of texts the converter says that there is one row
         output.type.tensor_type.shape.dim[0].ClearField("dim_value")
-    return canonical(model).SerializeToString(deterministic=True)
+    return model
 
 
 def _inside(pipeline: Any, widths: list[int]) -> Any:

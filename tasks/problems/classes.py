@@ -52,6 +52,10 @@ class Classes:
         """The largest of a probability."""
         return np.abs(found - expected).max(axis=1)
 
+    def moved(self, found: np.ndarray, expected: np.ndarray) -> np.ndarray:
+        """By the probability of the last class."""
+        return found[:, -1] - expected[:, -1]
+
     def decisions(self, outputs: np.ndarray) -> np.ndarray:
         """The most probable class."""
         return outputs.argmax(axis=1)

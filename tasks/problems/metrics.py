@@ -88,6 +88,7 @@ REGRESSION = _named(
     Metric("mae", False, by_row(numbers.mae)),
     Metric("rmse", False, by_row(numbers.rmse)),
     Metric("median_absolute_error", False, by_row(numbers.median_absolute_error)),
+    Metric("coverage", True, by_row(numbers.coverage)),
 )
 _ALL = {**REGRESSION, **MULTICLASS, **BINARY}  # a name points the same way whatever the problem
 

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tasks.problems.numbers import answered
+
 
 class Page(NamedTuple):
     """`frame` makes a pandas frame of targets and what was judged, `definition` and `preset` are Evidently's."""
@@ -55,7 +57,7 @@ def regression() -> Page:
     definition = DataDefinition(
         numerical_columns=["target", "answer"], regression=[Regression(target="target", prediction="answer")]
     )
-    return Page(lambda target, output: _frame(target=target, answer=output), definition, RegressionPreset())
+    return Page(lambda target, output: _frame(target=target, answer=answered(output)), definition, RegressionPreset())
 
 
 def _frame(**columns: Any) -> Any:

@@ -1,8 +1,8 @@
 """What comes out of a model: the functions that every kind of answer has, and the one place where a kind is chosen.
 
-What a model gives is `outputs` of shape (rows, k): the probability of each class, or one number. What metrics and monitoring
-look at is what the problem judges of them (`judged`): the positive class's probability (rows,), every class's (rows, k), or
-the number (rows,).
+What a model gives is `outputs` of shape (rows, k): the probability of each class, or a number. What metrics and monitoring
+look at is what the problem judges of them (`judged`): the positive class's probability (rows,), every class's (rows, k), the
+number (rows,), or the number with both ends of its interval (rows, 3).
 """
 
 from __future__ import annotations
@@ -76,6 +76,9 @@ class Problem(Protocol):
 
     def difference(self, found: np.ndarray, expected: np.ndarray) -> np.ndarray:
         """How far apart outputs are, shape (rows,), in units in which 1e-5 is nothing."""
+
+    def moved(self, found: np.ndarray, expected: np.ndarray) -> np.ndarray:
+        """How far the answers of two classes, or numbers, rose, shape (rows,), in the units of `difference`."""
 
     def decisions(self, outputs: np.ndarray) -> np.ndarray:
         """What must not change however little outputs do, shape (rows,): the class that is answered."""

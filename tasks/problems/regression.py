@@ -1,4 +1,4 @@
-"""Regression: a number."""
+"""Regression: a number, and the interval that holds it where one is answered."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from msgspec import UNSET
 
 from configs.errors import InputError
 from configs.schema import Model, Target
 from serving.contract.contract import Contract
 from serving.contract.kinds.numeric import FLOAT32_MAX
-from tasks.problems import metrics, pages
+from tasks.problems import metrics, numbers, pages
 from tasks.problems.leaks import rank
 from tasks.problems.metrics import Metric
 from tasks.problems.values import Leak
@@ -40,12 +41,12 @@ class Regression:
                 f"target.column: {name!r}, row {wrong}: {values.iloc[wrong]!r} is no number; a regression predicts numbers, "
                 "'target.problem: multiclass' predicts classes"
             )
-        numbers = values.to_numpy(dtype=np.float64)
-        wide = np.flatnonzero(~(np.abs(numbers) <= FLOAT32_MAX))
+        found = values.to_numpy(dtype=np.float64)
+        wide = np.flatnonzero(~(np.abs(found) <= FLOAT32_MAX))
         if len(wide):
-            raise InputError(f"target.column: {name!r}, row {wide[0]}: {numbers[wide[0]]:g} does not fit in 32 bits")
-        if (numbers == numbers[0]).all():
-            raise InputError(f"target.column: {name!r} is {numbers[0]:g} in every row; there is nothing to learn")
+            raise InputError(f"target.column: {name!r}, row {wide[0]}: {found[wide[0]]:g} does not fit in 32 bits")
+        if (found == found[0]).all():
+            raise InputError(f"target.column: {name!r} is {found[0]:g} in every row; there is nothing to learn")
         return ()
 
     def targets(self, contract: Contract, values: Any) -> np.ndarray:
@@ -80,36 +81,41 @@ class Regression:
         return ""
 
     def outputs(self, contract: Contract, pipeline: Any, encoded: Any) -> np.ndarray:
-        """The number."""
-        return np.asarray(pipeline.predict(encoded)).reshape(-1, 1)
+        """The number, and its interval."""
+        return np.asarray(pipeline.predict(encoded)).reshape(len(encoded), -1)
 
     def judged(self, outputs: np.ndarray) -> np.ndarray:
-        """The number."""
-        return outputs[:, 0]
+        """The number, or with an interval all three."""
+        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 
     def kept(self, judged: np.ndarray) -> Any:
-        """A list of one number a row, as the prediction log has it."""
+        """A list of the numbers of a row, as the prediction log has it."""
         import pyarrow as pa
 
-        return pa.array(judged.astype(np.float64).reshape(-1, 1).tolist(), type=pa.list_(pa.float64()))
+        return pa.array(judged.astype(np.float64).reshape(len(judged), -1).tolist(), type=pa.list_(pa.float64()))
 
     def read(self, column: Any) -> np.ndarray:
-        """A list of one number a row."""
-        return np.array([row[0] for row in column], dtype=np.float64)
+        """A list of one number a row, or of three."""
+        return self.judged(np.stack(column.to_list()).astype(np.float64)) if len(column) else np.zeros(0)
 
     def aligned(self, outputs: np.ndarray, given: Contract, wanted: Contract) -> np.ndarray:
-        """As they are."""
-        return outputs
+        """An interval that is not wanted is left out; of one that is not there the ends are not known (NaN)."""
+        if wanted.interval is UNSET:
+            return outputs[:, :1]
+        unknown = np.full((len(outputs), 2), np.nan, dtype=outputs.dtype)
+        return np.concatenate([outputs, unknown], axis=1) if given.interval is UNSET else outputs
 
     def difference(self, found: np.ndarray, expected: np.ndarray) -> np.ndarray:
-        """Relative to the number, or to the spread of all where that is larger.
+        """Relative to the number, or to the spread of all where that is larger; of a number and its interval the largest.
 
         A graph adds float32s, with 24 bits each: of a sum of thousands the units are exact and the thousandths are not, and
         a sum near 0 of large parts is as far off as these are. Probabilities, which lie in 0 to 1, need no such scale.
         """
-        least = max(float(expected.std()), 1e-30)
-        scale = np.maximum(np.abs(expected), least)
-        return np.asarray((np.abs(found - expected) / scale)[:, 0])
+        return np.asarray((np.abs(found - expected) / _scale(expected)).max(axis=1))
+
+    def moved(self, found: np.ndarray, expected: np.ndarray) -> np.ndarray:
+        """By the number, whatever its interval does."""
+        return np.asarray(((found - expected) / _scale(expected))[:, 0])
 
     def decisions(self, outputs: np.ndarray) -> np.ndarray:
         """None: a number that is nearly the same is the same answer."""
@@ -130,21 +136,23 @@ class Regression:
 
     def score(self, judged: np.ndarray) -> np.ndarray:
         """The number."""
-        return judged
+        return numbers.answered(judged)
 
     def scores(self, contract: Contract, judged: np.ndarray) -> dict[str, np.ndarray]:
         """The number."""
-        return {"value": judged}
+        return {"value": self.score(judged)}
 
     def answers(self, contract: Contract, judged: np.ndarray) -> dict[str, float]:
-        """Their mean and spread."""
-        return {"mean": float(judged.mean()), "standard deviation": float(judged.std())}
+        """Their mean and spread, and how wide intervals are."""
+        value = self.score(judged)
+        found = {"mean": float(value.mean()), "standard deviation": float(value.std())}
+        return found if judged.ndim == 1 else {**found, "width": float((judged[:, 2] - judged[:, 1]).mean())}
 
     def losses(
         self, before: tuple[np.ndarray, np.ndarray], now: tuple[np.ndarray, np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray, float]:
         """Absolute errors, as shares of one that only a hundredth of the holdout has; the largest tenth is wrong."""
-        one, other = (np.abs(judged - target) for target, judged in (before, now))
+        one, other = (np.abs(self.score(judged) - target) for target, judged in (before, now))
         whole = max(float(np.quantile(one, 0.99)), 1e-30)
         one, other = np.minimum(one / whole, 1), np.minimum(other / whole, 1)
         return one, other, float(np.quantile(one, 0.9))
@@ -158,8 +166,16 @@ class Regression:
         return pages.regression()
 
     def told(self, target: Target, contract: Contract) -> str:
-        """That it is one."""
-        return "a number"
+        """That it is one, and what its interval promises."""
+        if contract.interval is UNSET:
+            return "a number"
+        return f"a number, from `low` to `high` in {contract.interval:.4g} of the rows"
+
+
+def _scale(outputs: np.ndarray) -> np.ndarray:
+    """How large a number is, shape (rows, 1), and not less than the spread of all."""
+    number = outputs[:, :1]
+    return np.asarray(np.maximum(np.abs(number), max(float(number.std()), 1e-30)))
 
 
 def _is_number(value: Any) -> bool:

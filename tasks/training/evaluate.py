@@ -12,9 +12,11 @@ from configs.errors import CheckFailed
 from configs.schema import Gate, SliceGates, UseCase
 from tasks.data.frames import contract_of, encode, read_rows
 from tasks.data.values import Split
+from tasks.problems.chance import day_blocks
 from tasks.problems.problem import Problem, problem_of
 from tasks.step import step
 from tasks.store import put_parquet
+from tasks.training.coverage import coverage_gate
 from tasks.training.fitted import load
 from tasks.training.slices import slices_of
 from tasks.training.values import Evaluation, FittedModel, GateResult
@@ -26,7 +28,7 @@ class GateFailed(CheckFailed):
 
 @step
 def evaluate(use_case: UseCase, split: Split, contract: str, candidate: FittedModel) -> Evaluation:
-    """Score the holdout, measure, and hold it against the gates.
+    """Score the holdout, measure, and hold it against the gates; intervals also against what they promise.
 
     Raises:
         GateFailed: naming every gate that did not hold.
@@ -36,8 +38,12 @@ def evaluate(use_case: UseCase, split: Split, contract: str, candidate: FittedMo
     target = problem.targets(columns, frame[use_case.target.column])
     encoded = encode(columns, frame)[use_case.features.all]
     output = problem.judged(problem.outputs(columns, load(candidate), encoded))
-    metrics = {name: metric.value(target, output) for name, metric in problem.metrics.items()}
+    measured = {name: metric.value(target, output) for name, metric in problem.metrics.items()}
+    metrics = {name: value for name, value in measured.items() if name != "coverage" or not np.isnan(value)}
     gates = [_judge(problem, gate, "all", target, output) for gate in use_case.evaluation.gates]
+    promised = use_case.target.interval
+    if promised is not None and "coverage" not in [gate.metric for gate in use_case.evaluation.gates]:
+        gates.append(coverage_gate(promised, target, output, _days(use_case, frame), candidate.calibrated))
     if use_case.evaluation.slices:
         gates += _slices(problem, use_case.evaluation.slices, frame, target, output)
     create_table_artifact(
@@ -70,6 +76,11 @@ def _slices(problem: Problem, rules: SliceGates, frame: Any, target: np.ndarray,
         for where, inside in slices_of(frame, rules, target, problem)
         for gate in rules.gates
     ]
+
+
+def _days(use_case: UseCase, frame: Any) -> np.ndarray:
+    time = use_case.source.time_column
+    return day_blocks(frame[time].to_numpy() if time else None, len(frame))
 
 
 def _keep(use_case: UseCase, problem: Problem, frame: Any, target: np.ndarray, output: np.ndarray) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from configs.errors import InputError, nearest
 from configs.schema import HALF_LIFE, Features, Model, Recipe, length_of
+from serving.contract.contract import Contract
 from tasks.columns.choose import KINDS
 from tasks.data.frames import contract_of, encode, read_rows
 from tasks.data.values import Snapshot
@@ -22,22 +23,33 @@ def fit(snapshot: Snapshot, rows: int, contract: str, recipe: Recipe, share: flo
     Raises:
         InputError: the estimator does not know one of `model.parameters`, or not this value of it.
     """
-    from sklearn.utils._param_validation import InvalidParameterError
+    frame, weights = taken_rows(snapshot, rows, recipe, share)
+    return learned(contract_of(contract), recipe, frame, weights), len(frame)
 
-    problem, columns = problem_of(recipe.target), contract_of(contract)
-    pipeline, frame = build_pipeline(recipe.features, recipe.model, problem), read_rows(snapshot, 0, rows)
+
+def taken_rows(snapshot: Snapshot, rows: int, recipe: Recipe, share: float = 1.0) -> tuple[Any, np.ndarray]:
+    """Those of rows [0, rows) that the recipe's history takes, as a frame, and how much each counts."""
+    frame = read_rows(snapshot, 0, rows)
     weights = np.ones(rows) if recipe.time_column is None else history_weights(frame[recipe.time_column], recipe.history)
     taken = np.flatnonzero(weights)
     taken = taken[np.linspace(0, len(taken) - 1, max(2, round(share * len(taken)))).round().astype(int)]
-    frame = frame.iloc[taken]
-    weighted = {"model__sample_weight": weights[taken]} if recipe.history.startswith(HALF_LIFE) else {}
-    x = encode(columns, frame)[recipe.features.all]
+    return frame.iloc[taken], weights[taken]
+
+
+def learned(columns: Contract, recipe: Recipe, frame: Any, weights: np.ndarray, target: np.ndarray | None = None) -> Any:
+    """A pipeline fitted on these rows, to another target (rows,) than the recipe's where one is given; raises as `fit`."""
+    from sklearn.utils._param_validation import InvalidParameterError
+
+    problem = problem_of(recipe.target)
+    pipeline = build_pipeline(recipe.features, recipe.model, problem)
+    weighted = {"model__sample_weight": weights} if recipe.history.startswith(HALF_LIFE) else {}
+    y = problem.targets(columns, frame[recipe.target.column]) if target is None else target
     try:
-        pipeline.fit(x, problem.targets(columns, frame[recipe.target.column]), **weighted)
+        pipeline.fit(encode(columns, frame)[recipe.features.all], y, **weighted)
     except InvalidParameterError as error:
         raise InputError(f"model.parameters: {' '.join(str(error).split())}") from None
     _round_thresholds(pipeline.named_steps["model"])
-    return pipeline, len(taken)
+    return pipeline
 
 
 def _round_thresholds(model: Any) -> None:

@@ -22,10 +22,11 @@ class ChosenRecipe(Value):
 
 
 class FittedModel(Value):
-    """A fitted pipeline, and how many rows it saw."""
+    """A fitted pipeline, how many rows it saw, and on how many of them its intervals were calibrated."""
 
     digest: str
     rows: int
+    calibrated: int = 0
 
     @property
     def path(self) -> Path:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tasks.monitoring.estimate import Estimator
 from tasks.monitoring.labels import label_weights
-from tasks.monitoring.performance import bound
+from tasks.monitoring.measured import bound
 from tasks.problems.metrics import BINARY
 
 METRICS = list(BINARY)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tasks.monitoring.floor import raised
-from tasks.monitoring.performance import Labelled, measure
+from tasks.monitoring.measured import Labelled, measure
 from tasks.problems.metrics import BINARY
 
 

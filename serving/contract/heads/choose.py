@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec import UNSET
+
 from serving.contract.contract import Contract, Problem
 from serving.contract.heads.classes import Classes
 from serving.contract.heads.head import Head
+from serving.contract.heads.interval import NumberWithin
 from serving.contract.heads.number import Number
 
 HEADS: dict[Problem, Callable[[Contract], Head]] = {"binary": Classes, "multiclass": Classes, "regression": Number}
+WITHIN: dict[Problem, Callable[[Contract], Head]] = {"regression": NumberWithin}
 
 
 def head_of(contract: Contract) -> Head:
     """The head of a contract's model."""
-    return HEADS[contract.problem](contract)
+    return (HEADS if contract.interval is UNSET else WITHIN)[contract.problem](contract)

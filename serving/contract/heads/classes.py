@@ -57,6 +57,7 @@ class Classes:
             Tensor(contract.target, "BYTES", 1, lambda answers, _: [str(each) for each in answers]),
             Tensor("probabilities", "FP32", len(classes), lambda _, outputs: [share for row in outputs for share in row]),
         )
+        self.whole: tuple[str, ...] = ("probabilities",)
         self.functions: Mapping[str, Say] = {
             "predict": lambda answers, _: answers,
             "predict_proba": lambda _, outputs: outputs,

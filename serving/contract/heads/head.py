@@ -41,7 +41,8 @@ class Head(Protocol):
         example: A label that is right.
         top: The type of a request's `top`, or None where a request has none.
         everything: What a native request says beside its records, so that answers hold whole outputs.
-        tensors: The outputs of the Open Inference Protocol. The last of them is the model's output, as it is.
+        tensors: The outputs of the Open Inference Protocol.
+        whole: The names of those that are, side by side, the model's output as it is.
         functions: What MLflow's `predict_fn` may ask for; `predict` is always there.
         schemas: For the OpenAPI document.
     """
@@ -51,6 +52,7 @@ class Head(Protocol):
     top: Any
     everything: dict[str, Any]
     tensors: tuple[Tensor, ...]
+    whole: tuple[str, ...]
     functions: Mapping[str, Say]
     schemas: Schemas
 

@@ -40,6 +40,7 @@ class Number:
     def __init__(self, contract: Contract) -> None:
         self.everything: dict[str, Any] = {}
         self.tensors: tuple[Tensor, ...] = (Tensor(contract.target, "FP32", 1, _numbers),)
+        self.whole: tuple[str, ...] = (contract.target,)
         self.functions: Mapping[str, Say] = {"predict": _numbers}
         self.schemas = Schemas({"type": "number"}, {"prediction": {"type": "number"}}, {})
 
@@ -70,7 +71,7 @@ class Number:
             raise ValueError(problem)
         return float(number)
 
-    def native(self, ids: Sequence[str], answers: Answers, outputs: Outputs, top: int | None) -> list[Answer]:
+    def native(self, ids: Sequence[str], answers: Answers, outputs: Outputs, top: int | None) -> list[Any]:
         """The numbers."""
         return [Answer(name, answer) for name, answer in zip(ids, answers, strict=True)]
 
