@@ -107,10 +107,10 @@ def _estimated(
     now: np.ndarray,
     rate: float,
 ) -> dict[str, Any]:
-    """The fields of a performance that need no label; of some problems there is no estimate."""
-    if problem.chances(*holdout) is None:
-        return {"not_estimated": f"not estimated for {problem.name}"}
-    estimator = Estimator(metric.name, *holdout, blocks, draws, LEVEL)
+    """The fields of a performance that need no label; of some answers there is no estimate."""
+    if (chances := problem.chances(*holdout)) is None:
+        return {"not_estimated": "not estimated without intervals ('target.interval')"}
+    estimator = Estimator(problem, metric, chances, holdout, blocks, draws, LEVEL)
     estimate = estimator.estimate(now)
     floor = bound(metric.name, estimator.values, rate, len(np.unique(blocks)))
     return {

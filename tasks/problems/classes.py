@@ -48,7 +48,7 @@ class Classes:
                 found[:, place] = outputs[:, given.classes.index(name)]
         return found
 
-    def difference(self, found: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    def difference(self, found: np.ndarray, expected: np.ndarray, usual: np.ndarray | None = None) -> np.ndarray:
         """The largest of a probability."""
         return np.abs(found - expected).max(axis=1)
 

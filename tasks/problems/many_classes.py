@@ -1,36 +1,44 @@
 """Metrics of several classes: `target` (rows,) is the number of a row's class, `probability` (rows, k) that of each class.
 
 `weight` has shape (rows,). A mean over classes is one over those that have rows: of a class without any nothing is known.
+Where no label is known, `target` (rows, k) holds the chance of each class, and a metric becomes its expectation.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from tasks.problems.two_classes import auc_of_places, ranked
 
 
-def accuracy(target: np.ndarray, probability: np.ndarray, weight: np.ndarray) -> float:
-    """The share of rows whose most probable class is theirs.
+def right(target: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """Whether each row's class is the most probable one, shape (rows,); the mean is the accuracy.
 
-    >>> accuracy(np.array([0, 2]), np.array([[0.6, 0.3, 0.1], [0.2, 0.5, 0.3]]), np.ones(2))
-    0.5
+    >>> right(np.array([0, 2]), np.array([[0.6, 0.3, 0.1], [0.2, 0.5, 0.3]]))
+    array([1., 0.])
     """
-    return _mean(probability.argmax(axis=1) == target, weight)
+    return _share(target, probability.argmax(axis=1)).astype(np.float64)
 
 
-def top_3_accuracy(target: np.ndarray, probability: np.ndarray, weight: np.ndarray) -> float:
-    """The share of rows whose class is among the three most probable."""
-    return _mean((probability > _own(target, probability)[:, None]).sum(axis=1) < 3, weight)
+def among_three(target: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """Whether each row's class is among the three most probable, shape (rows,)."""
+    third = -np.partition(-probability, min(3, probability.shape[1]) - 1, axis=1)[:, min(3, probability.shape[1]) - 1]
+    if target.ndim == 1:
+        return (_own(target, probability) >= third).astype(np.float64)
+    return np.asarray((target * (probability >= third[:, None])).sum(axis=1))
 
 
-def log_loss(target: np.ndarray, probability: np.ndarray, weight: np.ndarray) -> float:
-    """The mean of minus the logarithm of the probability of a row's class.
+def surprise(target: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """Minus the logarithm of the probability of each row's class, shape (rows,); the mean is the log loss.
 
-    >>> round(log_loss(np.array([0, 1]), np.array([[0.5, 0.5], [0.5, 0.5]]), np.ones(2)), 2)
-    0.69
+    >>> surprise(np.array([0, 1]), np.array([[0.5, 0.5], [0.5, 0.5]])).round(2)
+    array([0.69, 0.69])
     """
-    return _mean(-np.log(np.clip(_own(target, probability).astype(np.float64), 1e-15, 1)), weight)
+    if target.ndim == 1:
+        return -np.log(np.clip(_own(target, probability).astype(np.float64), 1e-15, 1))
+    return -(target * np.log(np.clip(probability.astype(np.float64), 1e-15, 1))).sum(axis=1)
 
 
 def balanced_accuracy(target: np.ndarray, probability: np.ndarray, weight: np.ndarray) -> float:
@@ -49,10 +57,22 @@ def f1_macro(target: np.ndarray, probability: np.ndarray, weight: np.ndarray) ->
 def roc_auc_ovr(target: np.ndarray, probability: np.ndarray, weight: np.ndarray) -> float:
     """The mean of the AUC of each class against the rest; NaN where all rows are of one class."""
     everything = np.arange(len(target))
-    scores = [
-        ranked(auc_of_places)((target == one) * 1.0, probability[:, one], weight)(everything) for one in np.unique(target)
-    ]
+    if target.ndim == 1:
+        chances = {one: (target == one) * 1.0 for one in np.unique(target.astype(np.int64))}
+    else:
+        chances = _expected(target, weight)
+    scores = [ranked(auc_of_places)(chance, probability[:, one], weight)(everything) for one, chance in chances.items()]
     return float(np.mean(scores)) if scores else float("nan")
+
+
+def _expected(target: np.ndarray, weight: np.ndarray) -> dict[Any, np.ndarray]:
+    """The chances, shape (rows,), of each class of which at least half a row is expected."""
+    return {one: target[:, one] for one in np.flatnonzero(weight @ target >= 0.5)}
+
+
+def _share(target: np.ndarray, answer: np.ndarray) -> np.ndarray:
+    """How much of each row is of the class that is answered, shape (rows,): 0 or 1, or a chance."""
+    return answer == target if target.ndim == 1 else target[np.arange(len(target)), answer]
 
 
 def _own(target: np.ndarray, probability: np.ndarray) -> np.ndarray:
@@ -62,11 +82,7 @@ def _own(target: np.ndarray, probability: np.ndarray) -> np.ndarray:
 
 def _counts(target: np.ndarray, probability: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of each class, shape (k,): rows answered so that are, rows answered so, rows that are."""
-    k, truth, answer = probability.shape[1], target.astype(np.int64), probability.argmax(axis=1)
-    hits = np.bincount(truth, weights=weight * (truth == answer), minlength=k)
-    return hits, np.bincount(answer, weights=weight, minlength=k), np.bincount(truth, weights=weight, minlength=k)
-
-
-def _mean(values: np.ndarray, weight: np.ndarray) -> float:
-    whole = weight.sum()
-    return float((values * weight).sum() / whole) if whole > 0 else float("nan")
+    k, answer = probability.shape[1], probability.argmax(axis=1)
+    hits = np.bincount(answer, weights=weight * _share(target, answer), minlength=k)
+    rows = np.bincount(target.astype(np.int64), weights=weight, minlength=k) if target.ndim == 1 else weight @ target
+    return hits, np.bincount(answer, weights=weight, minlength=k), rows

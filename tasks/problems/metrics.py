@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasks.problems import many_classes, numbers, two_classes
+from tasks.problems.numbers import weighted_mean
 
 Statistic = Callable[[np.ndarray], float]  # of row numbers
 Weighted = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
@@ -18,19 +19,39 @@ def by_row(weighted: Weighted) -> Callable[[np.ndarray, np.ndarray, np.ndarray],
     return lambda target, output, weight: lambda rows: weighted(target[rows], output[rows], weight[rows])
 
 
+def averaged(
+    loss: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> Callable[[np.ndarray, np.ndarray, np.ndarray], Statistic]:
+    """A metric that is the mean of something that each row has, shape (rows,): it is looked at once."""
+
+    def prepare(target: np.ndarray, output: np.ndarray, weight: np.ndarray) -> Statistic:
+        values = loss(target, output)
+        return lambda rows: weighted_mean(values[rows], weight[rows])
+
+    return prepare
+
+
+def bounded(value: float) -> float:
+    """The scale of a metric that has none: 1."""
+    return 1.0
+
+
 @dataclass(frozen=True)
 class Metric:
     """A number that says how good outputs are, where the answers are known.
 
     `prepare` takes targets (rows,), what the problem judges of the outputs (rows,) or (rows, k), and weights (rows,), and
     gives the metric of any choice of these rows: rows that are resampled a thousand times are ranked once. Where nothing is
-    weighted `plain` takes its place, if there is one: scikit-learn's own, or a faster one.
+    weighted `plain` takes its place, if there is one: scikit-learn's own, or a faster one. In place of targets that nobody
+    knows yet stands what they may be (`Problem.chances`). Such an estimate is off in units of `scale`: a metric with a unit
+    by more where it is larger.
     """
 
     name: str
     greater_is_better: bool
     prepare: Callable[[np.ndarray, np.ndarray, np.ndarray], Statistic]
     plain: Callable[[np.ndarray, np.ndarray], float] | None = None
+    scale: Callable[[float], float] = bounded
 
     def value(self, target: np.ndarray, output: np.ndarray, weight: np.ndarray | None = None) -> float:
         """Of these rows; NaN where it is not defined. With weights the targets of two classes may be chances.
@@ -76,18 +97,18 @@ BINARY = _named(
     Metric("brier", False, by_row(two_classes.brier)),
 )
 MULTICLASS = _named(
-    Metric("log_loss", False, by_row(many_classes.log_loss)),
-    Metric("accuracy", True, by_row(many_classes.accuracy)),
+    Metric("log_loss", False, averaged(many_classes.surprise)),
+    Metric("accuracy", True, averaged(many_classes.right)),
     Metric("balanced_accuracy", True, by_row(many_classes.balanced_accuracy)),
     Metric("f1_macro", True, by_row(many_classes.f1_macro)),
     Metric("roc_auc_ovr", True, by_row(many_classes.roc_auc_ovr)),
-    Metric("top_3_accuracy", True, by_row(many_classes.top_3_accuracy)),
+    Metric("top_3_accuracy", True, averaged(many_classes.among_three)),
 )
 REGRESSION = _named(
-    Metric("r2", True, by_row(numbers.r2)),
-    Metric("mae", False, by_row(numbers.mae)),
-    Metric("rmse", False, by_row(numbers.rmse)),
-    Metric("median_absolute_error", False, by_row(numbers.median_absolute_error)),
+    Metric("r2", True, by_row(numbers.r2), scale=lambda value: 1 - value),
+    Metric("mae", False, averaged(numbers.absolute_error), scale=abs),
+    Metric("rmse", False, by_row(numbers.rmse), scale=abs),
+    Metric("median_absolute_error", False, by_row(numbers.median_absolute_error), scale=abs),
     Metric("coverage", True, by_row(numbers.coverage)),
 )
 _ALL = {**REGRESSION, **MULTICLASS, **BINARY}  # a name points the same way whatever the problem

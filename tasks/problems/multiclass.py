@@ -11,6 +11,7 @@ from configs.errors import InputError
 from configs.schema import Target
 from serving.contract.contract import Contract
 from tasks.problems import metrics, pages
+from tasks.problems.calibration import temperature
 from tasks.problems.classes import Classes, few, values_of
 from tasks.problems.leaks import guessed
 from tasks.problems.metrics import Metric
@@ -122,8 +123,8 @@ class Multiclass(Classes):
         return one, other, 0.25
 
     def chances(self, target: np.ndarray, judged: np.ndarray) -> Callable[[np.ndarray], np.ndarray] | None:
-        """None: nothing says how well each of several probabilities is calibrated."""
-        return None
+        """By probabilities that are calibrated together."""
+        return temperature(target, judged)
 
     def page(self) -> pages.Page:
         """Evidently's."""

@@ -74,8 +74,11 @@ class Problem(Protocol):
     def aligned(self, outputs: np.ndarray, given: Contract, wanted: Contract) -> np.ndarray:
         """Outputs of a model of one contract as one of another would give them."""
 
-    def difference(self, found: np.ndarray, expected: np.ndarray) -> np.ndarray:
-        """How far apart outputs are, shape (rows,), in units in which 1e-5 is nothing."""
+    def difference(self, found: np.ndarray, expected: np.ndarray, usual: np.ndarray | None = None) -> np.ndarray:
+        """How far apart outputs are, shape (rows,), in units in which 1e-5 is nothing.
+
+        `usual` are outputs of rows as they come; without them `expected` are. A few rows made up say nothing of the unit.
+        """
 
     def moved(self, found: np.ndarray, expected: np.ndarray) -> np.ndarray:
         """How far the answers of two classes, or numbers, rose, shape (rows,), in the units of `difference`."""
@@ -107,7 +110,12 @@ class Problem(Protocol):
         """
 
     def chances(self, target: np.ndarray, judged: np.ndarray) -> Callable[[np.ndarray], np.ndarray] | None:
-        """How likely rows are positive by what was answered; estimates without labels rest on it. None: there are none."""
+        """What rows may turn out to be, by what was answered; estimates without labels rest on it. None: nothing says.
+
+        It is learned from a holdout, and takes what was judged of other rows. Metrics take its result in place of targets:
+        of two classes the chance of the positive one (rows,), of several that of each (rows, k), of numbers values that are
+        equally likely (rows, m).
+        """
 
     def page(self) -> Page:
         """What Evidently shows of labelled rows."""

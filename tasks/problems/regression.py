@@ -13,6 +13,7 @@ from configs.schema import Model, Target
 from serving.contract.contract import Contract
 from serving.contract.kinds.numeric import FLOAT32_MAX
 from tasks.problems import metrics, numbers, pages
+from tasks.problems.calibration import spread
 from tasks.problems.leaks import rank
 from tasks.problems.metrics import Metric
 from tasks.problems.values import Leak
@@ -105,13 +106,13 @@ class Regression:
         unknown = np.full((len(outputs), 2), np.nan, dtype=outputs.dtype)
         return np.concatenate([outputs, unknown], axis=1) if given.interval is UNSET else outputs
 
-    def difference(self, found: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    def difference(self, found: np.ndarray, expected: np.ndarray, usual: np.ndarray | None = None) -> np.ndarray:
         """Relative to the number, or to the spread of all where that is larger; of a number and its interval the largest.
 
         A graph adds float32s, with 24 bits each: of a sum of thousands the units are exact and the thousandths are not, and
         a sum near 0 of large parts is as far off as these are. Probabilities, which lie in 0 to 1, need no such scale.
         """
-        return np.asarray((np.abs(found - expected) / _scale(expected)).max(axis=1))
+        return np.asarray((np.abs(found - expected) / _scale(expected, usual)).max(axis=1))
 
     def moved(self, found: np.ndarray, expected: np.ndarray) -> np.ndarray:
         """By the number, whatever its interval does."""
@@ -158,8 +159,8 @@ class Regression:
         return one, other, float(np.quantile(one, 0.9))
 
     def chances(self, target: np.ndarray, judged: np.ndarray) -> Callable[[np.ndarray], np.ndarray] | None:
-        """None: a number says nothing about how far off it is."""
-        return None
+        """By errors that grow with the interval; a number alone says nothing about how far off it is."""
+        return spread(target, judged) if judged.ndim == 2 else None
 
     def page(self) -> pages.Page:
         """Evidently's."""
@@ -172,10 +173,10 @@ class Regression:
         return f"a number, from `low` to `high` in {contract.interval:.4g} of the rows"
 
 
-def _scale(outputs: np.ndarray) -> np.ndarray:
-    """How large a number is, shape (rows, 1), and not less than the spread of all."""
-    number = outputs[:, :1]
-    return np.asarray(np.maximum(np.abs(number), max(float(number.std()), 1e-30)))
+def _scale(outputs: np.ndarray, usual: np.ndarray | None = None) -> np.ndarray:
+    """How large a number is, shape (rows, 1), and not less than the spread of all, or of those that are usual."""
+    spread = (outputs if usual is None else usual)[:, 0].std()
+    return np.asarray(np.maximum(np.abs(outputs[:, :1]), max(float(spread), 1e-30)))
 
 
 def _is_number(value: Any) -> bool:

@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 from tasks.monitoring.estimate import Estimator
 from tasks.monitoring.labels import label_weights
 from tasks.monitoring.measured import bound
-from tasks.problems.metrics import BINARY
+from tasks.problems.binary import Binary
+from tasks.problems.metrics import BINARY, MULTICLASS, REGRESSION
+from tasks.problems.multiclass import Multiclass
+from tasks.problems.regression import Regression
 
 METRICS = list(BINARY)
 
@@ -50,7 +53,8 @@ def scored(generator, rows, spread, tilt=1.0):
 def test_the_interval_holds_what_the_labels_say(metric, spread):
     generator, inside = np.random.default_rng(1), 0
     target, probability = scored(generator, 6000, 1.0, tilt=2.0)
-    estimator = Estimator(metric, target, probability, np.arange(6000), draws=1000, level=0.95)
+    chances = Binary().chances(target, probability)
+    estimator = Estimator(Binary(), BINARY[metric], chances, (target, probability), np.arange(6000), draws=1000, level=0.95)
     for _ in range(40):
         target, probability = scored(generator, 1000, spread, tilt=2.0)
         estimate = estimator.estimate(probability)
@@ -74,3 +78,56 @@ def test_labels_that_came_for_high_scores_only_are_corrected_for():
     plain = brier(target[labelled].astype(float), probability[labelled])
     weighted = brier(target[labelled].astype(float), probability[labelled], weight)
     assert abs(weighted - truth) < abs(plain - truth) / 2 or abs(plain - truth) < 0.002
+
+
+def of_classes(generator, rows, spread, tilt=1.0):
+    """Four classes of unequal share, and probabilities that are too sure by `tilt`."""
+    logits = generator.normal(0, spread, (rows, 4)) + np.array([1.0, 0.0, 0.0, -1.0])
+    chance = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    target = (chance.cumsum(axis=1) < generator.random((rows, 1))).sum(axis=1)
+    wrong = chance**tilt
+    return target, wrong / wrong.sum(axis=1, keepdims=True)
+
+
+def of_numbers(generator, rows, spread, tilt=1.0):
+    """Numbers whose errors grow with a power of the interval, which is as wide as `spread` says."""
+    number, width = generator.normal(100, 20, rows), np.exp(generator.normal(spread, 0.5, rows))
+    target = number + generator.standard_t(6, rows) * width ** min(tilt, 1.0)
+    return target, np.column_stack([number, number - 2 * width, number + 2 * width])
+
+
+@pytest.mark.parametrize(
+    ("problem", "metric", "make"),
+    [(Multiclass(), name, of_classes) for name in MULTICLASS] + [(Regression(), name, of_numbers) for name in REGRESSION],
+)
+@pytest.mark.parametrize(("spread", "tilt"), [(0.5, 2.0), (1.0, 0.6), (1.5, 1.0)])
+def test_the_interval_of_classes_and_numbers_holds_what_the_labels_say(problem, metric, make, spread, tilt):
+    """Of 40 windows, ten a holdout: what a holdout got wrong, all its windows have wrong."""
+    generator, inside, metric = np.random.default_rng(1), 0, problem.metrics[metric]
+    for _ in range(4):
+        holdout = make(generator, 4000, 1.0, tilt)
+        chances = problem.chances(*holdout)
+        estimator = Estimator(problem, metric, chances, holdout, np.arange(4000), draws=1000, level=0.95)
+        for _ in range(10):
+            target, output = make(generator, 1000, spread, tilt)
+            estimate = estimator.estimate(output)
+            inside += estimate.lower <= metric.value(target, output) <= estimate.upper
+    assert inside >= 34, f"{inside} of 40"
+
+
+@pytest.mark.parametrize("metric", MULTICLASS.values(), ids=lambda metric: metric.name)
+def test_of_certain_classes_it_is_the_plain_metric(metric):
+    target, output = of_classes(np.random.default_rng(2), 300, 1.0)
+    assert metric.value(np.eye(4)[target], output, np.ones(300)) == pytest.approx(metric.value(target, output))
+
+
+@pytest.mark.parametrize("metric", REGRESSION.values(), ids=lambda metric: metric.name)
+def test_of_certain_numbers_it_is_the_plain_metric(metric):
+    target, output = of_numbers(np.random.default_rng(2), 301, 1.0)
+    weight = np.random.default_rng(3).integers(1, 4, 301)
+    found = metric.value(np.repeat(target[:, None], 7, axis=1), output, weight)
+    assert found == pytest.approx(metric.value(target, output, weight))
+
+
+def test_a_number_without_an_interval_has_no_estimate():
+    assert Regression().chances(np.arange(9.0), np.arange(9.0)) is None

@@ -375,6 +375,9 @@ def monitored(tmp_path_factory):
                 update={"evaluation": case.evaluation.model_copy(update={"slices": SliceGates(columns=["c"], min_rows=50)})}
             )
             found[problem] = case, built(case)[0]
+            if problem == "regression":
+                case = case.model_copy(update={"target": case.target.model_copy(update={"interval": None})})
+                found["no interval"] = case, built(case)[0]
     return folder / "home", found
 
 
@@ -433,16 +436,35 @@ def test_another_meaning_of_the_columns_is_a_fall(look, problem):
 
 
 @pytest.mark.parametrize("problem", ASKED)
-def test_drift_is_seen_and_what_is_not_estimated_is_said(look, problem):
+def test_drift_is_seen_and_what_it_costs_is_estimated_before_labels_come(look, problem):
     frame = frame_of(problem, rows=600, seed=5)
     finding = look(problem, frame.assign(a=frame["a"] / 2 + 1), labelled=0.0)
     assert "a" in finding.drift.drifted
-    assert finding.drift.prediction.score > 1
+    assert finding.drift.columns["a"].cost is not None
+    told_now, performance = told(finding), finding.performance
+    assert f"too few labels to judge (0); {performance.metric} estimated " in told_now
+    truth = look(problem, frame.assign(a=frame["a"] / 2 + 1)).performance.value  # the answer still depends on the old `a`
+    assert performance.estimate_lower <= performance.estimate <= performance.estimate_upper
+    assert truth is not None
+
+
+@pytest.mark.parametrize("problem", ASKED)
+def test_the_estimate_of_rows_like_the_reference_is_what_their_labels_say(look, problem):
+    frame = frame_of(problem, rows=600, seed=5)
+    before, after = (look(problem, frame, labelled=share).performance for share in (0.0, 1.0))
+    assert before.value is None
+    assert before.estimate_lower <= after.value <= before.estimate_upper
+    assert not before.estimate_fell
+
+
+def test_of_numbers_without_intervals_nothing_is_estimated_and_that_is_said(look):
+    frame = frame_of("regression", rows=600, seed=5)
+    finding = look("no interval", frame.assign(a=frame["a"] / 2 + 1), labelled=0.0)
     assert finding.causes == ["drift"]
-    assert f"a moved, and the answers too; what drift costs is not estimated for {problem}" in told(finding)
-    metric = finding.performance.metric
-    assert f"too few labels to judge (0); {metric} is not estimated for {problem}" in told(finding)
-    assert f"| estimated without labels | not estimated for {problem} |" in describe(finding)
+    why = "not estimated without intervals ('target.interval')"
+    assert f"a moved, and the answers too; what drift costs is {why}" in told(finding)
+    assert f"too few labels to judge (0); {finding.performance.metric} is {why}" in told(finding)
+    assert f"| estimated without labels | {why} |" in describe(finding)
     assert finding.performance.estimate is None
     assert not finding.performance.estimate_fell
 

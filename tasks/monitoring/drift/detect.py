@@ -74,7 +74,7 @@ def detect_drift(use_case: UseCase, window: Window, version: Version, joint_boun
         persists=_persists(use_case, window, version, max(c.score for c in [*found.values(), joint]) > 1),
         tolerance=use_case.monitoring.tolerance,
         compared_with=compared,
-        not_estimated="" if estimate else f"what drift costs is not estimated for {problem.name}",
+        not_estimated="" if estimate else "what drift costs is not estimated without intervals ('target.interval')",
     )
     for name in result.drifted:
         get_run_logger().info("Window %s: %s", window.name, told_column(name, result, metric.name))
