@@ -55,10 +55,10 @@ def convert(split: Split, contract: str, features: Features, fitted: FittedModel
     scorer = Scorer(content, columns)
     found = scorer.outputs(model_input(encoded))
     named = f"of snapshot {split.snapshot.digest[:12]}"
-    difference = _compare(problem, found, expected, lambda row: f"row {split.cut + row} {named}")
+    difference = _compare(problem, found, expected, expected, lambda row: f"row {split.cut + row} {named}")
     get_run_logger().info("ONNX equals scikit-learn on %s rows, at most %.1e apart", f"{len(frame):,}", difference)
     told = check_generated(
-        generate(content, columns, encoded), columns, scorer, lambda x: problem.outputs(columns, pipeline, x)
+        generate(content, columns, encoded), columns, scorer, lambda x: problem.outputs(columns, pipeline, x), expected
     )
     get_run_logger().info("ONNX equals scikit-learn on %s", told)
     golden = _golden(columns, frame.iloc[:: max(1, len(frame) // GOLDEN_ROWS)], problem, pipeline, features)
@@ -70,8 +70,12 @@ def convert(split: Split, contract: str, features: Features, fitted: FittedModel
     )
 
 
-def check_generated(generated: Generated, columns: Contract, scorer: Scorer, outputs: Callable[[Any], np.ndarray]) -> str:
+def check_generated(
+    generated: Generated, columns: Contract, scorer: Scorer, outputs: Callable[[Any], np.ndarray], usual: np.ndarray
+) -> str:
     """Compare the graph with what it was converted from on generated rows; returns what was compared, in a few words.
+
+    `usual` are outputs of real rows, shape (rows, k): how far apart is far, is seen on them.
 
     Raises:
         ConversionError: with the row that differs most, what it was made for, and both outputs.
@@ -82,7 +86,11 @@ def check_generated(generated: Generated, columns: Contract, scorer: Scorer, out
     def compare(rows: Rows, expected: np.ndarray) -> None:
         found = scorer.outputs(model_input(rows.encoded))
         _compare(
-            problem, found, expected, lambda row: f"a generated row, {rows.aims[row]}: {_shown(columns, rows.encoded, row)}"
+            problem,
+            found,
+            expected,
+            usual,
+            lambda row: f"a generated row, {rows.aims[row]}: {_shown(columns, rows.encoded, row)}",
         )
 
     compare(together, outputs(together.encoded))
@@ -108,9 +116,11 @@ def _answer(outputs: Callable[[Any], np.ndarray], row: Any) -> np.ndarray | None
     return expected if np.isfinite(expected).all() else None
 
 
-def _compare(problem: Problem, found: np.ndarray, expected: np.ndarray, named: Callable[[int], str]) -> float:
+def _compare(
+    problem: Problem, found: np.ndarray, expected: np.ndarray, usual: np.ndarray, named: Callable[[int], str]
+) -> float:
     """How far apart the two are at most; an error, with the name of the row, where that is over the tolerance."""
-    difference = apart(problem, found, expected)
+    difference = apart(problem, found, expected, usual)
     worst = int(difference.argmax())
     if difference[worst] > TOLERANCE:
         raise ConversionError(

@@ -255,6 +255,6 @@ def _rows(bases: Any, made: list[Made]) -> Rows:
     return Rows(encoded, [one.aim for one in made])
 
 
-def apart(problem: Problem, found: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """How far apart outputs are, shape (rows,); infinitely where one of them is no number."""
-    return np.nan_to_num(problem.difference(found, expected), nan=np.inf)
+def apart(problem: Problem, found: np.ndarray, expected: np.ndarray, usual: np.ndarray | None = None) -> np.ndarray:
+    """How far apart outputs are, shape (rows,), as the problem has it; infinitely where one of them is no number."""
+    return np.nan_to_num(problem.difference(found, expected, usual), nan=np.inf)

@@ -11,6 +11,7 @@ from tasks.packaging import generated
 from tasks.packaging.convert import ConversionError, check_generated, convert, to_onnx
 from tasks.packaging.generated import generate
 from tasks.problems.problem import problem_of
+from tasks.problems.regression import Regression
 from tasks.training.fitted import load
 from tests.conftest import chain, small_frame, small_use_case
 
@@ -49,7 +50,7 @@ def test_rows_come_to_every_split_and_agree(converted):
     made = generate(content, columns, encoded)
     assert (made.splits, made.unreached) == (made.sought, 0)
     assert made.splits > 500
-    assert f"{made.splits:,} splits" in check_generated(made, columns, Scorer(content, columns), outputs)
+    assert f"{made.splits:,} splits" in check_generated(made, columns, Scorer(content, columns), outputs, outputs(encoded))
 
 
 def test_a_threshold_that_is_a_float_off_is_seen_at_every_split_of_a_number(converted):
@@ -78,7 +79,7 @@ def test_a_missing_value_that_goes_the_other_way_is_seen(converted):
 
     wrong = changed(content, "nodes_missing_value_tracks_true", turned)
     with pytest.raises(ConversionError, match="b nan"):
-        check_generated(generate(content, columns, encoded), columns, Scorer(wrong, columns), outputs)
+        check_generated(generate(content, columns, encoded), columns, Scorer(wrong, columns), outputs, outputs(encoded))
 
 
 def test_a_converter_that_rounds_thresholds_up_stops_the_release_though_the_holdout_agrees(
@@ -114,6 +115,14 @@ def test_no_number_is_as_far_off_as_can_be(converted):
     scorer = Scorer(content, columns)
     silent = np.full_like(scorer.outputs(model_input(encoded)), np.nan)
     assert np.isinf(generated.apart(problem_of(columns), silent, outputs(encoded))).all()
+
+
+def test_how_far_is_far_is_seen_on_real_rows_and_not_on_the_one_that_was_made():
+    """A number near 0 that sums of larger ones give is as exact as those are."""
+    found, expected, usual = np.array([[-3.3209e-4]]), np.array([[-3.3212e-4]]), np.array([[0.0], [2.0]])
+    assert generated.apart(Regression(), found, expected)[0] > 1e-5
+    assert generated.apart(Regression(), found, expected, usual)[0] < 1e-5
+    assert generated.apart(Regression(), found + 1e-4, expected, usual)[0] > 1e-5
 
 
 def test_rows_are_such_as_the_contract_lets_in(home, quiet, tmp_path):
