@@ -46,8 +46,8 @@ class Window(Value):
     It is looked at first when it closed, and again when its labels have come. `rows` is how many it had, in so many
     `requests` (None: each row was one), `labelled` how many labels; of a long one `data` holds a sample, and these are about
     so many. `strays` are rows whose event time could not be, `refused` requests that were not answered, the most frequent
-    reason first. Each of `parts` holds the rows that one `version` answered, with the features that it takes, or says why
-    they are not judged.
+    reason first. Each of `parts` holds the rows that one `version` answered, with the features that it takes by its
+    `contract`, or says why they are not judged.
     """
 
     use_case: str
@@ -62,6 +62,7 @@ class Window(Value):
     refused: list[Refusal] = []
     look: Look = "first"
     version: str = ""
+    contract: str = ""
     not_judged: str = ""
     parts: list[Window] = []
 

@@ -9,11 +9,13 @@ from typing import Any
 from prefect import get_run_logger, task
 
 from configs.schema import UseCase
+from serving.contract.contract import contract_json
 from serving.scoring.bundle import read_bundle
 from tasks.log.collected import keep_window
 from tasks.log.values import Bounds, Look, Window
 from tasks.log.windows import WindowRows, decoded, read_window
 from tasks.registry.values import Version
+from tasks.store import put
 
 LEAST_ROWS = 50  # of a version beside another one, to be judged
 
@@ -62,7 +64,11 @@ def _parts(whole: Window, read: WindowRows, versions: Mapping[str, Version]) -> 
         )
         if not part.not_judged:
             contract = read_bundle(versions[number].bundle.path).contract
-            part = part.model_copy(update={"data": keep_window(whole.use_case, decoded(rows, contract))})
+            kept = {
+                "data": keep_window(whole.use_case, decoded(rows, contract)),
+                "contract": put("contracts", ".json", contract_json(contract)),
+            }
+            part = part.model_copy(update=kept)
         parts.append(part)
     return parts
 

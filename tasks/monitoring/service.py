@@ -11,6 +11,7 @@ from prefect import get_run_logger, task
 from configs.schema import Objective, UseCase
 from serving.log.refusals import CONTRACT
 from serving.scoring.model import SERVICE_KPIS
+from tasks.data.frames import contract_of
 from tasks.log.values import KPI, Window
 from tasks.monitoring.drift.null import OTHER_SHARE
 from tasks.monitoring.labels import label_weights
@@ -77,7 +78,7 @@ def _mean(known: Any, name: str) -> tuple[Kpi, float, int]:
 def promised(problem: Problem, window: Window, objectives: list[Objective], least: int) -> dict[str, tuple[Kpi, float, int]]:
     """The metrics that have an objective, of at least so many labels, weighted as those of the performance are.
 
-    Whichever version answered: what was promised to somebody is promised of the use case.
+    Whichever version answered, and whichever classes it knew: what was promised to somebody is promised of the use case.
     """
     import pandas as pd
 
@@ -86,17 +87,15 @@ def promised(problem: Problem, window: Window, objectives: list[Objective], leas
         return {}
     columns = ["time", "target", problem.column]
     parts = [pd.read_parquet(part.path, columns=columns) for part in window.judged]
-    outputs = [problem.read(part[problem.column]) for part in parts]
-    alike = [output.shape[1:] == outputs[-1].shape[1:] for output in outputs]
-    for part in [part for part, same in zip(window.judged, alike, strict=True) if not same]:
-        get_run_logger().warning("Version %s answers other classes: its rows count for no promised metric", part.version)
-    rows = pd.concat([part for part, same in zip(parts, alike, strict=True) if same], ignore_index=True)
-    output = np.concatenate([output for output, same in zip(outputs, alike, strict=True) if same])
-    labelled = rows["target"].notna().to_numpy()
+    contracts = [contract_of(part.contract) for part in window.judged]
+    targets = [part["target"].to_numpy(dtype=np.float64, na_value=np.nan) for part in parts]
+    judged = [problem.read(part[problem.column]) for part in parts]
+    target, output = problem.together(list(zip(targets, judged, strict=True)), contracts)
+    labelled = ~np.isnan(target)
     if labelled.sum() < least:
         return {}
     weight = label_weights(problem.score(output), labelled)[labelled]
-    truth, times = rows["target"][labelled].to_numpy(dtype=np.float64), rows["time"][labelled].to_numpy()
+    truth, times = target[labelled], pd.concat(parts)["time"].to_numpy()[labelled]
     scores = {name: metric.resampled(truth, output[labelled], weight) for name, metric in wanted.items()}
     defined = {name: scored for name, scored in scores.items() if not np.isnan(scored(np.arange(len(truth))))}
     return {name: resampled(times, scored) for name, scored in defined.items()}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from configs.schema import Model
 from serving.contract.contract import Contract
+from tasks.problems.values import Answered
 
 
 class Classes:
@@ -47,6 +48,11 @@ class Classes:
             if name in given.classes:
                 found[:, place] = outputs[:, given.classes.index(name)]
         return found
+
+    def together(self, answers: Sequence[Answered], contracts: Sequence[Contract]) -> Answered:
+        """One below the other: every version knows the two classes."""
+        targets, judged = zip(*answers, strict=True)
+        return np.concatenate(targets), np.concatenate(judged)
 
     def difference(self, found: np.ndarray, expected: np.ndarray, usual: np.ndarray | None = None) -> np.ndarray:
         """The largest of a probability."""

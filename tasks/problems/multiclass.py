@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from configs.errors import InputError
@@ -15,7 +16,7 @@ from tasks.problems.calibration import temperature
 from tasks.problems.classes import Classes, few, values_of
 from tasks.problems.leaks import guessed
 from tasks.problems.metrics import Metric
-from tasks.problems.values import Leak
+from tasks.problems.values import Answered, Leak
 
 MOST_CLASSES = 1000
 SHOWN = 10
@@ -80,6 +81,19 @@ class Multiclass(Classes):
         if not rare:
             return []
         return [f"too rare in the holdout to be judged (fewer than {RARE} rows): {len(rare)} classes ({few(rare)})"]
+
+    def together(self, answers: Sequence[Answered], contracts: Sequence[Contract]) -> Answered:
+        """By the names of classes: one that a version does not know has probability 0 in its answers."""
+        names = tuple(dict.fromkeys(name for contract in contracts for name in contract.classes))
+        every = msgspec.structs.replace(contracts[-1], classes=names)
+        targets, outputs = [], []
+        for (target, judged), contract in zip(answers, contracts, strict=True):
+            known, moved = ~np.isnan(target), target.copy()
+            places = np.array([names.index(name) for name in contract.classes], dtype=np.float64)
+            moved[known] = places[target[known].astype(np.int64)]
+            targets.append(moved)
+            outputs.append(self.aligned(judged, contract, every))
+        return np.concatenate(targets), np.concatenate(outputs)
 
     def judged(self, outputs: np.ndarray) -> np.ndarray:
         """The probability of every class."""

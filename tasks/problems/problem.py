@@ -7,7 +7,7 @@ number (rows,), or the number with both ends of its interval (rows, 3).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,7 +19,7 @@ from tasks.problems.metrics import Metric
 from tasks.problems.multiclass import Multiclass
 from tasks.problems.pages import Page
 from tasks.problems.regression import Regression
-from tasks.problems.values import Leak
+from tasks.problems.values import Answered, Leak
 
 
 class Problem(Protocol):
@@ -73,6 +73,9 @@ class Problem(Protocol):
 
     def aligned(self, outputs: np.ndarray, given: Contract, wanted: Contract) -> np.ndarray:
         """Outputs of a model of one contract as one of another would give them."""
+
+    def together(self, answers: Sequence[Answered], contracts: Sequence[Contract]) -> Answered:
+        """Targets, NaN where not known, and what was judged, of versions with these contracts as if one had answered."""
 
     def difference(self, found: np.ndarray, expected: np.ndarray, usual: np.ndarray | None = None) -> np.ndarray:
         """How far apart outputs are, shape (rows,), in units in which 1e-5 is nothing.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from tasks.problems import metrics, numbers, pages
 from tasks.problems.calibration import spread
 from tasks.problems.leaks import rank
 from tasks.problems.metrics import Metric
-from tasks.problems.values import Leak
+from tasks.problems.values import Answered, Leak
 
 
 class Regression:
@@ -105,6 +105,16 @@ class Regression:
             return outputs[:, :1]
         unknown = np.full((len(outputs), 2), np.nan, dtype=outputs.dtype)
         return np.concatenate([outputs, unknown], axis=1) if given.interval is UNSET else outputs
+
+    def together(self, answers: Sequence[Answered], contracts: Sequence[Contract]) -> Answered:
+        """One below the other; where only some have an interval, the ends of the others are not known (NaN)."""
+        with_one = next((contract for contract in contracts if contract.interval is not UNSET), contracts[-1])
+        targets, judged = zip(*answers, strict=True)
+        rows = [
+            self.aligned(each.reshape(len(each), -1), contract, with_one)
+            for each, contract in zip(judged, contracts, strict=True)
+        ]
+        return np.concatenate(targets), self.judged(np.concatenate(rows))
 
     def difference(self, found: np.ndarray, expected: np.ndarray, usual: np.ndarray | None = None) -> np.ndarray:
         """Relative to the number, or to the spread of all where that is larger; of a number and its interval the largest.

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tasks.store import Value
+
+Answered = tuple[np.ndarray, np.ndarray]  # targets of shape (rows,), and what was judged of the answers
 
 
 class Leak(Value):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from prefect import get_run_logger, task
@@ -14,6 +15,7 @@ from serving.scoring.onnx import Scorer
 from tasks.data.frames import contract_of, encode, model_input, read_rows
 from tasks.data.values import Split
 from tasks.problems.chance import day_blocks, quantile, resamples
+from tasks.problems.classes import few
 from tasks.problems.problem import problem_of
 from tasks.registry.values import Version
 from tasks.training.enough import too_little
@@ -52,6 +54,9 @@ def measure(use_case: UseCase, champion: Version, evaluation: Evaluation, split:
     bundle, metric = read_bundle(champion.bundle.path), problem.metrics[rule.metric]
     if bundle.contract.problem != problem.name:
         return _another_problem(use_case, champion.version, bundle.contract)
+    new = contract_of(evaluation.contract)
+    if gone := [name for name in bundle.contract.classes if name not in new.classes]:
+        return _forgotten(use_case, champion.version, gone)
     unseen = unseen_rows(use_case, bundle, split)
     scores = pd.read_parquet(evaluation.scores_path)
     days = day_blocks(scores["time"].to_numpy() if "time" in scores else None, len(scores))
@@ -61,7 +66,7 @@ def measure(use_case: UseCase, champion: Version, evaluation: Evaluation, split:
     target, ours = scores["target"].to_numpy(), problem.read(scores[problem.column])
     frame = read_rows(split.snapshot, split.cut, split.snapshot.rows)[unseen.rows].reset_index(drop=True)
     outputs = Scorer(bundle.model, bundle.contract).outputs(model_input(encode(bundle.contract, frame)))
-    theirs = problem.judged(problem.aligned(outputs, bundle.contract, contract_of(evaluation.contract)))
+    theirs = problem.judged(problem.aligned(outputs, bundle.contract, new))
 
     def gained(rows: np.ndarray) -> float:
         after, before = (metric.value(target[rows], part[rows]) for part in (ours, theirs))
@@ -77,8 +82,8 @@ def measure(use_case: UseCase, champion: Version, evaluation: Evaluation, split:
     return Comparison(
         better=better,
         reason=f"challenger {rule.metric} {after:.4f} against {before:.4f} on {len(target):,} labelled rows that neither "
-        f"has learned from{unseen.told}; gain {difference:+.4f}, at least {lower:+.4f} with {rule.confidence:.0%} "
-        f"confidence: {told}",
+        f"has learned from{unseen.told}{_came(bundle.contract, new)}; gain {difference:+.4f}, at least {lower:+.4f} with "
+        f"{rule.confidence:.0%} confidence: {told}",
         metric=rule.metric,
         champion=before,
         challenger=after,
@@ -98,6 +103,21 @@ def _another_problem(use_case: UseCase, version: str, champion: Contract) -> Com
         reason=f"undecided: version {version} answers a {champion.problem} problem, the challenger a "
         f"{use_case.target.problem} one; the champion stays; 'slipway release {use_case.name}' puts the other in its place",
     )
+
+
+def _forgotten(use_case: UseCase, version: str, gone: list[Any]) -> Comparison:
+    """A class that no row has any more is never answered again, and no metric of rows without it tells what that costs."""
+    return Comparison(
+        better=False,
+        undecided=True,
+        reason=f"undecided: version {version} knows class {few(gone)}, of which no row was left to learn from; the champion "
+        f"stays; 'slipway release {use_case.name}' puts a version without it in its place",
+    )
+
+
+def _came(champion: Contract, challenger: Contract) -> str:
+    came = [name for name in challenger.classes if name not in champion.classes]
+    return f"; class {few(came)} is new, and the champion never answers it" if came else ""
 
 
 def slack(blocks: np.ndarray, statistic: Callable[[np.ndarray], float], confidence: float) -> float:

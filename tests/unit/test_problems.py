@@ -16,7 +16,7 @@ from configs.load import parse_use_case
 from configs.problems import WORDS
 from configs.schema import Behaviour, Objective, SliceGates
 from configs.settings import PROJECT
-from serving.contract.contract import Column, Contract
+from serving.contract.contract import Column, Contract, contract_json
 from serving.scoring.bundle import read_bundle
 from serving.scoring.onnx import Scorer
 from tasks.data.derive_contract import derive_contract
@@ -39,7 +39,7 @@ from tasks.problems.metrics import BINARY, MULTICLASS, REGRESSION
 from tasks.problems.problem import problem_of
 from tasks.registry.lineage import lineage
 from tasks.registry.values import Version
-from tasks.store import put_parquet
+from tasks.store import put, put_parquet
 from tasks.training.compare import measure
 from tasks.training.evaluate import GateFailed, evaluate
 from tests.conftest import chain, small_frame, small_use_case
@@ -357,6 +357,22 @@ def test_labels_of_the_log_become_targets(problem, classes, labels, targets):
     assert decoded(rows, contract)["target"].to_pylist() == targets
 
 
+def test_a_class_that_came_is_told_and_one_that_went_keeps_the_champion(home, quiet, tmp_path):
+    frame = frame_of("multiclass", rows=3000)
+    other = np.random.default_rng(0).random(3000) < 0.2
+    more = frame.assign(y=frame["y"].where(~other, "other"))
+    old, *_ = built(case_of(tmp_path, "multiclass", frame[:1000]))
+    case = case_of(tmp_path, "multiclass", more)
+    new, evaluation, parts, _ = built(case, "2")
+    verdict = measure(case, old, evaluation, parts, "a person")
+    assert "; class 'other' is new, and the champion never answers it; gain" in verdict.reason
+    case = case_of(tmp_path, "multiclass", frame)
+    _, evaluation, parts, _ = built(case, "3")
+    verdict = measure(case, new, evaluation, parts, "a person")
+    assert (verdict.better, verdict.undecided) == (False, True)
+    assert "version 2 knows class 'other', of which no row was left to learn from; the champion stays" in verdict.reason
+
+
 @pytest.fixture(scope="module")
 def monitored(tmp_path_factory):
     """Of each problem a use case with its version, in one home."""
@@ -407,7 +423,8 @@ def look(monitored, quiet, monkeypatch):
         drift = detect_drift.fn(case, window, version, 1.0)
         performance = measure_performance.fn(case, window, version.bundle)
         found = causes(drift, performance, Service(kpis={}))
-        looked.case, looked.window = case, window
+        looked.case = case
+        looked.window = window.model_copy(update={"contract": put("contracts", ".json", contract_json(contract))})
         return Finding(
             use_case="small", window="w", until="2026-01-01", version="1", rows=len(rows), drift=drift,
             performance=performance, service=Service(kpis={}), causes=list(found), alarms={}, report="http://x",

@@ -6,10 +6,13 @@ import pyarrow as pa
 import pytest
 
 from configs.schema import Objective
+from serving.contract.contract import Contract, contract_json
 from tasks.log.values import Window
 from tasks.monitoring.service import measure_service
-from tasks.problems.metrics import BINARY
-from tasks.store import put_parquet
+from tasks.problems.metrics import BINARY, MULTICLASS, REGRESSION
+from tasks.problems.multiclass import Multiclass
+from tasks.problems.regression import Regression
+from tasks.store import put, put_parquet
 from tests.conftest import small_use_case
 
 DAYS = np.datetime64("2026-01-01") + np.repeat(np.arange(10), 50) * np.timedelta64(1, "D")
@@ -20,7 +23,8 @@ def window(target, probability):
     data = put_parquet("windows", pa.Table.from_pandas(frame.astype({"target": "Int64"}), preserve_index=False))
     span = {"start": "2026-01-01T00:00:00", "end": "2026-01-11T00:00:00"}
     whole = Window(use_case="small", name="w", **span, rows=len(DAYS), labelled=0, data=data)
-    return whole.model_copy(update={"parts": [whole.model_copy(update={"version": "1"})]})
+    contract = put("contracts", ".json", contract_json(Contract("small", (), "y", ("no", "yes"))))
+    return whole.model_copy(update={"parts": [whole.model_copy(update={"version": "1", "contract": contract})]})
 
 
 def with_objectives(folder, rate, *targets):
@@ -71,3 +75,22 @@ def test_a_target_is_a_kpi_or_a_metric():
         Objective(kpi="cost", metric="f1", at_least=1)
     with pytest.raises(ValueError, match="give one of 'kpi' and 'metric'"):
         Objective(at_least=1)
+
+
+def test_versions_with_other_classes_are_judged_by_the_names_of_classes():
+    three, two = (Contract("small", (), "y", names, problem="multiclass") for names in (("a", "b", "c"), ("b", "d")))
+    before = np.array([0.0, 2.0, np.nan]), np.array([[0.8, 0.1, 0.1], [0.2, 0.2, 0.6], [1.0, 0.0, 0.0]])
+    after = np.array([0.0, 1.0]), np.array([[0.7, 0.3], [0.9, 0.1]])
+    target, output = Multiclass().together([before, after], [three, two])
+    assert target.tolist() == pytest.approx([0, 2, np.nan, 1, 3], nan_ok=True)
+    assert output[3:].tolist() == [[0, 0.7, 0, 0.3], [0, 0.9, 0, 0.1]]
+    assert MULTICLASS["accuracy"].value(target[~np.isnan(target)], output[~np.isnan(target)]) == 0.75
+
+
+def test_of_versions_with_and_without_intervals_the_numbers_are_judged_together():
+    plain = Contract("small", (), "y", (), problem="regression")
+    within = Contract("small", (), "y", (), problem="regression", interval=0.9)
+    rows = [(np.array([1.0]), np.array([2.0])), (np.array([5.0, 5.0]), np.array([[4.0, 3, 6], [4.0, 3.5, 4.5]]))]
+    target, judged = Regression().together(rows, [plain, within])
+    assert REGRESSION["mae"].value(target, judged) == 1.0
+    assert REGRESSION["coverage"].value(target, judged) == 0.5
