@@ -13,6 +13,7 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError
 
 from configs.errors import InputError, nearest
+from configs.inferred import Inferred, Keys, NotInferred, completed, in_full, left_open, read_inferred
 from configs.renamed import RENAMED
 from configs.schema import UseCase
 from configs.settings import CLONE, PROJECT, home
@@ -48,36 +49,59 @@ def use_case_names() -> list[str]:
     return sorted({path.stem for folder in use_case_folders() for path in folder.glob("*.yaml")})
 
 
-def load_use_case(name: str) -> UseCase:
-    """The use case of that name.
+def load_use_case(name: str, inferred: Inferred | None = None) -> UseCase:
+    """The use case of that name; what it does not declare is what was frozen at its first release, or `inferred`.
 
     Raises:
         InputError: there is no such use case, or something in it is wrong.
+        NotInferred: its table was not looked at yet.
     """
-    path = use_case_file(name)
+    path = existing_file(name)
     shown = path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path
-    if not path.is_file():
-        raise InputError(f"use case {name!r}: no file {shown}; {nearest(name, use_case_names())}")
-    use_case = parse_use_case(path.read_text(encoding="utf-8"), str(shown))
+    text = path.read_text(encoding="utf-8")
+    use_case = parse_use_case(text, str(shown), inferred or read_inferred(name), path.parent)
     if use_case.name != name:
         raise InputError(f"{shown}: 'name' is {use_case.name!r}, but the file is named {name!r}; make them one")
     return use_case
 
 
-def parse_use_case(text: str, where: str) -> UseCase:
-    """A use case from YAML text; `where` names the text in errors.
+def existing_file(name: str) -> Path:
+    """The file of the use case.
+
+    Raises:
+        InputError: there is none of that name, or there are two.
+    """
+    path = use_case_file(name)
+    if not path.is_file():
+        shown = path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path
+        raise InputError(f"use case {name!r}: no file {shown}; {nearest(name, use_case_names())}")
+    return path
+
+
+def parse_use_case(text: str, where: str, inferred: Inferred | None = None, folder: Path | None = None) -> UseCase:
+    """A use case from YAML text; `where` names the text in errors, relative paths of short forms begin in `folder`.
 
     Raises:
         InputError: the first thing that is wrong.
+        NotInferred: nothing is, but for what is left to a table that was not looked at.
     """
     tree = _read(text, where)
+    keys = in_full(_plain(tree), folder)
     try:
-        return UseCase.model_validate(_plain(tree))
+        return UseCase.model_validate(completed(keys, inferred) if inferred else keys)
     except ValidationError as error:
-        raise InputError(_told(error, tree, where)[0]) from None
+        wrong = _told(error, tree, where, _given(keys, inferred))
+    if not wrong:
+        name, lacking = keys["name"], " and ".join(map(repr, left_open(keys)))
+        raise NotInferred(
+            f"{where}: {lacking}: not declared, and not inferred from the table yet; 'slipway check {name}' shows what "
+            f"would be, 'slipway release {name}' takes it"
+        )
+    inherited = f"; what is not declared here was inferred: {inferred.path}" if inferred else ""
+    raise InputError(f"{wrong[0]}{inherited}")
 
 
-def faults(text: str, where: str) -> list[str]:
+def faults(text: str, where: str, inferred: Inferred | None = None, folder: Path | None = None) -> list[str]:
     r"""Everything that is wrong with the YAML text of a use case, a line each; none where it is right.
 
     >>> faults("name: Small\nsource: {tables: {rows: rows.csv}}\nmodell: {}", "small.yaml")[0]
@@ -85,12 +109,28 @@ def faults(text: str, where: str) -> list[str]:
     """
     try:
         tree = _read(text, where)
-        UseCase.model_validate(_plain(tree))
+        keys = in_full(_plain(tree), folder)
+        UseCase.model_validate(completed(keys, inferred) if inferred else keys)
     except InputError as error:
         return [str(error)]
     except ValidationError as error:
-        return _told(error, tree, where)
+        return _told(error, tree, where, _given(keys, inferred))
     return []
+
+
+def declared_keys(name: str) -> Keys:
+    """The keys that the file of a use case declares, short forms written out.
+
+    Raises:
+        InputError: there is no such file, or it is not YAML.
+    """
+    path = existing_file(name)
+    return in_full(_plain(_read(path.read_text(encoding="utf-8"), path.name)), path.parent)
+
+
+def _given(keys: Keys, inferred: Inferred | None) -> tuple[str, ...]:
+    """Keys that no person needs to give: a look at the table will."""
+    return () if inferred else left_open(keys)
 
 
 def _read(text: str, where: str) -> CommentedMap:
@@ -104,13 +144,15 @@ def _read(text: str, where: str) -> CommentedMap:
     return tree
 
 
-def _told(error: ValidationError, tree: CommentedMap, where: str) -> list[str]:
-    """Each thing that is wrong, in a line; the misspelt keys first.
+def _told(error: ValidationError, tree: CommentedMap, where: str, given: tuple[str, ...] = ()) -> list[str]:
+    """Each thing that is wrong, in a line; the misspelt keys first. That keys are missing which will be `given` is nothing.
 
     A misspelt key is also a missing one, and the misspelling is what a person wants to hear of.
     """
     lines = []
     for found in sorted(error.errors(), key=lambda each: each["type"] != "extra_forbidden"):
+        if found["loc"] in [(key,) for key in given]:
+            continue
         keys = [str(part) for part in found["loc"] if not _is_union_branch(str(part))]
         lines.append(f"{where}:{_line(tree, found['loc'])}: {_explain(found, keys)}")
     return list(dict.fromkeys(lines))

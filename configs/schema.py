@@ -649,7 +649,7 @@ class UseCase(Strict):
     """
 
     name: str = Field(pattern=USE_CASE_NAME)
-    description: str
+    description: str = ""
     time_zone: TimeZone = "UTC"
     source: Source
     target: Target

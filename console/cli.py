@@ -14,8 +14,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from configs.errors import CheckFailed, InputError
+from configs.inferred import NotInferred
 from configs.load import load_use_case
 from console import services
 from console.commands import keys, log
@@ -72,7 +74,7 @@ def run(
     rate: Annotated[float | None, typer.Option(help="Requests a second at most.", min=0.1)] = None,
 ) -> None:
     """The main job: start everything, release, replay history as live traffic, monitor, retrain. Run again to go on."""
-    case, moment, began = load_use_case(use_case), _moment(until), time.monotonic()
+    case, moment, began = _whole(use_case), _moment(until), time.monotonic()
     started = services.up(screen.print)  # before Prefect is imported, which reads its address once
     try:
         from console import releases
@@ -175,7 +177,11 @@ def status() -> None:
 
 @app.command()
 def release(use_case: UseCaseName, until: Until = None) -> None:
-    """Ingest, validate, train, evaluate, convert, bundle, register, containerize, test, deploy, switch."""
+    """Ingest, validate, train, evaluate, convert, bundle, register, containerize, test, deploy, switch.
+
+    What the use case does not declare is inferred from its table by the first release, and stays so.
+    """
+    _whole(use_case)
     case = _ready(use_case)
     from flows.release import release as flow
 
@@ -345,6 +351,17 @@ def _ready(use_case: str) -> Any:
         screen.print("Services stay up; 'slipway down' stops them")
     _register(case.name)
     return case
+
+
+def _whole(use_case: str) -> Any:
+    """The use case, what it leaves to its table inferred where that was not done before."""
+    try:
+        return load_use_case(use_case)
+    except NotInferred:
+        from tasks.onboarding.infer import whole
+
+        with screen.status("looking at the table") as status:
+            return whole(use_case, screen.print, lambda doing: status.update(escape(doing)))
 
 
 def _register(use_case: str) -> None:

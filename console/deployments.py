@@ -1,6 +1,7 @@
 """The deployments of every use case in Prefect, made from the pattern in `prefect.yaml` and its own schedules.
 
-A use case that is written down has them; until its first release they are paused. One whose file is gone is paused, with its
+A use case that is written down has them; until its first release they are paused, or, where it leaves keys to its table, not
+there. One whose file is gone is paused, with its
 schedules and triggers, until the file comes back or the use case is retired. What is registered already is left alone.
 """
 
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from configs.errors import InputError
+from configs.inferred import NotInferred
 from configs.load import load_use_case, use_case_names
 from configs.schema import UseCase
 from configs.settings import PROJECT, home, made, pool
@@ -60,6 +62,8 @@ def _wanted(name: str, say: Callable[[str], None]) -> str:
     """What the deployments are made of, as a digest; empty where the use case cannot be read."""
     try:
         content = rendered(load_use_case(name), pool(), False)
+    except NotInferred:  # it has none before its first release, which looks at its table
+        return ""
     except InputError as error:
         say(f"The deployments of {name} stay as they are: {error}")
         return ""

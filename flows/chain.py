@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
+from configs.inferred import told_how_to_declare
 from configs.schema import UseCase
 from flows.choose_recipe import chosen_recipe
 from tasks.containers.containerize import containerize
@@ -51,10 +52,11 @@ class Challenger(NamedTuple):
 def build(use_case: UseCase, until: datetime | None) -> Challenger:
     """Ingest, validate, split, choose a recipe, train, evaluate, convert, choose a variant, bundle, sign, register."""
     serving = champion(use_case.name)
-    snapshot = ingest(use_case, until)
-    contract = derive_contract(use_case, snapshot)
-    validate(use_case, snapshot, contract, serving.tags["contract"] if serving else None)
-    parts = split(use_case, snapshot)
+    with told_how_to_declare(use_case.name):
+        snapshot = ingest(use_case, until)
+        contract = derive_contract(use_case, snapshot)
+        validate(use_case, snapshot, contract, serving.tags["contract"] if serving else None)
+        parts = split(use_case, snapshot)
 
     chosen = chosen_recipe(use_case, parts, contract)
     use_case = chosen.fixed(use_case)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from prefect import flow
+from prefect import flow, get_run_logger
 
-from configs.load import load_use_case
 from configs.schema import Moment
 from flows.chain import build, roll_out
 from tasks.clock import current_time
 from tasks.lock import one_at_a_time
+from tasks.onboarding.infer import whole
 
 
 @flow(name="release", flow_run_name="release-{use_case}")
@@ -23,7 +23,7 @@ def release(use_case: str = "flights", until: Moment | None = None, reason: str 
     Returns:
         The version that serves.
     """
-    case = load_use_case(use_case)
+    case = whole(use_case, get_run_logger().info)
     with one_at_a_time(case.name) as began:
         challenger = build(case, until or current_time(case))
         roll_out(case, challenger.version, reason, began)

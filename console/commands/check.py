@@ -22,6 +22,9 @@ def check(name: str, screen: Console) -> None:
     if found.problems:
         print("\n".join(found.problems), file=sys.stderr)
         raise typer.Exit(2)
+    if found.inferred:
+        screen.print(f"What {name} leaves to its table; what its file declares wins, and all of this may be pasted there:\n")
+        screen.print(found.inferred, markup=False, highlight=False, soft_wrap=True)
     for line in found.told:
         screen.print(line, markup=False, highlight=False, soft_wrap=True)
     screen.print(f"Nothing is wrong with {name}. Next: slipway release {name}", markup=False, highlight=False)

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from configs.errors import InputError
 from configs.files import write_atomically
+from configs.inferred import read_inferred
 from configs.load import parse_use_case, use_case_file
 from configs.schema import USE_CASE_NAME
 from configs.settings import made
@@ -55,6 +56,8 @@ def free_file(name: str, force: bool) -> Path:
     path = use_case_file(name)
     if path.exists() and not force:
         raise InputError(f"use case {name!r} exists already ({path}); give another --name, or --force to write it anew")
+    if inferred := read_inferred(name):
+        raise InputError(f"use case {name!r}: what was inferred for it would go on counting; {inferred.again}")
     return path
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from configs.errors import InputError, nearest
-from configs.load import faults, load_use_case, use_case_file, use_case_names
+from configs.inferred import NotInferred, inferred_file, new_columns, parse_inferred, read_inferred, told_how_to_declare
+from configs.load import existing_file, faults, load_use_case
 from configs.schema import ColumnRule, UseCase
 from configs.secrets import secret
 from serving.contract.contract import Column as Contracted
@@ -18,6 +19,7 @@ from tasks.data.ripe import ripe_rows
 from tasks.data.source import open_source, training_rows
 from tasks.data.split import newest, shared
 from tasks.onboarding.answers import Answer, declared_answer
+from tasks.onboarding.infer import look, pasted
 from tasks.onboarding.leaks import without_leaks
 from tasks.onboarding.table import SAMPLE
 from tasks.onboarding.values import Checked, Column
@@ -31,25 +33,38 @@ def check(name: str, say: Callable[[str], None]) -> Checked:
     Raises:
         InputError: there is no such use case.
     """
-    path = use_case_file(name)
-    if not path.is_file():
-        raise InputError(f"use case {name!r}: no file {path}; {nearest(name, use_case_names())}")
-    if wrong := faults(path.read_text(encoding="utf-8"), path.name):
-        return Checked(problems=wrong)
+    path = existing_file(name)
     try:
-        case = load_use_case(name)
+        if wrong := faults(path.read_text(encoding="utf-8"), path.name, read_inferred(name), path.parent):
+            return Checked(problems=wrong)
+        case, inferred = _loaded(name, say)
     except InputError as error:
         return Checked(problems=[str(error)])
     problems = list(_secrets(case))
     try:
         say("reading the source")
-        problems += _columns(case, open_source(name, case.source).columns)
+        with told_how_to_declare(name):
+            there = open_source(name, case.source).columns
+        problems += _columns(case, there)
         if problems:
             return Checked(problems=problems)
-        table = training_rows(case, case.replay.start if case.replay else None)
+        with told_how_to_declare(name):
+            table = training_rows(case, case.replay.start if case.replay else None)
     except InputError as error:
         return Checked(problems=[*problems, str(error)])
-    return _of_rows(case, table, problems, say)
+    found = _of_rows(case, table, problems, say)
+    return found.model_copy(update={"told": [*found.told, *new_columns(name, there)], "inferred": inferred})
+
+
+def _loaded(name: str, say: Callable[[str], None]) -> tuple[UseCase, str]:
+    """The use case, and the YAML of what it leaves to its table, frozen or as it would be; empty where it leaves none."""
+    try:
+        case = load_use_case(name)
+    except NotInferred:
+        text = look(name, say)
+        return load_use_case(name, parse_inferred(text, inferred_file(name))), pasted(text)
+    inferred = read_inferred(name)
+    return case, pasted(inferred.path.read_text(encoding="utf-8")) if inferred else ""
 
 
 def _secrets(case: UseCase) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -10,20 +10,53 @@ from typing import Any
 import numpy as np
 
 from configs.errors import InputError, nearest
-from configs.schema import parse_duration
+from configs.kinds import ColumnKind
+from configs.schema import Features, Source, Target, parse_duration
 from tasks.data.sql import quoted, text_literal
-from tasks.onboarding.answers import Answer, choose_answer
+from tasks.onboarding.answers import Answer, choose_answer, declared_answer
 from tasks.onboarding.baseline import gate_of
 from tasks.onboarding.kinds import describe
 from tasks.onboarding.leaks import without_leaks
 from tasks.onboarding.table import NUMERIC, TEXT, Table, is_csv, look_at
-from tasks.onboarding.times import HOLDOUT, choose_time, holdout_of, moments, sql_of, window_in_rows, window_of
+from tasks.onboarding.times import (
+    HOLDOUT,
+    choose_time,
+    declared_time,
+    holdout_of,
+    moments,
+    sql_of,
+    window_in_rows,
+    window_of,
+)
 from tasks.onboarding.values import Column, Gate, Times
 
 RARE = 0.05
 FEWEST_OF_A_CLASS = 5  # of fewer the holdout may take all (a fifth of the rows: once in 600 at four), and none is judged
 FEW_OF_A_CLASS = 30  # held out; fewer judge nobody
 LABELS = 200  # needed for a verdict, as a rule
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a person has said already of what would be looked for; nothing, as a rule."""
+
+    source: Source | None = None
+    target: Target | None = None
+    features: Features | None = None
+    holdout: str | float | None = None
+
+    @property
+    def timed(self) -> bool:
+        """Whether it is said which column is the time, or that none is."""
+        return self.source is not None and "time_column" in self.source.model_fields_set
+
+    @property
+    def time_column(self) -> str | None:
+        """That column."""
+        return self.source.time_column if self.source else None
+
+
+UNDECLARED = Declared()
 
 
 @dataclass(frozen=True)
@@ -64,7 +97,8 @@ class Proposal:
     @property
     def missing(self) -> list[str]:
         """The texts that stand for nothing among the numbers of a CSV."""
-        return sorted({token for column in self.columns if column.kind == "numeric" for token in column.tokens})
+        tokens = {token for column in self.columns if column.kind == "numeric" for token in column.tokens}
+        return sorted(tokens | set(self.table.source.missing))
 
     @property
     def min_labels(self) -> int:
@@ -72,22 +106,23 @@ class Proposal:
         return min(LABELS, int(self.window.split()[0])) if self.window.endswith("rows") else LABELS
 
 
-def propose(url: str, target: str, name: str, say: Callable[[str], None]) -> Proposal:
-    """Look at the table of a file or URL, and say what use case would learn its column `target`.
+def propose(url: str, target: str, name: str, say: Callable[[str], None], declared: Declared = UNDECLARED) -> Proposal:
+    """Look at the table of a file or URL, and say what use case would learn its column `target`, where some is `declared`.
 
     Raises:
         InputError: the table cannot be read or is too small, there is no such column, it cannot be a target, or no column
             is left to tell it from.
     """
-    table = look_at(url, say)
-    answer, rare = _answer_of(table, target)
+    table = look_at(url, say, declared.source)
+    answer, rare = _answer_of(table, target, declared.target)
     columns = describe(table, [column for column in table.rows.columns if column != target], say)
-    times = choose_time(table, columns)
+    columns = [_as_declared(column, declared.features.kinds) for column in columns] if declared.features else columns
+    times = declared_time(table, declared.time_column) if declared.timed else choose_time(table, columns)
     sample = _sample_of(table, target, times, [name for name, _ in rare])
     columns = without_leaks(columns, sample, sample[target], answer, say)
     columns = [_as_time(column) if times and column.name == times.column else column for column in columns]
     _require_features(url, target, columns)
-    holdout, window, held_out = _parts(table, target, times)
+    holdout, window, held_out = _parts(table, target, times, declared.holdout)
     gate = gate_of(columns, sample, sample[target], answer, times is not None, held_out, say)
     notes = _notes(table, target, answer, times, held_out) + _weakness(gate, columns)
     notes += [_left_out(target, rare)] if rare else []
@@ -104,23 +139,27 @@ def literal(value: Any) -> str:
     return text_literal(value) if isinstance(value, str) else str(value)
 
 
-def _answer_of(table: Table, target: str) -> tuple[Answer, list[tuple[Any, int]]]:
+def _answer_of(table: Table, target: str, declared: Target | None) -> tuple[Answer, list[tuple[Any, int]]]:
     """The kind of answer, and the classes, with their rows, that are too rare to be one."""
     if target not in table.rows.columns:
-        raise InputError(f"--target: the table has no column {target!r}; {nearest(target, table.rows.columns)}")
+        raise InputError(f"target: the table has no column {target!r}; {nearest(target, table.rows.columns)}")
     if not (table.is_(target, NUMERIC) or table.is_(target, TEXT) or table.types[target] == "BOOLEAN"):
         raise InputError(
-            f"--target: {target!r} holds {table.types[target].lower()}, which is no answer; name a column of numbers, "
+            f"target: {target!r} holds {table.types[target].lower()}, which is no answer; name a column of numbers, "
             "texts or booleans"
         )
     cast = "cast({} as double) as answer" if table.types[target].startswith("DECIMAL") else "{} as answer"
     values = table.rows.project(cast.format(quoted(target))).to_arrow_table().column(0).to_pandas()
-    answer = choose_answer(target, values)
+
+    def choose(values: Any) -> Answer:
+        return declared_answer(declared, values.dropna()) if declared else choose_answer(target, values)
+
+    answer = choose(values)
     counts = values.value_counts()
     rare = [(name, int(counts[name])) for name in answer.classes if counts[name] < FEWEST_OF_A_CLASS]
     if not rare or len(answer.classes) == 2 or len(answer.classes) - len(rare) < 2:
         return answer, []
-    return choose_answer(target, values[~values.isin([name for name, _ in rare])]), rare
+    return choose(values[~values.isin([name for name, _ in rare])]), rare
 
 
 def _left_out(target: str, rare: list[tuple[Any, int]]) -> str:
@@ -146,6 +185,13 @@ def _sample_of(table: Table, target: str, times: Times | None, rare: list[Any]) 
     return sample.iloc[np.argsort(moment, kind="stable")].reset_index(drop=True)
 
 
+def _as_declared(column: Column, kinds: Mapping[str, ColumnKind]) -> Column:
+    """What is declared beats what was seen: the columns that are listed go in, as what they are listed, and no others."""
+    if kind := kinds.get(column.name):
+        return column.model_copy(update={"kind": kind, "why": "declared", "why_out": ""})
+    return column.model_copy(update={"why_out": column.why_out or "other columns are declared"})
+
+
 def _as_time(column: Column) -> Column:
     return column.model_copy(update={"why_out": "says when a row happens: the order that is learned and judged in"})
 
@@ -156,17 +202,18 @@ def _require_features(url: str, target: str, columns: list[Column]) -> None:
         raise InputError(f"{url}: no column is left to tell {target!r} from ({why})")
 
 
-def _parts(table: Table, target: str, times: Times | None) -> tuple[str, str, int]:
+def _parts(table: Table, target: str, times: Times | None, declared: str | float | None) -> tuple[str, str, int]:
     """The holdout, the window, and how many rows are held out."""
     labelled = int(table.number(f"count({quoted(target)})"))
     if times is None:
-        held_out = round(labelled * HOLDOUT)
-        return str(HOLDOUT), f"{window_in_rows(held_out)} rows", held_out
+        share = declared if isinstance(declared, float) else HOLDOUT
+        held_out = round(labelled * share)
+        return str(share), f"{window_in_rows(held_out)} rows", held_out
     at = moments(table, times)
-    holdout = holdout_of(at)
+    holdout = str(declared or holdout_of(at))
     length = parse_duration(holdout) if " " in holdout else None
-    share = float((at >= at[-1] - np.timedelta64(length)).mean()) if isinstance(length, timedelta) else HOLDOUT
-    if not 0.05 <= share <= 0.5:  # rows come in bursts: a share says more than a length
+    share = float((at >= at[-1] - np.timedelta64(length)).mean()) if isinstance(length, timedelta) else float(holdout)
+    if not declared and not 0.05 <= share <= 0.5:  # rows come in bursts: a share says more than a length
         holdout, share = str(HOLDOUT), HOLDOUT
     return holdout, window_of(at), round(labelled * share)
 

@@ -83,14 +83,14 @@ class Table:
         return bool(types.match(self.types[name]))
 
 
-def look_at(url: str, say: Callable[[str], None]) -> Table:
-    """The table of a file or URL, however it is written.
+def look_at(url: str, say: Callable[[str], None], declared: Source | None = None) -> Table:
+    """The table of a file or URL, however it is written, or as it is `declared`.
 
     Raises:
         InputError: it cannot be read, or is too small to learn from.
     """
     say(f"reading {url}")
-    source, rows = _opened(url)
+    source, rows = _opened(url, declared or Source(tables={table_name(url): url}))
     if len(rows.columns) < 2:
         raise InputError(
             f"{url}: has one column, {rows.columns[0]!r}; a model needs a target and at least one column to tell it from"
@@ -106,18 +106,22 @@ def look_at(url: str, say: Callable[[str], None]) -> Table:
     return Table(rows, source, counted, _codes(source, rows, counted))
 
 
-def _opened(url: str) -> tuple[Source, Any]:
-    """The rows, and the source that reads them: as Windows-1252 where UTF-8 does not, with decimal commas where they are."""
-    source = Source(tables={table_name(url): url})
+def _opened(url: str, source: Source) -> tuple[Source, Any]:
+    """The rows, and the source that reads them: as Windows-1252 where UTF-8 does not, with decimal commas where they are.
+
+    What is declared of a CSV is not guessed.
+    """
     try:
         rows = open_source("new", source)
     except InputError as first:
+        if "csv" in source.model_fields_set:
+            raise
         source = source.model_copy(update={"csv": CsvFormat(encoding=SECOND_ENCODING)})
         try:
             rows = open_source("new", source)
         except InputError:
             raise first from None
-    if not is_csv(url):
+    if not is_csv(url) or source.csv.decimal == ",":
         return source, rows
     texts = [name for name, kind in zip(rows.columns, map(str, rows.types), strict=True) if kind == "VARCHAR"]
     head = rows.limit(SAMPLE).to_arrow_table().to_pandas()

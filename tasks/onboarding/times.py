@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from configs.errors import InputError, nearest
 from tasks.data.sql import quoted
 from tasks.onboarding.table import TIME, Table
 from tasks.onboarding.values import Column, Times
@@ -70,6 +71,24 @@ def choose_time(table: Table, columns: list[Column], now: datetime | None = None
         if column.kind == "time" and not column.sensitive and (times := _times(table, column.name, now or datetime.now(UTC)))
     ]
     return min(found, key=lambda each: each[:3])[3] if found else None
+
+
+def declared_time(table: Table, name: str | None) -> Times | None:
+    """How the column reads that is declared to be the time; None where none is.
+
+    Raises:
+        InputError: it is not there, or does not read as one.
+    """
+    if name is None:
+        return None
+    if name not in table.rows.columns:
+        raise InputError(f"source.time_column: the table has no column {name!r}; {nearest(name, table.rows.columns)}")
+    if found := _times(table, name, datetime.now(UTC)):
+        return found
+    raise InputError(
+        f"source.time_column: {name!r} does not read as times of one format, or is the same in every row; name another "
+        "column, or null for none"
+    )
 
 
 def _named(name: str) -> int:

@@ -56,7 +56,11 @@ class Gate(Value):
 
 
 class Checked(Value):
-    """What is wrong with a use case, a line each, and, where nothing is in the way of reading it, what stands in it."""
+    """What is wrong with a use case, a line each, and, where nothing is in the way of reading it, what stands in it.
+
+    `inferred` is the YAML of what it leaves to its table.
+    """
 
     problems: list[str] = []
     told: list[str] = []
+    inferred: str = ""

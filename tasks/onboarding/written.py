@@ -15,13 +15,13 @@ PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*$")
 WORDS_OF_YAML = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nan"])
 
 
-def as_yaml(proposal: Proposal) -> str:
-    """The text of the file; it loads as it is."""
+def as_yaml(proposal: Proposal, told: str = "Written by 'slipway init'") -> str:
+    """The text of the file, which loads as it is; `told` begins it."""
     return "\n".join(
         [
             f"name: {proposal.name}",
             f"description: {scalar(proposal.answer.question(proposal.target))}",
-            f"# Written by 'slipway init' from {proposal.table.size:,} rows. Every key: docs/use-cases.md",
+            f"# {told} from {proposal.table.size:,} rows. Every key: docs/use-cases.md",
             *(f"# Note: {note}" for note in proposal.notes),
             "",
             *_source(proposal),
@@ -53,7 +53,7 @@ def scalar(value: Any) -> str:
 
 def _source(proposal: Proposal) -> list[str]:
     url = proposal.url
-    where = url if "://" in url else str(Path(url).expanduser().resolve())
+    where = url if "://" in url or "${" in url else str(Path(url).expanduser().resolve())
     lines = ["source:", "  tables:", f"    {proposal.table.name}: {scalar(where)}"]
     if written := proposal.table.source.csv.model_dump(exclude_defaults=True):
         lines.append(f"  csv: {{{', '.join(f'{key}: {scalar(value)}' for key, value in written.items())}}}")
