@@ -14,7 +14,7 @@ from configs.errors import InputError
 from configs.files import locked, write_atomically
 from configs.inferred import Inferred, Keys, NotInferred, inferred_file, lists_columns, parse_inferred, read_inferred
 from configs.load import declared_keys, load_use_case, use_case_file
-from configs.schema import Features, Source, Strict, Target, UseCase
+from configs.schema import Features, Source, Split, Strict, Target, UseCase
 from configs.settings import made
 from tasks.onboarding.propose import Declared, propose
 from tasks.onboarding.written import as_yaml, scalar
@@ -65,7 +65,7 @@ def look(name: str, doing: Callable[[str], None]) -> str:
         source=source,
         target=target if {"problem", "positive"} & set(keys["target"]) else None,
         features=features,
-        holdout=keys.get("split", {}).get("holdout"),
+        holdout=_of(Split, keys, "split").holdout if "holdout" in keys.get("split", {}) else None,
     )
     proposal = propose(url, target.column, name, doing, declared)
     text = as_yaml(proposal, f"What {use_case_file(name).name} does not declare, inferred")

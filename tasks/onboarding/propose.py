@@ -43,7 +43,7 @@ class Declared:
     source: Source | None = None
     target: Target | None = None
     features: Features | None = None
-    holdout: str | float | None = None
+    holdout: timedelta | float | None = None
 
     @property
     def timed(self) -> bool:
@@ -202,7 +202,7 @@ def _require_features(url: str, target: str, columns: list[Column]) -> None:
         raise InputError(f"{url}: no column is left to tell {target!r} from ({why})")
 
 
-def _parts(table: Table, target: str, times: Times | None, declared: str | float | None) -> tuple[str, str, int]:
+def _parts(table: Table, target: str, times: Times | None, declared: timedelta | float | None) -> tuple[str, str, int]:
     """The holdout, the window, and how many rows are held out."""
     labelled = int(table.number(f"count({quoted(target)})"))
     if times is None:
@@ -210,12 +210,17 @@ def _parts(table: Table, target: str, times: Times | None, declared: str | float
         held_out = round(labelled * share)
         return str(share), f"{window_in_rows(held_out)} rows", held_out
     at = moments(table, times)
-    holdout = str(declared or holdout_of(at))
+    holdout = _told(declared) if declared else holdout_of(at)
     length = parse_duration(holdout) if " " in holdout else None
     share = float((at >= at[-1] - np.timedelta64(length)).mean()) if isinstance(length, timedelta) else float(holdout)
     if not declared and not 0.05 <= share <= 0.5:  # rows come in bursts: a share says more than a length
         holdout, share = str(HOLDOUT), HOLDOUT
     return holdout, window_of(at), round(labelled * share)
+
+
+def _told(holdout: timedelta | float) -> str:
+    """As a use case has it."""
+    return f"{holdout.total_seconds():.0f} seconds" if isinstance(holdout, timedelta) else str(holdout)
 
 
 def _weakness(gate: Gate, columns: list[Column]) -> list[str]:
