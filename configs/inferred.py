@@ -143,12 +143,18 @@ def told_how_to_declare(name: str) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        inferred = read_inferred(name)
-        known = sorted(inferred.columns, key=len, reverse=True) if inferred else []
-        column = next((each for each in known if repr(each) in str(error) or f'"{each}"' in str(error)), None)
-        if column is None or inferred is None:
-            raise
-        raise InputError(
-            f"{error}; {column!r} was inferred from the table as it was, {inferred.path}: write what it is now into the "
-            f"file of {name} ('slipway check {name}' prints the keys), or {inferred.again}"
-        ) from None
+        if remedy := how_to_declare(name, str(error)):
+            raise InputError(f"{error}{remedy}") from None
+        raise
+
+
+def how_to_declare(name: str, problem: str) -> str:
+    """What a person can do of a problem that names a column which was inferred; nothing where it names none."""
+    inferred = read_inferred(name)
+    for column in sorted(inferred.columns, key=len, reverse=True) if inferred else []:
+        if inferred and (repr(column) in problem or f'"{column}"' in problem):
+            return (
+                f"; {column!r} was inferred from the table as it was: declare what it is now ('slipway check {name}' prints "
+                f"the keys), or {inferred.again}"
+            )
+    return ""

@@ -354,14 +354,15 @@ def _ready(use_case: str) -> Any:
 
 
 def _whole(use_case: str) -> Any:
-    """The use case, what it leaves to its table inferred where that was not done before."""
+    """The use case, what it leaves to its table inferred where that was not done before; the release tells what it was."""
     try:
         return load_use_case(use_case)
     except NotInferred:
-        from tasks.onboarding.infer import whole
+        from tasks.onboarding.infer import freeze
 
         with screen.status("looking at the table") as status:
-            return whole(use_case, screen.print, lambda doing: status.update(escape(doing)))
+            freeze(use_case, lambda doing: status.update(escape(doing)))
+        return load_use_case(use_case)
 
 
 def _register(use_case: str) -> None:

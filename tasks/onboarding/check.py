@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from configs.errors import InputError, nearest
-from configs.inferred import NotInferred, inferred_file, new_columns, parse_inferred, read_inferred, told_how_to_declare
+from configs.inferred import NotInferred, how_to_declare, inferred_file, new_columns, parse_inferred, read_inferred
 from configs.load import existing_file, faults, load_use_case
 from configs.schema import ColumnRule, UseCase
 from configs.secrets import secret
@@ -33,6 +33,11 @@ def check(name: str, say: Callable[[str], None]) -> Checked:
     Raises:
         InputError: there is no such use case.
     """
+    found = _check(name, say)
+    return found.model_copy(update={"problems": [f"{told}{how_to_declare(name, told)}" for told in found.problems]})
+
+
+def _check(name: str, say: Callable[[str], None]) -> Checked:
     path = existing_file(name)
     try:
         if wrong := faults(path.read_text(encoding="utf-8"), path.name, read_inferred(name), path.parent):
@@ -43,13 +48,11 @@ def check(name: str, say: Callable[[str], None]) -> Checked:
     problems = list(_secrets(case))
     try:
         say("reading the source")
-        with told_how_to_declare(name):
-            there = open_source(name, case.source).columns
+        there = open_source(name, case.source).columns
         problems += _columns(case, there)
         if problems:
             return Checked(problems=problems)
-        with told_how_to_declare(name):
-            table = training_rows(case, case.replay.start if case.replay else None)
+        table = training_rows(case, case.replay.start if case.replay else None)
     except InputError as error:
         return Checked(problems=[*problems, str(error)])
     found = _of_rows(case, table, problems, say)

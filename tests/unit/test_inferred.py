@@ -173,7 +173,18 @@ def test_a_column_that_no_longer_fits_is_one_error_that_says_how_to_declare_it(t
     assert "was inferred from the table as it was" in message
     assert "'slipway check new' prints the keys" in message
     assert "\n" not in message
-    assert check("new", lambda _: None).problems
+    assert "'slipway check new' prints the keys" in check("new", lambda _: None).problems[0]
+
+
+def test_a_time_that_no_longer_reads_is_such_an_error_too(table, quiet):
+    frame = small_frame().assign(day=pd.date_range("2024-01-01", periods=600, freq="6h").astype(str))
+    table(frame)
+    case = inferred()
+    assert case.source.time_column == "day"
+    table(frame.assign(day=lambda f: ["soon", *f["day"][1:]]))
+    message = failing(case)
+    assert "source.time_column: 'day' has 'soon', which is no time" in message
+    assert "'day' was inferred" in message
 
 
 def test_a_category_that_came_later_and_numbers_as_categories_are_what_they_are_where_declared(table, quiet):
