@@ -12,6 +12,7 @@ from ruamel.yaml.error import MarkedYAMLError
 
 from configs.errors import InputError
 from configs.kinds import COLUMN_KINDS
+from configs.schema import UseCase
 from configs.settings import home
 
 LISTS = (*COLUMN_KINDS, "identifiers")
@@ -59,6 +60,7 @@ def parse_inferred(text: str, path: Path) -> Inferred:
     """
     try:
         keys, seen = YAML(typ="safe").load_all(text)
+        _ = keys["target"]["column"]  # what was inferred is for one target
         return Inferred(dict(keys), list(seen["columns"]), path)
     except (MarkedYAMLError, ValueError, TypeError, KeyError):
         raise InputError(f"{path} is damaged; remove it to have the table looked at again by the next release") from None
@@ -126,14 +128,15 @@ def laid_under(declared: Keys, inferred: Keys) -> Keys:
     return found
 
 
-def new_columns(name: str, columns: Iterable[str]) -> list[str]:
-    """Columns of the table that were not there when it was looked at, a line each: they are not learned from."""
-    inferred = read_inferred(name)
+def new_columns(case: UseCase, columns: Iterable[str]) -> list[str]:
+    """Columns of the table that were not there when it was looked at, and are not declared since: a line each."""
+    inferred = read_inferred(case.name)
+    listed = {*case.features.all, *case.features.identifiers}
     return [
-        f"column {column!r} is new since the columns of {name} were inferred: it is left out; list it under 'features' to "
-        f"have it learned from, or {inferred.again}"
+        f"column {column!r} is new since the columns of {case.name} were inferred: it is left out; list it under 'features' "
+        f"to have it learned from, or {inferred.again}"
         for column in columns
-        if inferred and column not in inferred.columns
+        if inferred and column not in inferred.columns and column not in listed
     ]
 
 

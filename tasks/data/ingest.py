@@ -23,7 +23,7 @@ def ingest(use_case: UseCase, until: datetime | None) -> Snapshot:
         InputError: the source cannot be read, lacks a column, or has no rows.
     """
     table = training_rows(use_case, until)
-    for told in new_columns(use_case.name, table.column_names):
+    for told in new_columns(use_case, table.column_names):
         get_run_logger().warning(told)
     digest = put_parquet("snapshots", table)
     get_run_logger().info("Snapshot %s: %s rows until %s", digest[:12], f"{table.num_rows:,}", until or "now")

@@ -56,7 +56,7 @@ def _check(name: str, say: Callable[[str], None]) -> Checked:
     except InputError as error:
         return Checked(problems=[*problems, str(error)])
     found = _of_rows(case, table, problems, say)
-    return found.model_copy(update={"told": [*found.told, *new_columns(name, there)], "inferred": inferred})
+    return found.model_copy(update={"told": [*found.told, *new_columns(case, there)], "inferred": inferred})
 
 
 def _loaded(name: str, say: Callable[[str], None]) -> tuple[UseCase, str]:

@@ -12,6 +12,7 @@ from tasks.onboarding.propose import Proposal
 from tasks.onboarding.values import Column
 
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*$")
+UNPRINTED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")  # YAML has these only escaped, JSON as they are
 WORDS_OF_YAML = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nan"])
 
 
@@ -48,7 +49,7 @@ def scalar(value: Any) -> str:
     """
     if isinstance(value, str) and PLAIN.match(value) and value.lower() not in WORDS_OF_YAML:
         return value
-    return json.dumps(value, ensure_ascii=False)
+    return UNPRINTED.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
 
 
 def _source(proposal: Proposal) -> list[str]:

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
 from ruamel.yaml import YAML
@@ -195,15 +195,38 @@ def test_a_category_that_came_later_and_numbers_as_categories_are_what_they_are_
     assert load_use_case("new") == case
 
 
+def test_a_number_of_a_typed_table_that_became_a_text_is_such_an_error_too(table, quiet, tmp_path):
+    small_frame().to_parquet(tmp_path / "rows.parquet")
+    table(source="rows.parquet")
+    case = inferred()
+    small_frame().assign(b="x").to_parquet(tmp_path / "rows.parquet")
+    message = failing(case)
+    assert "features.numeric: column 'b', row 0" in message
+    assert "'b' was inferred" in message
+
+
+def test_what_only_a_query_reads_is_inferred_with_the_query(table, quiet):
+    frame = small_frame(2000).assign(at=pd.date_range("2024-01-01", periods=2000, freq="2h").strftime("%d/%m/%Y %H:%M"))
+    frame.loc[5, "at"] = "soon"
+    table(frame)
+    case = inferred()
+    assert case.source.time_column == "at"
+    assert 'from "rows"' in case.source.query
+    released(case)
+
+
 def test_a_new_column_is_told_and_left_out(table, quiet):
     inferred()
     table(small_frame().assign(gender="f", customer_id=1, extra=1.0))
-    assert [told.split(" since")[0] for told in new_columns("new", ["a", "extra", "y"])] == ["column 'extra' is new"]
+    assert [told.split(" since")[0] for told in new_columns(load_use_case("new"), ["a", "extra", "y"])] == [
+        "column 'extra' is new"
+    ]
     found = check("new", lambda _: None)
     assert found.problems == []
     assert any("column 'extra' is new since" in line for line in found.told)
     assert ingest.fn(load_use_case("new"), None).rows == 600
-    assert new_columns("flights", ["anything"]) == []
+    table(more="features: {numeric: [a, b, extra], categorical: [c]}")
+    assert new_columns(load_use_case("new"), ["a", "extra", "y"]) == []
 
 
 def test_another_target_needs_another_look(table):
@@ -268,7 +291,7 @@ def test_a_damaged_file_is_told_and_a_new_init_does_not_build_on_an_old_look(tab
     inferred()
     with pytest.raises(InputError, match="would go on counting; remove"):
         init(str(tmp_path / "rows.csv"), "y", "new", True, Console(file=io.StringIO()))
-    for text in ("name: [", "name: new\n", "--- a\n--- b\n", ""):
+    for text in ("name: [", "name: new\n", "name: new\n---\ncolumns: [a]\n", "--- a\n--- b\n", ""):
         inferred_file("new").write_text(text)
         with pytest.raises(InputError, match="is damaged; remove it"):
             load_use_case("new")
@@ -315,14 +338,15 @@ def test_every_declared_leaf_stands_and_the_others_come_from_what_was_inferred(d
     assert laid_under(declared, laid_under(declared, inferred)) == laid_under(declared, inferred)
 
 
-COLUMN = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
+COLUMN = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 
 
 @given(st.lists(COLUMN, min_size=1, max_size=6))
+@example(["\x7f\x85\u2028", "\ufeff", "\uffff\n", "---", "\n---\n", "😀"])
 def test_any_name_of_a_column_is_read_back_as_it_was(names):
     from configs.inferred import parse_inferred
     from tasks.onboarding.written import scalar
 
-    text = f"name: n\n---\ncolumns: [{', '.join(map(scalar, names))}]\n"
+    text = f"target: {{column: y}}\n---\ncolumns: [{', '.join(map(scalar, names))}]\n"
     assert YAML(typ="safe").load(f"[{', '.join(map(scalar, names))}]") == names
     assert parse_inferred(text, None).columns == names
