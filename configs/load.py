@@ -90,15 +90,14 @@ def parse_use_case(text: str, where: str, inferred: Inferred | None = None, fold
     try:
         return UseCase.model_validate(completed(keys, inferred) if inferred else keys)
     except ValidationError as error:
-        wrong = _told(error, tree, where, _given(keys, inferred))
+        wrong = _told(error, tree, where, keys, inferred)
     if not wrong:
         name, lacking = keys["name"], " and ".join(map(repr, left_open(keys)))
         raise NotInferred(
             f"{where}: {lacking}: not declared, and not inferred from the table yet; 'slipway check {name}' shows what "
             f"would be, 'slipway release {name}' takes it"
         )
-    inherited = f"; what is not declared here was inferred: {inferred.path}" if inferred else ""
-    raise InputError(f"{wrong[0]}{inherited}")
+    raise InputError(wrong[0])
 
 
 def faults(text: str, where: str, inferred: Inferred | None = None, folder: Path | None = None) -> list[str]:
@@ -114,7 +113,7 @@ def faults(text: str, where: str, inferred: Inferred | None = None, folder: Path
     except InputError as error:
         return [str(error)]
     except ValidationError as error:
-        return _told(error, tree, where, _given(keys, inferred))
+        return _told(error, tree, where, keys, inferred)
     return []
 
 
@@ -128,11 +127,6 @@ def declared_keys(name: str) -> Keys:
     return in_full(_plain(_read(path.read_text(encoding="utf-8"), path.name)), path.parent)
 
 
-def _given(keys: Keys, inferred: Inferred | None) -> tuple[str, ...]:
-    """Keys that no person needs to give: a look at the table will."""
-    return () if inferred else left_open(keys)
-
-
 def _read(text: str, where: str) -> CommentedMap:
     try:
         tree = YAML().load(text)
@@ -144,17 +138,18 @@ def _read(text: str, where: str) -> CommentedMap:
     return tree
 
 
-def _told(error: ValidationError, tree: CommentedMap, where: str, given: tuple[str, ...] = ()) -> list[str]:
-    """Each thing that is wrong, in a line; the misspelt keys first. That keys are missing which will be `given` is nothing.
+def _told(error: ValidationError, tree: CommentedMap, where: str, keys: Keys, inferred: Inferred | None) -> list[str]:
+    """Each thing that is wrong, in a line; the misspelt keys first. What a look at the table will give is not missing.
 
     A misspelt key is also a missing one, and the misspelling is what a person wants to hear of.
     """
-    lines = []
+    lines, given = [], () if inferred else left_open(keys)
+    inherited = f"; what is not declared here was inferred: {inferred.path}" if inferred else ""
     for found in sorted(error.errors(), key=lambda each: each["type"] != "extra_forbidden"):
         if found["loc"] in [(key,) for key in given]:
             continue
-        keys = [str(part) for part in found["loc"] if not _is_union_branch(str(part))]
-        lines.append(f"{where}:{_line(tree, found['loc'])}: {_explain(found, keys)}")
+        named = [str(part) for part in found["loc"] if not _is_union_branch(str(part))]
+        lines.append(f"{where}:{_line(tree, found['loc'])}: {_explain(found, named)}{inherited}")
     return list(dict.fromkeys(lines))
 
 

@@ -229,6 +229,15 @@ def test_a_new_column_is_told_and_left_out(table, quiet):
     assert new_columns(load_use_case("new"), ["a", "extra", "y"]) == []
 
 
+def test_what_is_declared_and_does_not_fit_what_was_inferred_says_where_that_stands(table):
+    inferred()
+    table(target="{column: y, problem: regression}")
+    told = rf"new.yaml:3: 'target': 'positive' is the class of two.* was inferred: {inferred_file('new')}"
+    with pytest.raises(InputError, match=told):
+        load_use_case("new")
+    assert re.match(told, check("new", lambda _: None).problems[0])
+
+
 def test_another_target_needs_another_look(table):
     inferred()
     table(target="c")
