@@ -149,7 +149,8 @@ def _told(error: ValidationError, tree: CommentedMap, where: str, keys: Keys, in
         if found["loc"] in [(key,) for key in given]:
             continue
         named = [str(part) for part in found["loc"] if not _is_union_branch(str(part))]
-        lines.append(f"{where}:{_line(tree, found['loc'])}: {_explain(found, named)}{inherited}")
+        rest = inherited if found["type"] == "value_error" else ""  # two keys may not fit, of which one stands there
+        lines.append(f"{where}:{_line(tree, found['loc'])}: {_explain(found, named)}{rest}")
     return list(dict.fromkeys(lines))
 
 

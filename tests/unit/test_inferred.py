@@ -236,6 +236,8 @@ def test_what_is_declared_and_does_not_fit_what_was_inferred_says_where_that_sta
     with pytest.raises(InputError, match=told):
         load_use_case("new")
     assert re.match(told, check("new", lambda _: None).problems[0])
+    table(more="splitt: {}")
+    assert check("new", lambda _: None).problems == ["new.yaml:4: unknown key 'splitt'; did you mean 'split'?"]
 
 
 def test_another_target_needs_another_look(table):
