@@ -14,7 +14,7 @@ from configs.errors import InputError
 from configs.files import write_atomically
 from configs.inferred import read_inferred
 from configs.load import parse_use_case, use_case_file
-from configs.schema import USE_CASE_NAME
+from configs.schema import USE_CASE_NAME, Model
 from configs.settings import made
 from tasks.onboarding.propose import Proposal, propose
 from tasks.onboarding.table import table_name
@@ -97,5 +97,11 @@ def _decided(proposal: Proposal) -> list[str]:
         f"Target {proposal.target!r}: {answer.told}, so the problem is {answer.problem} ({answer.why})",
         f"Held out: {proposal.holdout}, about {proposal.held_out:,} rows ({order}). Watched in windows of {proposal.window}",
         f"Gate: {gate.metric} at least {gate.value:g}. Why: {gate.why}",
+        *(f"Model: {model.estimator}, since it reads texts" for model in [proposal.model] if model != Model()),
+        *(
+            f"Note: {column.name!r}: {column.personal}"
+            for column in proposal.columns
+            if column.is_feature and column.personal
+        ),
         *(f"Note: {note}" for note in proposal.notes),
     ]

@@ -161,7 +161,7 @@ class Multiclass:
 
     def predict(self, model: Any, x: np.ndarray) -> np.ndarray:
         """As `y`; a class that no row of the training part had gets none."""
-        found = np.zeros((len(x), len(self.classes)))
+        found = np.zeros((x.shape[0], len(self.classes)))
         found[:, model.classes_] = model.predict_proba(x)
         return found
 

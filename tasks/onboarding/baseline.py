@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from tasks.onboarding.answers import Answer
-from tasks.onboarding.kinds import as_features
-from tasks.onboarding.values import Column, Gate
+from tasks.onboarding.first import Fold
+from tasks.onboarding.values import Gate
 
-FOLDS = 3
 RESAMPLES = 400
 ERROR = 0.01  # a holdout of so many rows shows a model that is as good as the first one to be worse than its gate
 CHANCE = 0.05  # a guess is taken for something that was learned
@@ -20,18 +17,14 @@ ONE_SIDED = 1.645  # the quantile of the normal at 1 - CHANCE
 DRAWN = 5000  # rows of a resample at most; more tell the same
 
 
-def gate_of(
-    columns: list[Column], sample: Any, target: Any, answer: Answer, timed: bool, held_out: int, say: Callable[[str], None]
-) -> Gate:
-    """The bound that a release of this table should keep; `sample` is in time order where `timed`.
+def gate_of(folds: list[Fold], y: np.ndarray, answer: Answer, timed: bool, held_out: int) -> Gate:
+    """The bound that a release of this table should keep; the rows of `y` are in time order where `timed`.
 
     The answers of a first model for rows that it has not seen are resampled (Efron & Tibshirani, "An Introduction to the
     Bootstrap", 1993), which supposes nothing of how its errors are spread. Where it is better than a guess beyond chance,
     the gate is what all but one in a hundred holdouts of that size reach, and at least a guess. Where it is not, there is
     nothing to release, and the gate is what a guess reaches in one of twenty such holdouts.
     """
-    y = answer.matrix(target)
-    folds = _folds(columns, sample, y, answer, timed, say)
     if not folds:
         return _unlearned(answer, y, held_out, "no fold has two answers to learn")
     scores = [answer.score(truth, predicted) for truth, predicted in folds]
@@ -71,24 +64,3 @@ def _drawn(truth: np.ndarray, predicted: np.ndarray, answer: Answer, rows: int) 
         taken = generator.integers(0, len(truth), max(min(rows, DRAWN), 1))
         found.append((truth[taken], answer.score(truth[taken], predicted[taken])))
     return [(some, score) for some, score in found if not np.isnan(score)]
-
-
-def _folds(
-    columns: list[Column], sample: Any, y: np.ndarray, answer: Answer, timed: bool, say: Callable[[str], None]
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Answers and what the first model says, of each fold in which the metric can be said."""
-    from sklearn.model_selection import KFold, TimeSeriesSplit
-    from threadpoolctl import threadpool_limits
-
-    x = np.column_stack([as_features(column, sample[column.name]) for column in columns if column.is_feature])
-    x[np.isinf(x)] = np.nan
-    splits = TimeSeriesSplit(FOLDS) if timed else KFold(FOLDS, shuffle=True, random_state=0)
-    folds = []
-    for at, (learn, judge) in enumerate(splits.split(x)):
-        say(f"a first model: fold {at + 1} of {FOLDS}")
-        if len(np.unique(y[learn], axis=0)) < 2:
-            continue
-        with threadpool_limits(1, user_api="openmp"):  # for so few rows, threads that wait for each other cost more
-            model = answer.fit(answer.model(), x[learn], y[learn])
-        folds.append((y[judge], answer.predict(model, x[judge])))
-    return [fold for fold in folds if not np.isnan(answer.score(*fold))]

@@ -10,17 +10,17 @@ import numpy as np
 
 from configs.errors import InputError, nearest
 from configs.inferred import NotInferred, how_to_declare, inferred_file, new_columns, parse_inferred, read_inferred
+from configs.kinds import ColumnKind
 from configs.load import existing_file, faults, load_use_case
 from configs.schema import ColumnRule, UseCase
 from configs.secrets import secret
-from serving.contract.contract import Column as Contracted
-from tasks.data.frames import plain as as_given
 from tasks.data.ripe import ripe_rows
 from tasks.data.source import open_source, training_rows
 from tasks.data.split import newest, shared
 from tasks.onboarding.answers import Answer, declared_answer
+from tasks.onboarding.features.choose import FEATURES
 from tasks.onboarding.infer import look, pasted
-from tasks.onboarding.leaks import without_leaks
+from tasks.onboarding.leaks import thinned, without_leaks
 from tasks.onboarding.table import SAMPLE
 from tasks.onboarding.values import Checked, Column
 
@@ -100,7 +100,7 @@ def _of_rows(case: UseCase, table: Any, problems: list[str], say: Callable[[str]
     """What the rows say of the rules, the target, the parts and leaks."""
     frame = table.to_pandas()
     say("holding the rules against the rows")
-    problems += [text for name in case.features.all for text in _rules(case, name, frame[name])]
+    problems += [text for name, kind in case.features.kinds.items() for text in _rules(case, name, kind, frame[name])]
     target = frame[case.target.column]
     try:
         answer = declared_answer(case.target, target)
@@ -116,38 +116,12 @@ def _of_rows(case: UseCase, table: Any, problems: list[str], say: Callable[[str]
     return Checked(problems=problems + leaks, told=told + _thin(answer, target.iloc[cut:]))
 
 
-def _rules(case: UseCase, name: str, values: Any) -> Iterator[str]:
+def _rules(case: UseCase, name: str, kind: ColumnKind, values: Any) -> Iterator[str]:
     """Rules of a feature that its values do not keep, and such that no value of its kind can."""
     rule = case.features.rules.get(name, ColumnRule())
-    where, empty = f"features.rules.{name}", int(values.isna().sum())
-    if rule.nullable is False and empty:
-        yield f"{where}: 'nullable' is false, and {empty:,} rows have no value"
-    if name in case.features.numeric:
-        yield from _numbers(name, rule, values.dropna())
-        return
-    if rule.minimum is not None or rule.maximum is not None:
-        yield f"{where}: 'minimum' and 'maximum' are for numbers, and the column is under 'categorical'; use 'allowed'"
-    if rule.allowed is not None:
-        found = set(Contracted(name, "categorical").encode(as_given(values.dropna().drop_duplicates())).ravel().tolist())
-        if strange := sorted(found - set(rule.allowed)):
-            yield f"{where}: 'allowed' lacks {', '.join(map(repr, strange[:5]))}; {nearest(strange[0], rule.allowed)}"
-
-
-def _numbers(name: str, rule: ColumnRule, values: Any) -> Iterator[str]:
-    import pandas as pd
-
-    numbers = pd.to_numeric(values, errors="coerce")
-    if values.dtype == bool or numbers.isna().any():
-        strange = values if values.dtype == bool else values[numbers.isna()]
-        yield f"features.numeric: {name!r} has {len(strange):,} values that are no number, such as {strange.iloc[0]!r}"
-        return
-    for bound, outside in (("minimum", numbers < (rule.minimum or 0)), ("maximum", numbers > (rule.maximum or 0))):
-        limit = getattr(rule, bound)
-        if limit is not None and outside.any():
-            worst = numbers[outside].min() if bound == "minimum" else numbers[outside].max()
-            yield f"features.rules.{name}: {outside.sum():,} rows are outside '{bound}' {limit:g}, the farthest {worst:g}"
-    if rule.allowed is not None:
-        yield f"features.rules.{name}: 'allowed' is for categories, and the column is under 'numeric'; use 'minimum'"
+    if rule.nullable is False and (empty := int(values.isna().sum())):
+        yield f"features.rules.{name}: 'nullable' is false, and {empty:,} rows have no value"
+    yield from FEATURES[kind].wrong(name, rule, values.dropna())
 
 
 def _parts(case: UseCase, table: Any) -> tuple[int, int]:
@@ -182,4 +156,5 @@ def _looked_at(case: UseCase, frame: Any, answer: Answer, say: Callable[[str], N
         Column(name=name, kind=kind, why="", missing=0, distinct=frame[name].nunique())
         for name, kind in case.features.kinds.items()
     ]
+    sample = thinned(sample, columns)
     return without_leaks(columns, sample, sample[case.target.column], answer, say)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from tasks.data.sql import quoted
+from tasks.onboarding.features.choose import FEATURES
+from tasks.onboarding.prose import NAMED, is_prose
 from tasks.onboarding.table import MOSTLY, NUMERIC, TEXT, TIME, WHOLE, Table, is_csv
 from tasks.onboarding.times import readable_share
 from tasks.onboarding.values import Column, Kind
@@ -18,9 +19,9 @@ ID_WORDS = frozenset(["id", "ids", "key", "uuid", "guid", "index", "instant", "s
 UNIQUE = 0.95  # of the filled rows; approximate counts are within some percent
 FEW_TOKENS = 20  # that may stand for nothing among the numbers of a CSV
 MANY_VALUES = 0.5  # of the rows: such a text is a name, not a category
-LONG_TEXT, MANY_WORDS = 40, 4.0
 EXACT = 2**53  # beyond it not every whole number is one of floating point
 FEW_DAYS = 10  # a date of fewer different values is a code
+PARTS = frozenset(["train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval", "holdout"])
 
 Found = tuple[Kind, str]
 
@@ -37,7 +38,8 @@ def describe(table: Table, names: list[str], say: Callable[[str], None]) -> list
 def _describe(table: Table, name: str) -> Column:
     counted, private = table.counted[name], sensitive(name)
     kind, why = next(found for rule in RULES if (found := rule(table, name)))
-    strange = _strange(table, name) if kind == "numeric" and table.is_(name, TEXT) else 0
+    its = FEATURES.get(kind)
+    strange = _strange(table, name) if its and its.read_as and table.is_(name, TEXT) else 0
     return Column(
         name=name,
         kind=kind,
@@ -47,6 +49,7 @@ def _describe(table: Table, name: str) -> Column:
         strange=strange,
         tokens=_tokens(table, name) if strange and is_csv(table.url) else [],
         sensitive=private,
+        personal=its.personal(table.sample[name]) if its else "",
         example="" if private or kind == "nested" else _example(table, name),
         why_out=_why_out(kind, why) or (f"looks sensitive: {private}" if private else ""),
     )
@@ -88,7 +91,7 @@ def _identifier(table: Table, name: str) -> Found | None:
             return "identifier", "called an id, and different in nearly every row"
         if table.is_(name, WHOLE) and _is_count(table, name):
             return "identifier", "numbers the rows"
-        if table.is_(name, TEXT) and not _is_prose(table, name) and _numbers(table, name) < MOSTLY:
+        if table.is_(name, TEXT) and _numbers(table, name) < MOSTLY:
             return "identifier", "different in nearly every row"
     if called and counted.distinct > max(100, 0.05 * counted.filled):
         return "identifier", f"called an id, with {counted.distinct:,} values"
@@ -106,17 +109,28 @@ def _is_count(table: Table, name: str) -> bool:
 def _prose(table: Table, name: str) -> Found | None:
     if not table.is_(name, TEXT) or table.counted[name].distinct < 20:
         return None
-    if _is_prose(table, name):
-        return "text", "free text"
-    if table.counted[name].distinct > MANY_VALUES * table.counted[name].filled and _numbers(table, name) < MOSTLY:
-        return "text", "text that seldom comes again"
+    if not NAMED & set(words(name)) and is_prose(table.sample[name].dropna().astype(str)):
+        return (
+            "text",
+            f"what people write: {table.counted[name].distinct:,} texts of several words, most of which come again",
+        )
     return None
 
 
-def _is_prose(table: Table, name: str) -> bool:
-    texts = table.sample[name].dropna().astype(str)
-    many = texts.nunique() > 0.2 * len(texts)
-    return bool(many and (texts.str.len().mean() > LONG_TEXT or (texts.str.count(r"\s+").mean() + 1) >= MANY_WORDS))
+def _name(table: Table, name: str) -> Found | None:
+    if not table.is_(name, TEXT) or table.counted[name].distinct < 20:
+        return None
+    if table.counted[name].distinct > MANY_VALUES * table.counted[name].filled and _numbers(table, name) < MOSTLY:
+        return "name", "text that seldom comes again"
+    return None
+
+
+def _part(table: Table, name: str) -> Found | None:
+    """As published tables have it; nobody who asks could say it."""
+    if not table.is_(name, TEXT) or table.counted[name].distinct > len(PARTS):
+        return None
+    found = set(table.sample[name].dropna().astype(str).str.lower())
+    return ("part", f"parts of a study ({', '.join(sorted(found))})") if found and found <= PARTS else None
 
 
 def _number(table: Table, name: str) -> Found | None:
@@ -151,7 +165,7 @@ def _category(table: Table, name: str) -> Found:
 
 
 RULES: tuple[Callable[[Table, str], Found | None], ...] = (
-    *(_nested, _constant, _time, _identifier, _prose, _number, _category),
+    *(_nested, _constant, _part, _time, _prose, _identifier, _name, _number, _category),
 )
 
 
@@ -161,7 +175,8 @@ def _why_out(kind: Kind, why: str) -> str:
         "nested": f"{why}: make columns of its parts in 'source.query'",
         "time": "a time: make a number of it in 'source.query', such as hour(...) or a difference",
         "identifier": f"{why}: it says which row, not what kind of row",
-        "text": f"{why}: list it under 'text', and take a linear model (model: {{estimator: logistic_regression}})",
+        "name": f"{why}, and is no prose: a name or a code; make a category of a part of it in 'source.query'",
+        "part": f"{why}: for what a row was meant, not what it is",
     }.get(kind, "")
 
 
@@ -203,13 +218,3 @@ def _equal(table: Table, one: str, other: str) -> bool:
     if not left.dropna().reset_index(drop=True).equals(right.dropna().reset_index(drop=True)):
         return False
     return int(table.number(f"count(*) filter (where {quoted(one)} is distinct from {quoted(other)})")) == 0
-
-
-def as_features(column: Column, values: Any) -> np.ndarray:
-    """The values of a feature, shape (rows,): numbers as they are, categories as their numbers, NaN for what is missing."""
-    import pandas as pd
-
-    if column.kind == "numeric":
-        return np.asarray(pd.to_numeric(values, errors="coerce").astype("float64"))
-    codes = pd.factorize(values)[0].astype(np.float64)
-    return np.where(codes < 0, np.nan, codes)

@@ -8,20 +8,19 @@ from typing import Any
 import numpy as np
 
 from configs.schema import Target
-from serving.contract.kinds.strings import MISSING
+from serving.contract.kinds.ngrams import LONGEST
 from tasks.onboarding.answers import Answer
-from tasks.onboarding.kinds import as_features
+from tasks.onboarding.features.choose import feature_of, may_be_feature
 from tasks.onboarding.values import Column
 from tasks.problems.leaks import LEAK
 from tasks.problems.problem import problem_of
 
-FOLDS = 3
-LEAVES = 64
-PRIOR = 5.0  # rows of the usual answer that each category begins with: names that come once tell nothing
 PURE, CHANCE = 0.995, 1e-6
 FEWEST = 20
 ADDED_ROWS, ADDED_COLUMNS = 2000, 60
 NEAR = 0.005
+SIGNS = 5_000_000  # of texts that are read; about ten seconds each time
+FEWEST_ROWS = 1000
 
 
 def without_leaks(
@@ -35,17 +34,25 @@ def without_leaks(
     parts = _added(columns, sample, y) if answer.adds_up else {}
     found = []
     for at, column in enumerate(columns):
-        if column.kind in ("numeric", "categorical"):
+        if may_be_feature(column):
             say(f"what leaks: {at + 1} of {len(columns)} columns, {column.name}")
             column = _looked_at(column, sample[column.name], y, answer, parts.get(column.name, ""))
         found.append(column)
     return found
 
 
+def thinned(sample: Any, columns: list[Column]) -> Any:
+    """So many rows of the sample, evenly spaced, that the texts in them are read in some seconds, whatever their length."""
+    texts = [column.name for column in columns if may_be_feature(column) and feature_of(column).costly]
+    signs = sum(float(sample[name].astype(str).str.len().clip(upper=LONGEST).sum()) for name in texts)
+    rows = min(len(sample), max(FEWEST_ROWS, int(len(sample) * SIGNS / max(signs, 1.0))))
+    return sample.iloc[np.unique(np.linspace(0, len(sample) - 1, rows).astype(int))].reset_index(drop=True)
+
+
 def _looked_at(column: Column, values: Any, y: np.ndarray, answer: Answer, added: str) -> Column:
-    score = alone(column, values, y, answer)
-    leak = added or _filled_only(values, y) or (_told(column, score, answer) if score >= answer.leak else "")
-    leak = leak or _refused(column, values, y, answer)
+    score, its = alone(column, values, y, answer), feature_of(column)
+    told = _told(column, score, answer) if its.leaks_alone and score >= answer.leak else ""
+    leak = added or _filled_only(values, y) or told or its.sign(values, y, answer) or _refused(column, values, y, answer)
     if leak:
         before = f"{column.why_out}; " if column.why_out else ""
         return column.model_copy(update={"why_out": f"{before}leaks the answer: {leak}"})
@@ -57,35 +64,13 @@ def _looked_at(column: Column, values: Any, y: np.ndarray, answer: Answer, added
 
 def alone(column: Column, values: Any, y: np.ndarray, answer: Answer) -> float:
     """What the answer's metric is where only this column is known, cross-validated; 0 where it cannot be said."""
-    from sklearn.model_selection import KFold
-    from sklearn.tree import DecisionTreeRegressor
-
-    x, predicted = as_features(column, values), np.empty_like(y)
-    for learn, judge in KFold(FOLDS, shuffle=True, random_state=0).split(x):
-        if column.kind == "categorical":
-            predicted[judge] = _means(x[learn], y[learn], x[judge])
-        else:
-            tree = DecisionTreeRegressor(max_leaf_nodes=LEAVES, min_samples_leaf=max(5, len(x) // 500), random_state=0)
-            finite = np.where(np.isinf(x), np.nan, x).astype(np.float32).reshape(-1, 1)
-            predicted[judge] = tree.fit(finite[learn], y[learn]).predict(finite[judge]).reshape(len(judge), -1)
-    score = answer.score(y, predicted)
+    score = answer.score(y, feature_of(column).alone(values, y))
     return 0.0 if np.isnan(score) else score
-
-
-def _means(learn: np.ndarray, y: np.ndarray, judge: np.ndarray) -> np.ndarray:
-    """The mean answer of each category among the rows that are learned from, shape (rows, k)."""
-    learn, judge = np.nan_to_num(learn, nan=-1).astype(int) + 1, np.nan_to_num(judge, nan=-1).astype(int) + 1
-    size, usual = max(learn.max(), judge.max()) + 1, y.mean(axis=0)
-    counts = np.bincount(learn, minlength=size)[:, None]
-    sums = np.stack([np.bincount(learn, weights=y[:, at], minlength=size) for at in range(y.shape[1])], axis=1)
-    found: np.ndarray = ((sums + PRIOR * usual) / (counts + PRIOR))[judge]
-    return found
 
 
 def _refused(column: Column, values: Any, y: np.ndarray, answer: Answer) -> str:
     """What validation would refuse, a little earlier, as it sees more rows: what is proposed can be released."""
-    numeric, target = column.kind == "numeric", y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0]
-    own = as_features(column, values).astype(np.float32) if numeric else values.astype(object).fillna(MISSING).to_numpy()
+    own, target = feature_of(column).encoded(values), y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0]
     mixed = np.random.default_rng(0).permutation(len(target))  # in time order every other row may be every other month
     leak = problem_of(Target(column="answer", problem=answer.problem)).leak(own[mixed], target[mixed])
     return f"it alone gives {leak.by} {leak.told:.3f}" if leak.told > LEAK - NEAR else ""
@@ -115,9 +100,9 @@ def _filled_only(values: Any, y: np.ndarray) -> str:
 
 def _added(columns: list[Column], sample: Any, y: np.ndarray) -> dict[str, str]:
     """Columns of numbers of which two make the target, as a sum or a difference."""
-    numbers = [column for column in columns if column.kind == "numeric"][:ADDED_COLUMNS]
+    numbers = [each for each in columns if may_be_feature(each) and feature_of(each).adds_up][:ADDED_COLUMNS]
     rows = np.unique(np.linspace(0, len(y) - 1, ADDED_ROWS).astype(int))
-    x = np.stack([as_features(column, sample[column.name])[rows] for column in numbers], axis=1) if numbers else None
+    x = np.stack([feature_of(each).as_numbers(sample[each.name])[rows] for each in numbers], axis=1) if numbers else None
     found: dict[str, str] = {}
     for at, column in enumerate(numbers):
         for sign, sign_told in ((1, "and"), (-1, "less")):

@@ -11,12 +11,14 @@ import numpy as np
 
 from configs.errors import InputError, nearest
 from configs.kinds import ColumnKind
-from configs.schema import Features, Source, Target, parse_duration
+from configs.schema import Features, Model, Source, Target, parse_duration
 from tasks.data.sql import quoted, text_literal
 from tasks.onboarding.answers import Answer, choose_answer, declared_answer
 from tasks.onboarding.baseline import gate_of
+from tasks.onboarding.features.choose import feature_of, may_be_feature
+from tasks.onboarding.first import first_model
 from tasks.onboarding.kinds import describe
-from tasks.onboarding.leaks import without_leaks
+from tasks.onboarding.leaks import thinned, without_leaks
 from tasks.onboarding.table import NUMERIC, TEXT, Table, is_csv, look_at
 from tasks.onboarding.times import (
     HOLDOUT,
@@ -69,6 +71,7 @@ class Proposal:
     target: str
     answer: Answer
     columns: list[Column]
+    model: Model
     times: Times | None
     holdout: str
     window: str
@@ -80,9 +83,9 @@ class Proposal:
     @property
     def query(self) -> str:
         """What makes a row where the table as it is cannot be learned from; nothing where it can."""
-        numbers = [column.name for column in self.columns if column.kind == "numeric" and not is_csv(self.url)]
-        texts = [name for name in numbers if self.table.is_(name, TEXT)]
-        casts = [f"try_cast({quoted(name)} as double) as {quoted(name)}" for name in texts]
+        texts = [] if is_csv(self.url) else [each for each in self.columns if self.table.is_(each.name, TEXT)]
+        read = {each.name: feature_of(each).read_as for each in texts if may_be_feature(each)}
+        casts = [f"try_cast({quoted(name)} as {kind}) as {quoted(name)}" for name, kind in read.items() if kind]
         conditions = [f"{quoted(self.target)} not in ({', '.join(map(literal, self.rare))})"] if self.rare else []
         if self.times and (self.times.format or self.times.unreadable):
             moment = sql_of(self.times.column, self.times.format)
@@ -97,8 +100,7 @@ class Proposal:
     @property
     def missing(self) -> list[str]:
         """The texts that stand for nothing among the numbers of a CSV."""
-        tokens = {token for column in self.columns if column.kind == "numeric" for token in column.tokens}
-        return sorted(tokens | set(self.table.source.missing))
+        return sorted({token for column in self.columns for token in column.tokens} | set(self.table.source.missing))
 
     @property
     def min_labels(self) -> int:
@@ -118,16 +120,18 @@ def propose(url: str, target: str, name: str, say: Callable[[str], None], declar
     columns = describe(table, [column for column in table.rows.columns if column != target], say)
     columns = [_as_declared(column, declared.features.kinds) for column in columns] if declared.features else columns
     times = declared_time(table, declared.time_column) if declared.timed else choose_time(table, columns)
-    sample = _sample_of(table, target, times, [name for name, _ in rare])
+    sample = thinned(_sample_of(table, target, times, [name for name, _ in rare]), columns)
     columns = without_leaks(columns, sample, sample[target], answer, say)
     columns = [_as_time(column) if times and column.name == times.column else column for column in columns]
     _require_features(url, target, columns)
     holdout, window, held_out = _parts(table, target, times, declared.holdout)
-    gate = gate_of(columns, sample, sample[target], answer, times is not None, held_out, say)
+    first = first_model(columns, sample, sample[target], answer, times is not None, say)
+    gate = gate_of(first.folds, answer.matrix(sample[target]), answer, times is not None, held_out)
     notes = _notes(table, target, answer, times, held_out) + _weakness(gate, columns)
     notes += [_left_out(target, rare)] if rare else []
     names = [name for name, _ in rare]
-    return Proposal(name, url, table, target, answer, columns, times, holdout, window, held_out, gate, notes, names)
+    decided = (answer, first.columns, first.model, times, holdout, window, held_out, gate, notes, names)
+    return Proposal(name, url, table, target, *decided)
 
 
 def literal(value: Any) -> str:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Literal
 
+from configs.kinds import COLUMN_KINDS
 from tasks.store import Value
 
-Kind = Literal["numeric", "categorical", "identifier", "time", "text", "nested", "constant"]
+Kind = Literal["numeric", "categorical", "text", "identifier", "name", "time", "nested", "part", "constant"]
 
 
 class Column(Value):
     """A column: its kind, why it is taken for that, and what was counted; `why_out` is empty where it is a feature.
 
     `strange` counts the texts among numbers, `tokens` are these texts in a CSV, `note` is what a person should know of a
-    column that goes in.
+    column that goes in, `personal` what its values hold that may say who a person is.
     """
 
     name: str
@@ -25,13 +26,14 @@ class Column(Value):
     strange: int = 0
     tokens: list[str] = []
     sensitive: str = ""
+    personal: str = ""
     why_out: str = ""
     note: str = ""
 
     @property
     def is_feature(self) -> bool:
         """Whether the model sees it."""
-        return not self.why_out and self.kind in ("numeric", "categorical")
+        return not self.why_out and self.kind in COLUMN_KINDS
 
 
 class Times(Value):

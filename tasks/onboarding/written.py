@@ -7,7 +7,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+from configs.kinds import COLUMN_KINDS
+from configs.schema import Model
 from tasks.onboarding.answers import Answer
+from tasks.onboarding.features.choose import feature_of, may_be_feature
 from tasks.onboarding.propose import Proposal
 from tasks.onboarding.values import Column
 
@@ -30,6 +33,7 @@ def as_yaml(proposal: Proposal, told: str = "Written by 'slipway init'") -> str:
             *_target(proposal.answer, proposal.target),
             "",
             *_features(proposal.columns),
+            *_model(proposal),
             "",
             *_split(proposal),
             "",
@@ -88,25 +92,51 @@ def _target(answer: Answer, target: str) -> list[str]:
 
 def _features(columns: list[Column]) -> list[str]:
     lines = ["# What is left out has its reason beside it. Take the '# ' away to have it learned from.", "features:"]
-    for kind in ("categorical", "numeric"):
+    for kind in COLUMN_KINDS:
         lines += _of_kind(kind, [column for column in columns if column.kind == kind])
     known = [column for column in columns if column.kind == "identifier"]
     if known:
         lines += ["  # Clients may send these beside the rest: logged so that a record can be found, never learned from."]
         lines += ["  identifiers:", *(_line(column.name, column.why) for column in known)]
-    others = [column for column in columns if column.kind not in ("categorical", "numeric", "identifier")]
+    others = [column for column in columns if column.kind not in (*COLUMN_KINDS, "identifier")]
     if others:
         lines += ["  # Neither of them:", *(f"  # {scalar(column.name)}: {column.why_out}" for column in others)]
-    private = [column for column in columns if column.sensitive and column.kind in ("categorical", "numeric")]
-    if private:
-        lines += ["  # With one of the sensitive columns goes its rule: the log then keeps a hash of it.", "  # rules:"]
-        lines += [f"  #   {scalar(column.name)}: {{sensitive: true}}" for column in private]
+    return lines + _rules([column for column in columns if may_be_feature(column)])
+
+
+def _rules(columns: list[Column]) -> list[str]:
+    """Which columns the log keeps as a hash: those whose values tell of persons; for others a person may say so."""
+    told = [column for column in columns if column.is_feature and column.personal]
+    maybe = [column for column in columns if column not in told and (column.sensitive or column.personal)]
+    maybe += [column for column in columns if column.is_feature and feature_of(column).anybody and column not in told]
+    lines = [
+        f"  # {scalar(column.name)}: {column.personal}. The log keeps a hash of it, and it is not watched."
+        for column in told
+    ]
+    lines += ["  rules:", *(f"    {scalar(column.name)}: {{sensitive: true}}" for column in told)] if told else []
+    if maybe:
+        lines += [
+            "  # With a column that is sensitive goes its rule: the log then keeps a hash of it. Texts may name people."
+        ]
+        lines += [] if told else ["  # rules:"]
+        lines += [f"  #   {scalar(column.name)}: {{sensitive: true}}" for column in maybe]
     return lines
+
+
+def _model(proposal: Proposal) -> list[str]:
+    """Nothing where it is the usual one."""
+    if proposal.model == Model():
+        return []
+    given = ", ".join(f"{key}: {scalar(value)}" for key, value in proposal.model.parameters.items())
+    named = f"estimator: {proposal.model.estimator}" + f", parameters: {{{given}}}" * bool(given)
+    return ["", "# Texts take a linear model; how they are read: docs/text.md", f"model: {{{named}}}"]
 
 
 def _of_kind(kind: str, columns: list[Column]) -> list[str]:
     """The columns of a kind, those that are left out as comments."""
-    used = [_line(column.name, column.note or column.why) for column in columns if column.is_feature]
+    used = [
+        _line(column.name, "; ".join(filter(None, (column.why, column.note)))) for column in columns if column.is_feature
+    ]
     out = [f"    # - {scalar(column.name)}  # {column.why_out}" for column in columns if not column.is_feature]
     if used:
         return [f"  {kind}:", *used, *out]

@@ -45,6 +45,7 @@ def released(case):
     snapshot, contract, parts, fitted = judged(case)
     validate.fn(case, snapshot, contract, None)
     assert convert.fn(parts, contract, case.features, fitted).rows_compared == snapshot.rows - parts.cut
+    return snapshot, contract, fitted
 
 
 def judged(case):
