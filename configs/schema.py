@@ -269,21 +269,49 @@ class Split(Strict):
 
 
 class Model(Strict):
-    """The estimator, its parameters (scikit-learn's names) and the seed of everything random."""
+    """The estimator, its parameters (scikit-learn's names) and the seed of everything random.
 
-    estimator: Estimator = "hist_gradient_boosting"
+    In place of an estimator `pipeline` names a function that returns one, as `MODULE:FUNCTION`; it takes the parameters.
+    """
+
+    estimator: Estimator | None = "hist_gradient_boosting"
+    pipeline: str | None = Field(None, pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")
     parameters: dict[str, Any] = {}
     seed: int = 0
 
+    @property
+    def named(self) -> str:
+        """What it is called where people read of it.
+
+        >>> Model(pipeline="mymodels.churn:build").named, Model().named
+        ('mymodels.churn:build', 'hist_gradient_boosting')
+        """
+        return str(self.pipeline or self.estimator)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_usual_estimator(cls, data: Any) -> Any:
+        return {"estimator": None, **data} if isinstance(data, dict) and data.get("pipeline") is not None else data
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Model:
+        if (self.estimator is None) == (self.pipeline is None):
+            raise ValueError("give either 'estimator' or 'pipeline', the path of a function: MODULE:FUNCTION")
+        return self
+
 
 class Recipe(Strict):
-    """Everything of a use case that decides what is trained; `history` is one entry of `training.history`."""
+    """Everything of a use case that decides what is trained; `history` is one entry of `training.history`.
+
+    `source` is a digest of the source of an own pipeline, where the model is one and it was read.
+    """
 
     features: Features
     target: Target
     model: Model
     history: str = "all"
     time_column: str | None = None
+    source: str = ""
 
 
 class Range(Strict):
@@ -743,24 +771,28 @@ class UseCase(Strict):
             )
         if self.target.interval is None and (asked := [key for key in named if set(named[key]) & set(words.promises)]):
             raise ValueError(f"'{asked[0]}': 'coverage' is that of an interval, and 'target.interval' is null")
-        if self.model.estimator not in words.estimators:
-            fitting = ", ".join(words.estimators)
-            raise ValueError(
-                f"'model.estimator': {self.model.estimator!r} does not fit problem {problem!r}; those that do: {fitting}"
-            )
-        for name, kind in self.features.kinds.items():
-            if self.model.estimator not in (taken := TAKEN_BY.get(kind, words.estimators)):
-                fitting = ", ".join(each for each in taken if each in words.estimators)
-                raise ValueError(
-                    f"'model.estimator': {self.model.estimator!r} does not take {name!r}, a feature of kind {kind!r}; those "
-                    f"that do: {fitting}"
-                )
+        if self.model.estimator is not None:
+            self._check_estimator(self.model.estimator, words)
         for case in self.gates.behaviour:
             if isinstance(case, Direction) and (words.moves is None or getattr(case, words.moves) is None):
                 fits = f"write '{words.moves}'" if words.moves else "use 'invariance' or 'minimum'"
                 raise ValueError(f"'gates.behaviour': this direction test does not fit problem {problem!r}; {fits}")
             if isinstance(case, Minimum) and (case.label is None) == (words.answers == "label"):
                 raise ValueError(f"'gates.behaviour': a minimum test of problem {problem!r} gives '{words.answers}'")
+
+    def _check_estimator(self, estimator: Estimator, words: Words) -> None:
+        if estimator not in words.estimators:
+            fitting = ", ".join(words.estimators)
+            raise ValueError(
+                f"'model.estimator': {estimator!r} does not fit problem {self.target.problem!r}; those that do: {fitting}"
+            )
+        for name, kind in self.features.kinds.items():
+            if estimator not in (taken := TAKEN_BY.get(kind, words.estimators)):
+                fitting = ", ".join(each for each in taken if each in words.estimators)
+                raise ValueError(
+                    f"'model.estimator': {estimator!r} does not take {name!r}, a feature of kind {kind!r}; those "
+                    f"that do: {fitting}"
+                )
 
     def _check_behaviour(self) -> None:
         known = [*self.features.all, *self.features.identifiers]

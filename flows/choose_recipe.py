@@ -16,6 +16,7 @@ from configs.schema import Recipe, UseCase
 from tasks.data.values import Split
 from tasks.training.candidates import better_third, draw_candidates
 from tasks.training.folds import Fold, best, forward_folds
+from tasks.training.own import with_source
 from tasks.training.try_recipe import try_recipe
 from tasks.training.values import ChosenRecipe
 
@@ -24,13 +25,12 @@ RUNGS = (1 / 9, 1 / 3, 1.0)
 
 def chosen_recipe(use_case: UseCase, parts: Split, contract: str) -> ChosenRecipe:
     """The recipe of the use case, or the best of several where it leaves a choice."""
+    usual = with_source(use_case.recipe)
     if len(use_case.training.history) == 1 and use_case.training.search is None:
-        return ChosenRecipe(recipe=use_case.recipe)
+        return ChosenRecipe(recipe=usual)
     folds = forward_folds(use_case, parts)
     if not folds:
-        return ChosenRecipe(
-            recipe=use_case.recipe, reason="too few rows for a fold before the holdout: nothing was compared"
-        )
+        return ChosenRecipe(recipe=usual, reason="too few rows for a fold before the holdout: nothing was compared")
     return choose_recipe.with_options(task_runner=runner(use_case))(use_case, parts, contract, folds)
 
 
@@ -47,7 +47,7 @@ def choose_recipe(use_case: UseCase, parts: Split, contract: str, folds: list[Fo
     Returns:
         The recipe, and why.
     """
-    usual, reasons = use_case.recipe, []
+    usual, reasons = with_source(use_case.recipe), []
     histories = [usual.model_copy(update={"history": history}) for history in use_case.training.history]
     if len(histories) > 1:
         place, why = best(use_case.promotion.metric, try_all(use_case, parts, contract, folds, histories, 1.0))

@@ -38,19 +38,30 @@ class Code:
     def _parsed(self, name: str) -> tuple[str, list[str]]:
         """A digest of what the module says, and the modules of the project that it imports."""
         tree = ast.parse(self.sources[name])
-        imported = {module for node in ast.walk(tree) for module in _imported(node) if module in self.sources}
-        for node in ast.walk(tree):
-            if isinstance(node, DOCUMENTED) and ast.get_docstring(node):
-                del node.body[0]
-        return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), sorted(imported)
+        imported = {module for module in imports(tree) if module in self.sources}
+        return said(tree), sorted(imported)
 
 
-def _imported(node: ast.AST) -> Iterator[str]:
-    """Names that may be modules, with the packages that they lie in."""
+def said(tree: ast.Module) -> str:
+    """A digest of what a module says, without comments and docstrings."""
+    for node in ast.walk(tree):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node):
+            del node.body[0]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def imports(tree: ast.Module, package: str = "") -> Iterator[str]:
+    """Names that may be modules, with the packages that they lie in; `package` is where relative imports begin."""
+    for node in ast.walk(tree):
+        yield from _imported(node, package)
+
+
+def _imported(node: ast.AST, package: str) -> Iterator[str]:
     if isinstance(node, ast.Import):
         named = [alias.name for alias in node.names]
-    elif isinstance(node, ast.ImportFrom) and node.module:
-        named = [f"{node.module}.{alias.name}" for alias in node.names]
+    elif isinstance(node, ast.ImportFrom):
+        above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+        named = [".".join(filter(None, [*above, node.module, alias.name])) for alias in node.names]
     else:
         return
     for name in named:

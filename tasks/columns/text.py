@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from configs.errors import InputError
 from serving.contract.kinds.ngrams import WIDTH, places, words
 from serving.contract.kinds.strings import MISSING
 from tasks.columns.bins import Bins, bins_of_categories
@@ -37,7 +38,16 @@ class Text(Strings):
         return make_pipeline(FunctionTransformer(sparse), TfidfTransformer())
 
     def inside(self, fitted: Any) -> Any:
-        """The weights alone."""
+        """The weights alone.
+
+        Raises:
+            InputError: it is none that `transformer` made; the graph gets counted words, and no texts.
+        """
+        steps = [type(step).__name__ for _, step in getattr(fitted, "steps", [])]
+        if steps != ["FunctionTransformer", "TfidfTransformer"] or fitted.steps[0][1].func is not sparse:
+            raise InputError(
+                "features.text: texts are read by the encoder that the function is given, given.encoder(linear=True)"
+            )
         return fitted.steps[1][1]
 
     def bins(self, values: Any) -> Bins:

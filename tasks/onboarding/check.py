@@ -23,6 +23,8 @@ from tasks.onboarding.infer import look, pasted
 from tasks.onboarding.leaks import thinned, without_leaks
 from tasks.onboarding.table import SAMPLE
 from tasks.onboarding.values import Checked, Column
+from tasks.problems.problem import problem_of
+from tasks.training.own import own_pipeline
 
 FEW = 30  # held out rows of a class: hardly anybody can be judged by fewer
 
@@ -45,7 +47,7 @@ def _check(name: str, say: Callable[[str], None]) -> Checked:
         case, inferred = _loaded(name, say)
     except InputError as error:
         return Checked(problems=[str(error)])
-    problems = list(_secrets(case))
+    problems = [*_secrets(case), *_own(case)]
     try:
         say("reading the source")
         there = open_source(name, case.source).columns
@@ -81,6 +83,15 @@ def _secrets(case: UseCase) -> Iterator[str]:
                 yield f"{key}: the secret {name} is not set; set it, or {name}_FILE to a file that holds it"
         except InputError as error:
             yield f"{key}: {error}"
+
+
+def _own(case: UseCase) -> Iterator[str]:
+    """An own pipeline that cannot be built."""
+    if case.model.pipeline is not None:
+        try:
+            own_pipeline(case.features, case.model, problem_of(case.target))
+        except InputError as error:
+            yield str(error)
 
 
 def _columns(case: UseCase, there: list[str]) -> Iterator[str]:

@@ -141,6 +141,6 @@ class _Linear:
             known.append(csr_matrix(encoder.transform(block[learn])))
             asked.append(csr_matrix(encoder.transform(block[judge])))
         problem = problem_of(Target(column="answer", problem=self._answer.problem))
-        estimator = problem.estimator(self._model, {**LINEAR[self._model.estimator], **self._model.parameters})
+        estimator = problem.estimator(self._model, {**LINEAR[str(self._model.estimator)], **self._model.parameters})
         fitted = self._answer.fit(estimator, hstack(known, format="csr"), y[learn])
         return self._answer.predict(fitted, hstack(asked, format="csr"))

@@ -69,7 +69,7 @@ def model_card(use_case: UseCase, snapshot: Snapshot, evaluation: Evaluation, li
 {use_case.description}
 
 - **Answers**: `{use_case.target.column}`; {answers}
-- **Model**: `{use_case.model.estimator}` {use_case.model.parameters}, seed {use_case.model.seed}
+- **Model**: `{use_case.model.named}` {use_case.model.parameters}, seed {use_case.model.seed}
 - **Recipe**: learned from history `{use_case.training.history[0]}`{f"; {lineage['recipe']}" if lineage["recipe"] else ""}
 - **Trained on**: {trained}, known until {lineage["until"] or "now"}
 - **Features**: {", ".join(f"`{name}`" for name in use_case.features.all)}

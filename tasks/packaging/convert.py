@@ -6,26 +6,25 @@ import hashlib
 import heapq
 import json
 from collections.abc import Callable
-from copy import copy
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
 from prefect import get_run_logger
 
-from configs.errors import CheckFailed
+from configs.errors import CheckFailed, InputError
 from configs.schema import Features
 from serving.contract.contract import Contract
 from serving.scoring.onnx import Scorer, graph_input
-from tasks.columns.choose import KINDS
 from tasks.data.frames import client_values, contract_of, encode, model_input, read_rows
 from tasks.data.values import Split
 from tasks.packaging.generated import Generated, Rows, apart, generate
+from tasks.packaging.inside import first_line, inside, refused
 from tasks.packaging.interval_graph import joined
 from tasks.packaging.values import OnnxModel
 from tasks.problems.problem import Problem, problem_of
 from tasks.step import step
 from tasks.store import put
+from tasks.training.convertible import CONVERTS
 from tasks.training.fitted import load
 from tasks.training.interval import Within
 from tasks.training.values import FittedModel
@@ -159,27 +158,19 @@ def _converted(pipeline: Any, contract: Contract, features: Features) -> Any:
         (graph_input(i), kinds[columns[name].dtype]([None, 1]) if width == 1 else FloatTensorType([None, width]))
         for i, (name, width) in enumerate(zip(features.all, widths, strict=True))
     ]
-    problem, pipeline = problem_of(contract), _inside(pipeline, widths)
-    options = {id(pipeline): dict(problem.options)}
-    model = convert_sklearn(pipeline, contract.use_case, inputs, options=options, target_opset=OPSET)
+    problem, pipeline = problem_of(contract), inside(pipeline, features, widths)
+
+    def converted(part: Any, options: Any = None) -> Any:
+        return convert_sklearn(part, contract.use_case, inputs, options=options, target_opset=OPSET)
+
+    try:
+        model = converted(pipeline, {id(pipeline): dict(problem.options)})
+    except Exception as error:
+        raise InputError(f"model: {refused(pipeline, converted)}: {first_line(error)}; {CONVERTS}") from error
     _name_output(model.graph, problem.output)
     for output in model.graph.output:  # behind the weights of texts the converter says that there is one row
         output.type.tensor_type.shape.dim[0].ClearField("dim_value")
     return model
-
-
-def _inside(pipeline: Any, widths: list[int]) -> Any:
-    """The part of a fitted pipeline that becomes the graph: the rest of each kind's transformer the contract does itself.
-
-    `widths` says how many of the graph's columns each feature is.
-    """
-    starts = [0, *accumulate(widths)]
-    encoder = copy(pipeline.named_steps["encode"])
-    encoder.transformers_ = [
-        (kind, KINDS[kind].inside(fitted), [at for place in places for at in range(starts[place], starts[place + 1])])
-        for kind, fitted, places in encoder.transformers_
-    ]
-    return type(pipeline)([("encode", encoder), *pipeline.steps[1:]])
 
 
 def _name_output(graph: Any, name: str) -> None:

@@ -27,7 +27,18 @@ class Classes:
         from sklearn.linear_model import LogisticRegression
 
         kinds = {"hist_gradient_boosting": HistGradientBoostingClassifier, "logistic_regression": LogisticRegression}
-        return kinds[model.estimator](random_state=model.seed, **parameters)
+        return kinds[str(model.estimator)](random_state=model.seed, **parameters)
+
+    def unfit(self, estimator: Any) -> str:
+        """It is no classifier, or one without probabilities."""
+        from sklearn.base import is_classifier
+
+        name = type(getattr(estimator, "_final_estimator", estimator)).__name__
+        if not is_classifier(estimator):
+            return f"{name}, which is no classifier, but the target's problem is one of classes"
+        if not hasattr(estimator, "predict_proba"):
+            return f"{name}, which gives no probabilities (predict_proba); CalibratedClassifierCV around it does"
+        return ""
 
     def unlearned(self, contract: Contract, pipeline: Any) -> str:
         """Classes that the rows it learned from have none of."""

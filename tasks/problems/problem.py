@@ -56,6 +56,9 @@ class Problem(Protocol):
     def estimator(self, model: Model, parameters: Mapping[str, Any]) -> Any:
         """scikit-learn's, unfitted."""
 
+    def unfit(self, estimator: Any) -> str:
+        """Why what an own pipeline is made of does not fit the problem; or empty."""
+
     def unlearned(self, contract: Contract, pipeline: Any) -> str:
         """What a fitted pipeline cannot answer, since the rows that it learned from have none; or empty."""
 

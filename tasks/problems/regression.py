@@ -75,7 +75,14 @@ class Regression:
         from sklearn.linear_model import Ridge
 
         kinds = {"hist_gradient_boosting": HistGradientBoostingRegressor, "ridge": Ridge}
-        return kinds[model.estimator](random_state=model.seed, **parameters)
+        return kinds[str(model.estimator)](random_state=model.seed, **parameters)
+
+    def unfit(self, estimator: Any) -> str:
+        """It is no regressor."""
+        from sklearn.base import is_regressor
+
+        name = type(getattr(estimator, "_final_estimator", estimator)).__name__
+        return "" if is_regressor(estimator) else f"{name}, which is no regressor, but target.problem is 'regression'"
 
     def unlearned(self, contract: Contract, pipeline: Any) -> str:
         """Nothing: any rows give a number."""

@@ -14,12 +14,19 @@ from tasks.packaging.values import OnnxModel
 
 
 def lineage(
-    use_case: UseCase, split: Split, until: datetime | None, contract: str, onnx: OnnxModel, recipe: str = ""
+    use_case: UseCase,
+    split: Split,
+    until: datetime | None,
+    contract: str,
+    onnx: OnnxModel,
+    recipe: str = "",
+    source: str = "",
 ) -> dict[str, Any]:
     """What goes into a bundle's manifest: inputs, so the same inputs give the same bundle.
 
     Nothing of the moment (no time, no run), and nothing of who made it: commit, code and packages are `provenance`.
-    `recipe` says why this history and these parameters were taken, where there was a choice. `learned_rows` is how many of
+    `recipe` says why this history and these parameters were taken, where there was a choice, and `source` is the digest of
+    an own pipeline's source. `learned_rows` is how many of
     the snapshot's first rows the model has seen, `learned_until` the time of the last of them.
     """
     configuration, time = use_case.model_dump(mode="json"), use_case.source.time_column
@@ -34,6 +41,7 @@ def lineage(
         "onnx": onnx.digest,
         "variant": onnx.variant,
         "recipe": recipe,
+        "pipeline_source": source,
         "configuration": configuration,
         "configuration_digest": digest_of(configuration),
     }

@@ -54,7 +54,7 @@ def _create(use_case: UseCase, bundle: BundleRef, onnx: OnnxModel, evaluation: E
         "parent": parent,
     }
     with mlflow.start_run(run_name=f"{use_case.name}-{bundle.digest[:12]}", tags=tags):
-        mlflow.log_params({"estimator": use_case.model.estimator, "seed": use_case.model.seed, **use_case.model.parameters})
+        mlflow.log_params({"estimator": use_case.model.named, "seed": use_case.model.seed, **use_case.model.parameters})
         mlflow.log_metrics(evaluation.metrics)
         mlflow.log_dict(use_case.model_dump(mode="json"), "use_case.json")
         mlflow.log_artifacts(str(bundle.path), "bundle")

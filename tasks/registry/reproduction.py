@@ -15,6 +15,7 @@ from tasks.packaging.values import OnnxModel
 from tasks.registry.provenance import provenance
 from tasks.registry.values import Version
 from tasks.store import put_parquet
+from tasks.training.own import source_of
 
 
 class NotReproduced(CheckFailed):
@@ -46,10 +47,10 @@ def compare_onnx(version: Version, rebuilt: OnnxModel) -> str:
         NotReproduced: with the first difference, and what else differs from the record.
     """
     recorded, before = read_bundle(version.bundle.path).manifest.lineage, version.tags
+    own = recorded["configuration"]["model"].get("pipeline")
+    found = {**provenance(), **({"pipeline_source": source_of(own)} if own else {})}
     others = [
-        f"{name} was {before.get(name, 'not recorded')}, is {now}"
-        for name, now in provenance().items()
-        if before.get(name) != now
+        f"{name} was {before.get(name, 'not recorded')}, is {now}" for name, now in found.items() if before.get(name) != now
     ]
     for other in others:
         get_run_logger().warning("Differs from the record: %s", other)

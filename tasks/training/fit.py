@@ -9,10 +9,11 @@ import numpy as np
 from configs.errors import InputError, nearest
 from configs.schema import HALF_LIFE, Features, Model, Recipe, length_of
 from serving.contract.contract import Contract
-from tasks.columns.choose import KINDS
+from tasks.columns.encoder import encoder
 from tasks.data.frames import contract_of, encode, read_rows
 from tasks.data.values import Snapshot
 from tasks.problems.problem import Problem, problem_of
+from tasks.training.own import own_pipeline, same_source, told
 
 LINEAR: dict[str, dict[str, Any]] = {"logistic_regression": {"max_iter": 1000}, "ridge": {}}
 
@@ -21,8 +22,9 @@ def fit(snapshot: Snapshot, rows: int, contract: str, recipe: Recipe, share: flo
     """A pipeline fitted on rows [0, rows), and how many of them it learned from; with a share, on evenly spaced ones.
 
     Raises:
-        InputError: the estimator does not know one of `model.parameters`, or not this value of it.
+        InputError: the estimator does not know one of `model.parameters`, or not this value of it; an own pipeline fails.
     """
+    same_source(recipe)
     frame, weights = taken_rows(snapshot, rows, recipe, share)
     return learned(contract_of(contract), recipe, frame, weights), len(frame)
 
@@ -42,14 +44,29 @@ def learned(columns: Contract, recipe: Recipe, frame: Any, weights: np.ndarray, 
 
     problem = problem_of(recipe.target)
     pipeline = build_pipeline(recipe.features, recipe.model, problem)
-    weighted = {"model__sample_weight": weights} if recipe.history.startswith(HALF_LIFE) else {}
+    weighted = _weighted(pipeline, weights) if recipe.history.startswith(HALF_LIFE) else {}
     y = problem.targets(columns, frame[recipe.target.column]) if target is None else target
     try:
         pipeline.fit(encode(columns, frame)[recipe.features.all], y, **weighted)
     except InvalidParameterError as error:
         raise InputError(f"model.parameters: {' '.join(str(error).split())}") from None
-    _round_thresholds(pipeline.named_steps["model"])
+    except Exception as error:
+        if recipe.model.pipeline is None:
+            raise
+        raise InputError(f"model.pipeline: {recipe.model.pipeline} cannot be fitted: {told(error)}") from error
+    _round_thresholds(pipeline[-1])
     return pipeline
+
+
+def _weighted(pipeline: Any, weights: np.ndarray) -> dict[str, Any]:
+    """The weights of rows as an argument of the pipeline's `fit`."""
+    from sklearn.utils.validation import has_fit_parameter
+
+    name, estimator = pipeline.steps[-1]
+    if not has_fit_parameter(estimator, "sample_weight"):
+        kind = type(estimator).__name__
+        raise InputError(f"training.history: {kind} takes no weights of rows; take 'all' or a length, such as '90 days'")
+    return {f"{name}__sample_weight": weights}
 
 
 def _round_thresholds(model: Any) -> None:
@@ -81,20 +98,18 @@ def history_weights(times: Any, history: str) -> np.ndarray:
 
 def build_pipeline(features: Features, model: Model, problem: Problem) -> Any:
     """The unfitted pipeline: each kind of column encoded for trees or for linear models, then the estimator."""
-    from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
 
-    linear = model.estimator in LINEAR
+    if model.pipeline is not None:
+        return own_pipeline(features, model, problem)
+    name = str(model.estimator)
+    linear = name in LINEAR
     try:
-        own = LINEAR[model.estimator] if linear else {"early_stopping": False}
+        own = LINEAR[name] if linear else {"early_stopping": False}
         estimator = problem.estimator(model, {**own, **model.parameters, **({} if linear else _monotonic(features, model))})
     except TypeError as error:
         raise InputError(f"model.parameters: {model.estimator}: {error}") from None
-    kinds, parts = list(features.kinds.values()), []
-    for kind in dict.fromkeys(kinds):
-        places = [place for place, each in enumerate(kinds) if each == kind]  # not names: the graph has its own
-        parts.append((kind, KINDS[kind].transformer(linear), places))
-    return Pipeline([("encode", ColumnTransformer(parts)), ("model", estimator)])
+    return Pipeline([("encode", encoder(features, linear)), ("model", estimator)])
 
 
 def _monotonic(features: Features, model: Model) -> dict[str, Any]:

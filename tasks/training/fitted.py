@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tasks.training.own import beside_use_cases
 from tasks.training.values import FittedModel
 
 
@@ -11,4 +12,5 @@ def load(fitted: FittedModel) -> Any:
     """The fitted pipeline."""
     import joblib
 
+    beside_use_cases()  # what an own pipeline is made of
     return joblib.load(fitted.path)

@@ -38,5 +38,5 @@ def train(snapshot: Snapshot, rows: int, contract: str, recipe: Recipe) -> Fitte
     joblib.dump(pipeline, buffer)
     fitted = FittedModel(digest=put("models", ".joblib", buffer.getvalue()), rows=learned, calibrated=calibrated)
     told = f"; intervals calibrated on the latest {calibrated:,}" * bool(calibrated)
-    get_run_logger().info("Trained %s on %s rows%s", recipe.model.estimator, f"{learned:,}", told)
+    get_run_logger().info("Trained %s on %s rows%s", recipe.model.named, f"{learned:,}", told)
     return fitted
