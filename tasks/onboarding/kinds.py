@@ -49,8 +49,8 @@ def _describe(table: Table, name: str) -> Column:
         strange=strange,
         tokens=_tokens(table, name) if strange and is_csv(table.url) else [],
         sensitive=private,
-        personal=its.personal(table.sample[name]) if its else "",
-        example="" if private or kind == "nested" else _example(table, name),
+        personal=(told := its.personal(table.sample[name]) if its else ""),
+        example="" if private or told or kind == "nested" else _example(table, name),
         why_out=_why_out(kind, why) or (f"looks sensitive: {private}" if private else ""),
     )
 

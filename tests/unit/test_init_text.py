@@ -121,6 +121,7 @@ def test_texts_that_hold_addresses_and_numbers_of_people_are_kept_as_a_hash(tmp_
     assert columns["question"].personal == (
         "70 of 700 texts looked at hold an e-mail address or a number of nine digits or more"
     )
+    assert columns["question"].example == ""
     assert parse_use_case(as_yaml(found), "new.yaml").features.rules["question"].sensitive
     frame = frame.rename(columns={"question": "health_report"}).assign(other=range(700))
     _, columns = proposed(tmp_path, frame.assign(other=np.random.default_rng(0).normal(size=700)), "intent")
