@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, get_args
 
-from configs.problems import Estimator
+from configs.problems import WORDS, Estimator
 
 ColumnKind = Literal["categorical", "numeric", "text"]
 COLUMN_KINDS: tuple[ColumnKind, ...] = get_args(ColumnKind)  # in the order that the model sees them
 # What takes features of a kind, where not every estimator does: trees would look at thousands of columns of n-grams.
 TAKEN_BY: dict[ColumnKind, tuple[Estimator, ...]] = {"text": ("logistic_regression", "ridge")}
 RULES_OF_TEXT = ("nullable", "sensitive")
+
+
+def first_estimator(problem: str, kinds: Iterable[ColumnKind]) -> Estimator:
+    """The first estimator of a problem that takes features of all these kinds.
+
+    >>> first_estimator("regression", ["numeric"]), first_estimator("regression", ["numeric", "text"])
+    ('hist_gradient_boosting', 'ridge')
+    """
+    known, asked = WORDS[problem].estimators, set(kinds)
+    return next(each for each in known if all(each in TAKEN_BY.get(kind, known) for kind in asked))

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from configs.kinds import TAKEN_BY, ColumnKind
-from configs.problems import WORDS, Estimator
+from configs.kinds import TAKEN_BY, ColumnKind, first_estimator
+from configs.problems import Estimator
 from configs.schema import Model, Target
 from tasks.columns.choose import KINDS
 from tasks.onboarding.answers import Answer
@@ -62,9 +62,7 @@ def first_model(
 
 def _model(columns: list[Column], answer: Answer) -> Model:
     """The first estimator of the problem that takes every feature."""
-    all_of_them = WORDS[answer.problem].estimators
-    kinds = [cast(ColumnKind, column.kind) for column in columns if column.is_feature]
-    found = next(each for each in all_of_them if all(each in TAKEN_BY.get(kind, all_of_them) for kind in kinds))
+    found = first_estimator(answer.problem, [cast(ColumnKind, column.kind) for column in columns if column.is_feature])
     return Model(estimator=found, parameters=PARAMETERS.get(found, {}))
 
 

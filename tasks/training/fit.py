@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -75,10 +76,24 @@ def _round_thresholds(model: Any) -> None:
     A threshold is the middle of two values, in doubles. Where these are neighbours among the float32s, ONNX would round it
     to one of them, and in half of the cases to the larger one, whose rows would then turn left.
     """
-    for tree in (tree for trees in getattr(model, "_predictors", []) for tree in trees):
+    for tree in (tree for boosted in _boosted(model) for trees in boosted._predictors for tree in trees):
         exact = tree.nodes["num_threshold"]
         rounded = exact.astype(np.float32)
         tree.nodes["num_threshold"] = np.where(rounded > exact, np.nextafter(rounded, np.float32(-np.inf)), rounded)
+
+
+def _boosted(model: Any) -> Iterator[Any]:
+    """Every fitted model of boosted trees in this one, which may hold others: a vote, a stack, a calibration."""
+    from sklearn.base import BaseEstimator
+
+    if hasattr(model, "_predictors"):
+        yield model
+    elif isinstance(model, list | tuple):
+        for part in model:
+            yield from _boosted(part)
+    elif isinstance(model, BaseEstimator) or type(model).__module__.startswith("sklearn.calibration"):
+        for part in vars(model).values():
+            yield from _boosted(part)
 
 
 def history_weights(times: Any, history: str) -> np.ndarray:

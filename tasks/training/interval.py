@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from configs.errors import InputError
+from configs.kinds import first_estimator
 from configs.schema import Model, Recipe
 from serving.contract.contract import Contract
 from tasks.data.frames import contract_of, encode
@@ -24,7 +25,9 @@ from tasks.training.fit import learned, taken_rows
 CALIBRATED = 0.2  # the share of the rows, the latest, that the scale comes from
 FOLDS = 3  # of the others, for errors that the second model can learn from
 LEAST = 0.1  # of the mean error: nobody is surer of a row
-SPREAD = {"max_iter": 60, "max_leaf_nodes": 15, "min_samples_leaf": 40}
+SPREAD: dict[str, dict[str, int]] = {
+    "hist_gradient_boosting": {"max_iter": 60, "max_leaf_nodes": 15, "min_samples_leaf": 40}
+}
 
 
 class Within:
@@ -106,6 +109,7 @@ def _errors(columns: Contract, recipe: Recipe, model: Any, frame: Any) -> np.nda
 
 
 def _of_errors(recipe: Recipe) -> Recipe:
-    """Trees, whatever the number comes from: how far off a line is bends more than a line does."""
-    model = Model(estimator="hist_gradient_boosting", parameters=SPREAD, seed=recipe.model.seed)
+    """Trees, whatever the number comes from: how far off a line is bends more than a line does. Texts take a line."""
+    name = first_estimator(recipe.target.problem, recipe.features.kinds.values())
+    model = Model(estimator=name, parameters=SPREAD.get(name, {}), seed=recipe.model.seed)
     return recipe.model_copy(update={"model": model})
