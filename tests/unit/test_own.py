@@ -18,7 +18,7 @@ from tasks.code import CODE
 from tasks.data.frames import contract_of, encode, model_input, read_rows
 from tasks.onboarding.check import check
 from tasks.packaging.bundle import bundle
-from tasks.packaging.convert import convert
+from tasks.packaging.convert import ConversionError, convert
 from tasks.packaging.variants import choose_variant
 from tasks.problems.problem import problem_of
 from tasks.registry.lineage import lineage
@@ -152,6 +152,16 @@ def test_what_has_no_seed_gets_that_of_the_use_case(own):
         assert load(fitted)[-1].random_state == case.model.seed
         digests.add(convert.fn(parts, contract, case.features, fitted).digest)
     assert len(digests) == 1
+
+
+def test_a_forest_whose_missing_numbers_go_elsewhere_in_the_graph_is_stopped(own):
+    frame = small_frame()
+    frame.loc[frame["a"] > 1, "b"] = np.nan
+    forest = "make_pipeline(given.encoder(), RandomForestClassifier(20, min_samples_leaf=5))"
+    source = f"from sklearn.ensemble import *\nfrom sklearn.pipeline import *\ndef build(given): return {forest}\n"
+    _, contract, parts, fitted = chain(case := own(source, frame=frame))
+    with pytest.raises(ConversionError, match="ONNX says"):
+        convert.fn(parts, contract, case.features, fitted)
 
 
 HEAD = "from sklearn.linear_model import *\nfrom sklearn.pipeline import make_pipeline as E\n"
