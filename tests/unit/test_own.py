@@ -135,12 +135,32 @@ def build(given):
         target, gate = "{column: y, problem: multiclass}", "{metric: accuracy, at_least: 0.1}"
     elif problem == "regression":
         frame["y"] = 3 * frame["a"] - frame["b"]
-        target, gate = "{column: y, problem: regression}", "{metric: r2, at_least: 0.1}"
+        # Trees behind a scaler are no case for an interval: rows that are made for its trees lie on their thresholds.
+        interval = "null" if kind == "several models" else "0.9"
+        target = f"{{column: y, problem: regression, interval: {interval}}}"
+        gate = "{metric: r2, at_least: 0.1}"
     case = own(source, frame=frame, target=target, gate=gate)
     case = case.model_copy(
         update={"promotion": case.promotion.model_copy(update={"metric": case.evaluation.gates[0].metric})}
     )
     assert released(case)[1] < 1e-5
+
+
+def test_a_number_of_trees_behind_a_scaler_is_stopped_where_rows_are_made_on_their_thresholds(own):
+    source = """
+from sklearn.ensemble import HistGradientBoostingRegressor, VotingRegressor
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+def build(given):
+    voting = VotingRegressor([("a", Ridge()), ("b", HistGradientBoostingRegressor(max_iter=9))])
+    return make_pipeline(given.encoder(linear=True), voting)
+"""
+    frame = small_frame()
+    frame["y"] = 3 * frame["a"] - frame["b"]
+    case = own(source, frame=frame, target="{column: y, problem: regression}", gate="{metric: r2, at_least: 0.1}")
+    _, digest, parts, fitted = chain(case)
+    with pytest.raises(ConversionError, match=r"a generated row, at tree \d+, node \d+: column '[ab]' at "):
+        convert.fn(parts, digest, case.features, fitted)
 
 
 def test_what_has_no_seed_gets_that_of_the_use_case(own):
