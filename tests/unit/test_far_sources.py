@@ -121,7 +121,7 @@ def test_a_wrong_password_is_told_and_not_shown(postgres, monkeypatch):
 
 def test_a_database_that_stops_in_the_middle_is_told(postgres, password):
     def end():
-        kill = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'reader'"
+        kill = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'reader' and query ~ 'pg_sleep'"
         deadline = time.monotonic() + 20
         with owner(postgres).connect() as connection:
             while time.monotonic() < deadline and not connection.execute(sa.text(kill)).fetchall():
