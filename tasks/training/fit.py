@@ -48,7 +48,7 @@ def learned(columns: Contract, recipe: Recipe, frame: Any, weights: np.ndarray, 
     weighted = _weighted(pipeline, weights) if recipe.history.startswith(HALF_LIFE) else {}
     y = problem.targets(columns, frame[recipe.target.column]) if target is None else target
     try:
-        pipeline.fit(encode(columns, frame)[recipe.features.all], y, **weighted)
+        pipeline.fit(_with_values(encode(columns, frame)[recipe.features.all]), y, **weighted)
     except InvalidParameterError as error:
         raise InputError(f"model.parameters: {' '.join(str(error).split())}") from None
     except Exception as error:
@@ -57,6 +57,12 @@ def learned(columns: Contract, recipe: Recipe, frame: Any, weights: np.ndarray, 
         raise InputError(f"model.pipeline: {recipe.model.pipeline} cannot be fitted: {told(error)}") from error
     _round_thresholds(pipeline[-1])
     return pipeline
+
+
+def _with_values(encoded: Any) -> Any:
+    """The rows, with 0 in a column of numbers that has no value in any: trees need one to bin, and learn nothing from it."""
+    silent = [name for name in encoded.select_dtypes("number") if encoded[name].isna().all()]
+    return encoded.assign(**dict.fromkeys(silent, np.float32(0))) if silent else encoded
 
 
 def _weighted(pipeline: Any, weights: np.ndarray) -> dict[str, Any]:

@@ -124,6 +124,16 @@ def test_numbers_of_any_size_are_compared_relative_to_their_size(home, quiet, tm
         convert.fn(parts, contract, case.features, fitted)
 
 
+def test_a_column_without_a_value_in_the_rows_that_are_learned_from_is_no_failure(home, quiet, tmp_path):
+    """A source that stopped, a history that begins later, a part of the rows in which nothing was measured yet."""
+    frame = frame_of("regression", rows=1200).assign(at=pd.date_range("2026-01-01", periods=1200, freq="h"))
+    frame.loc[:899, "b"] = np.nan
+    case = case_of(tmp_path, "regression", frame)
+    _, contract, parts, fitted = chain(case)
+    assert fitted.calibrated
+    assert convert.fn(parts, contract, case.features, fitted).max_difference < 1e-5
+
+
 @pytest.mark.parametrize("problem", ASKED)
 def test_a_gate_that_does_not_hold_stops_the_release(home, quiet, tmp_path, problem):
     case = case_of(tmp_path, problem)
