@@ -9,6 +9,7 @@ import numpy as np
 from prefect import task
 from prefect.artifacts import create_link_artifact
 
+from configs.files import write_atomically
 from configs.schema import UseCase
 from configs.settings import report_address
 from serving.scoring.bundle import read_bundle
@@ -38,6 +39,10 @@ def drift_report(use_case: UseCase, window: Window, bundle: BundleRef, drift: Dr
     shown = [
         name for name in use_case.watched if all(frame[name].notna().any() for frame in frames)
     ]  # it takes no empty ones
+    path = drift_page(use_case.name, window.page)
+    if not shown:
+        write_atomically(path, _nothing_shown(use_case).encode())
+        return report_address(path)
     kinds = kinds_of(use_case.features)
     definition = DataDefinition(
         numerical_columns=[name for name in shown if kinds[name].shown_as == "numbers"],
@@ -48,12 +53,24 @@ def drift_report(use_case: UseCase, window: Window, bundle: BundleRef, drift: Dr
     preset = DataDriftPreset(columns=shown, num_method=method, cat_method=method, threshold=1.0)
     ended = None if window.end.isdigit() else datetime.fromisoformat(window.end).replace(tzinfo=None)
     run = Report([preset]).run(current, reference, timestamp=ended, metadata={"window": window.page}, name=window.page)
-    path = drift_page(use_case.name, window.page)
     run.save_html(str(path))
     keep_run(use_case.name, use_case.description, window.page, run)
     address = report_address(path)
     create_link_artifact(key=f"drift-{use_case.name}", link=address, link_text=window.page, description="Evidently report")
     return address
+
+
+def _nothing_shown(use_case: UseCase) -> str:
+    """The page where no column can be compared."""
+    why = (
+        "no column has values in the window and in the reference"
+        if use_case.watched
+        else "every feature is sensitive, so the log holds a hash of each and no value"
+    )
+    return (
+        f"<!doctype html><meta charset=utf-8><title>{use_case.name}</title><p>There is no drift of columns to show: {why}. "
+        "The answers are compared, and the finding tells of them."
+    )
 
 
 def _calibrated(drift: Drift) -> Any:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -11,10 +12,11 @@ import pytest
 from pydantic import TypeAdapter
 
 import tasks.monitoring.performance
+import tasks.monitoring.report
 from configs.errors import InputError
 from configs.load import parse_use_case
 from configs.problems import WORDS
-from configs.schema import Behaviour, Objective, SliceGates
+from configs.schema import Behaviour, ColumnRule, Objective, SliceGates
 from configs.settings import PROJECT
 from serving.contract.contract import Column, Contract, contract_json
 from serving.scoring.bundle import read_bundle
@@ -27,9 +29,11 @@ from tasks.gates.behaviour import Model, _declared
 from tasks.log.values import Window
 from tasks.log.windows import decoded
 from tasks.monitoring.conclude import causes
+from tasks.monitoring.drift.calibrate_joint import calibrate_joint
 from tasks.monitoring.drift.detect import detect_drift
 from tasks.monitoring.findings import describe, told
 from tasks.monitoring.performance import measure_performance
+from tasks.monitoring.report import drift_report
 from tasks.monitoring.service import measure_service
 from tasks.monitoring.values import Finding, Service
 from tasks.packaging.bundle import bundle
@@ -494,6 +498,20 @@ def test_of_numbers_without_intervals_nothing_is_estimated_and_that_is_said(look
     assert f"| estimated without labels | {why} |" in describe(finding)
     assert finding.performance.estimate is None
     assert not finding.performance.estimate_fell
+
+
+def test_where_every_feature_is_sensitive_the_answers_alone_are_watched(look, monitored, monkeypatch):
+    look("regression", frame_of("regression", rows=600, seed=5))
+    case, version = monitored[1]["regression"]
+    rules = {name: ColumnRule(sensitive=True) for name in case.features.all}
+    case = case.model_copy(update={"features": case.features.model_copy(update={"rules": rules})})
+    assert calibrate_joint.fn(case, version.bundle, 512, []) == 1.0
+    drift = detect_drift.fn(case, look.window, version, 1.0)
+    assert (drift.columns, drift.highest) == ({}, 0.0)
+    assert drift.prediction.score < 1
+    monkeypatch.setattr(tasks.monitoring.report, "report_address", str)
+    page = Path(drift_report.fn(case, look.window, version.bundle, drift)).read_text()
+    assert "every feature is sensitive, so the log holds a hash of each" in page
 
 
 @pytest.mark.parametrize(("problem", "target"), [("multiclass", "f1_macro"), ("regression", "rmse")])

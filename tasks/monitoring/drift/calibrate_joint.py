@@ -21,7 +21,7 @@ def calibrate_joint(use_case: UseCase, bundle: BundleRef, rows: int, in_seasons:
     """The bound for windows of about that many rows, of these seasons. It takes seconds, so it is kept."""
     import pandas as pd
 
-    if rows < LEAST_ROWS:
+    if rows < LEAST_ROWS or not use_case.watched:
         return 1.0  # no AUC is over it
     use_case = comparable(use_case, bundle)
     reference, time = pd.read_parquet(reference_of(bundle)), use_case.source.time_column
