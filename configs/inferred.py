@@ -112,20 +112,36 @@ def completed(declared: Keys, inferred: Inferred) -> Keys:
 
 
 def laid_under(declared: Keys, inferred: Keys) -> Keys:
-    """Key by key what is declared wins. The lists of columns are one choice: whoever writes one of the kinds writes all.
+    """Key by key what is declared wins. The lists of columns are one choice, and so is the model with its parameters.
+
+    Whoever lists columns of one kind lists all. Who names identifiers takes them out of what is learned from.
 
     >>> laid_under({"features": {"rules": {}}, "split": {"refit": False}}, {"features": {"numeric": ["a"]}, "name": "n"})
     {'features': {'numeric': ['a'], 'rules': {}}, 'name': 'n', 'split': {'refit': False}}
     """
     found = dict(inferred)
-    if isinstance(features := declared.get("features"), dict) and lists_columns(features):
-        found["features"] = {key: value for key, value in found.get("features", {}).items() if key not in LISTS}
+    if isinstance(features := declared.get("features"), dict):
+        found["features"] = _columns_under(features, found.get("features", {}))
+    if isinstance(model := declared.get("model"), dict) and {"estimator", "pipeline"} & set(model):
+        found.pop("model", None)  # its parameters are those of another one
     if isinstance(source := declared.get("source"), dict) and {"tables", "database"} & set(source):
         found["source"] = {key: value for key, value in found.get("source", {}).items() if key != "tables"}
     for key, value in declared.items():
         under = found.get(key)
         found[key] = laid_under(value, under) if isinstance(value, dict) and isinstance(under, dict) else value
     return found
+
+
+def _columns_under(declared: Keys, inferred: Keys) -> Keys:
+    """What was inferred of columns, as far as the declared lists leave it room."""
+    if not lists_columns(declared):
+        named = declared.get("identifiers") or []
+        without = {key: [each for each in inferred[key] if each not in named] for key in LISTS if key in inferred}
+        return {**inferred, **without}
+    listed = {column for kind in LISTS for column in declared.get(kind) or []}
+    kept = {key: value for key, value in inferred.items() if key not in LISTS}
+    rules = {column: rule for column, rule in (kept.pop("rules", None) or {}).items() if column in listed}
+    return {**kept, "rules": rules} if rules else kept
 
 
 def new_columns(case: UseCase, columns: Iterable[str]) -> list[str]:

@@ -44,13 +44,14 @@ def surprise(target: np.ndarray, probability: np.ndarray) -> np.ndarray:
 def balanced_accuracy(target: np.ndarray, probability: np.ndarray, weight: np.ndarray) -> float:
     """The mean of the classes' recalls: a rare class counts as much as a frequent one."""
     hits, _, rows = _counts(target, probability, weight)
-    return float((hits[rows > 0] / rows[rows > 0]).mean()) if (rows > 0).any() else float("nan")
+    known = _known(target, rows)
+    return float((hits[known] / rows[known]).mean()) if known.any() else float("nan")
 
 
 def f1_macro(target: np.ndarray, probability: np.ndarray, weight: np.ndarray) -> float:
     """The mean of the classes' F1."""
     hits, answered, rows = _counts(target, probability, weight)
-    known = rows > 0
+    known = _known(target, rows)
     return float((2 * hits[known] / (answered[known] + rows[known])).mean()) if known.any() else float("nan")
 
 
@@ -67,7 +68,12 @@ def roc_auc_ovr(target: np.ndarray, probability: np.ndarray, weight: np.ndarray)
 
 def _expected(target: np.ndarray, weight: np.ndarray) -> dict[Any, np.ndarray]:
     """The chances, shape (rows,), of each class of which at least half a row is expected."""
-    return {one: target[:, one] for one in np.flatnonzero(weight @ target >= 0.5)}
+    return {one: target[:, one] for one in np.flatnonzero(_known(target, weight @ target))}
+
+
+def _known(target: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Which classes have rows, shape (k,); of chances, those of which at least half a row is expected."""
+    return np.asarray(rows > 0 if target.ndim == 1 else rows >= 0.5)
 
 
 def _share(target: np.ndarray, answer: np.ndarray) -> np.ndarray:

@@ -80,7 +80,8 @@ def _slices(problem: Problem, rules: SliceGates, frame: Any, target: np.ndarray,
 
 def _days(use_case: UseCase, frame: Any) -> np.ndarray:
     time = use_case.source.time_column
-    return day_blocks(frame[time].to_numpy() if time else None, len(frame))
+    days = day_blocks(frame[time].to_numpy() if time else None, len(frame))
+    return days if len(np.unique(days)) > 1 else np.arange(len(frame))  # within one day rows are all there is
 
 
 def _keep(use_case: UseCase, problem: Problem, frame: Any, target: np.ndarray, output: np.ndarray) -> str:

@@ -131,3 +131,14 @@ def test_of_certain_numbers_it_is_the_plain_metric(metric):
 
 def test_a_number_without_an_interval_has_no_estimate():
     assert Regression().chances(np.arange(9.0), np.arange(9.0)) is None
+
+
+@pytest.mark.parametrize("metric", ["balanced_accuracy", "f1_macro", "roc_auc_ovr"])
+def test_classes_of_which_no_row_is_expected_do_not_count(metric):
+    """As with labels: of fifty classes a window of forty rows has a few, and the others say nothing."""
+    generator = np.random.default_rng(0)
+    own = generator.integers(0, 4, 40)
+    chance = np.full((40, 50), 1e-4)
+    chance[np.arange(40), own] = 1 - 49e-4
+    value = MULTICLASS[metric].value
+    assert value(chance, chance, np.ones(40)) == pytest.approx(value(own, chance), abs=0.02)

@@ -361,3 +361,18 @@ def test_any_name_of_a_column_is_read_back_as_it_was(names):
     text = f"target: {{column: y}}\n---\ncolumns: [{', '.join(map(scalar, names))}]\n"
     assert YAML(typ="safe").load(f"[{', '.join(map(scalar, names))}]") == names
     assert parse_inferred(text, None).columns == names
+
+
+def test_another_model_replaces_the_inferred_one_with_its_parameters():
+    inferred = {"model": {"estimator": "logistic_regression", "parameters": {"C": 10}}}
+    for own in ({"pipeline": "mine:build"}, {"estimator": "hist_gradient_boosting"}):
+        assert laid_under({"model": own}, inferred)["model"] == own
+    assert laid_under({"model": {"seed": 3}}, inferred)["model"] == {**inferred["model"], "seed": 3}
+
+
+def test_rules_of_columns_that_are_not_listed_any_more_go_and_identifiers_are_not_learned_from():
+    inferred = {"features": {"text": ["t"], "numeric": ["a", "b"], "rules": {"t": {"sensitive": True}, "a": {"minimum": 0}}}}
+    found = laid_under({"features": {"numeric": ["a"]}}, inferred)["features"]
+    assert found == {"numeric": ["a"], "rules": {"a": {"minimum": 0}}}
+    found = laid_under({"features": {"identifiers": ["b"]}}, inferred)["features"]
+    assert (found["numeric"], found["identifiers"], found["text"]) == (["a"], ["b"], ["t"])

@@ -17,7 +17,7 @@ from tasks.problems.chance import resamples
 from tasks.problems.metrics import REGRESSION
 from tasks.problems.problem import problem_of
 from tasks.training.coverage import allowance, coverage_gate
-from tasks.training.evaluate import GateFailed, evaluate
+from tasks.training.evaluate import GateFailed, _days, evaluate
 from tasks.training.fitted import load
 from tasks.training.interval import conformal
 from tests.conftest import chain, small_use_case
@@ -116,7 +116,11 @@ def test_a_number_with_its_interval_in_every_protocol():
     assert head.functions["predict_interval"](answers, outputs) == [[1.0, 3.5], [-1.0, 0.1]]
     (first, _) = head.native(["p", "q"], answers, outputs, None)
     assert (first.prediction, first.low, first.high) == (2.0, 1.0, 3.5)
-    assert head.columns(np.array([[2, 1, 3]], dtype=np.float32)) == {"prediction": [2.0], "low": [1.0], "high": [3.0]}
+    assert head.columns(np.array([[2, 1, 3]], dtype=np.float32)) == {
+        "prediction": [2.0],
+        "prediction_low": [1.0],
+        "prediction_high": [3.0],
+    }
     with pytest.raises(ArithmeticError, match="ends before it begins"):
         head.answer(np.array([[2, 3, 1]], dtype=np.float32))
 
@@ -162,3 +166,14 @@ def test_what_an_interval_may_be_asked_for(tmp_path):
     }
     with pytest.raises(InputError, match=r"'coverage' is that of an interval, and 'target\.interval' is null"):
         small_use_case(tmp_path, **gate)
+
+
+def test_a_holdout_of_one_day_is_judged_by_its_rows(tmp_path):
+    """One block would say nothing of chance, and let every coverage pass."""
+    frame = pd.DataFrame({"at": pd.date_range("2026-01-01", periods=300, freq="min")})
+    case = small_use_case(tmp_path)
+    case = case.model_copy(update={"source": case.source.model_copy(update={"time_column": "at"})})
+    assert len(np.unique(_days(case, frame))) == 300
+    target, inside = np.zeros(300), np.arange(300) % 2 == 0
+    output = np.column_stack([target, np.where(inside, -1, 1), np.where(inside, 1, 2)])
+    assert not coverage_gate(0.9, target, output, _days(case, frame), 400).passed

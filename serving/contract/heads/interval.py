@@ -65,9 +65,10 @@ class NumberWithin(Number):
         )
 
     def columns(self, outputs: np.ndarray) -> dict[str, Any]:
-        """`prediction`, `low` and `high`."""
+        """`prediction` and the ends, named so that a table of prices keeps its own `low` and `high`."""
         _, rows = self.answer(outputs)
-        return {name: [row[place] for row in rows] for place, name in enumerate(("prediction", LOW, HIGH))}
+        names = ("prediction", f"prediction_{LOW}", f"prediction_{HIGH}")
+        return {name: [row[place] for row in rows] for place, name in enumerate(names)}
 
 
 def _place(place: int) -> Callable[[Answers, Outputs], list[Any]]:
