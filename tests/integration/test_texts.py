@@ -2,18 +2,29 @@
 
 import httpx
 import pandas as pd
+import pytest
 
+from tests.integration.conftest import Home
 from tests.unit.test_init_text import questions
 
 
-def test_a_table_of_texts_is_released_asked_and_trained_again(served, tmp_path):
+@pytest.fixture
+def own_home(tmp_path, monkeypatch):
+    """Not the home that tests share: there, use cases that this folder lacks would be paused."""
+    home = Home(tmp_path / "home", SLIPWAY_USE_CASES=str(tmp_path / "configs"))
+    monkeypatch.setenv("SLIPWAY_HOME", str(home.folder))
+    yield home
+    home.run("down")
+
+
+def test_a_table_of_texts_is_released_asked_and_trained_again(own_home, tmp_path):
     from tasks.history import read_history
     from tasks.routing.gateway import address
 
-    table, cases = tmp_path / "questions.csv", {"SLIPWAY_USE_CASES": str(tmp_path / "configs")}
+    table = tmp_path / "questions.csv"
     questions(600).to_csv(table, index=False)
-    assert "Model: logistic_regression" in served.told("init", str(table), "--target", "intent", status=0, **cases)
-    served.run("release", "questions", **cases)
+    assert "Model: logistic_regression" in own_home.run("init", str(table), "--target", "intent")
+    own_home.run("release", "questions")
     first = httpx.get(f"{address('questions')}/readyz", timeout=5).raise_for_status().json()
     asked = [
         "When will my CARD arrive?",
@@ -28,7 +39,7 @@ def test_a_table_of_texts_is_released_asked_and_trained_again(served, tmp_path):
     assert refused.status_code in (400, 422)
     assert "question" in refused.text
     pd.concat([questions(600), questions(900, seed=1)]).to_csv(table, index=False)
-    output = served.run("retrain", "questions", **cases)
+    output = own_home.run("retrain", "questions")
     assert "Trained logistic_regression" in output
     verdict = read_history("questions", "verdict")[-1]
     after = httpx.get(f"{address('questions')}/readyz", timeout=5).raise_for_status().json()

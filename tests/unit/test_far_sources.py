@@ -123,7 +123,8 @@ def test_a_database_that_stops_in_the_middle_is_told(postgres, password):
     def end():
         kill = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'reader' and query ~ 'pg_sleep'"
         deadline = time.monotonic() + 20
-        with owner(postgres).connect() as connection:
+        # Each look is a transaction of its own: within one, PostgreSQL shows the activity of its first look.
+        with owner(postgres).execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
             while time.monotonic() < deadline and not connection.execute(sa.text(kill)).fetchall():
                 time.sleep(0.05)
 
