@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from msgspec import UNSET
 from prefect import task
 from prefect.artifacts import create_link_artifact
 
@@ -65,7 +64,8 @@ def measure_performance(
     measured = measure(metric, known)
     enough = labelled.sum() >= use_case.monitoring.min_labels and not np.isnan(measured[0])
     days, usual = len(np.unique(blocks)), metric.value(target, output)
-    if contract.interval is not UNSET:
+    promised = problem.promised(contract)
+    if promised is not None:
         rate /= 2  # the other half is for the intervals
     shown = _shown(earlier)
     resampled = metric.resampled(target.astype(np.float64), output)
@@ -89,8 +89,8 @@ def measure_performance(
         fell=value is not None and metric.gain(value, floor) < 0,
         rose=_rose(problem, (target, output), known, current["time"][labelled], rate),
         slices=_slices(metric, problem, current[labelled], known, rules),
-        coverage=watched_coverage(contract, (target, output), known, resamples(blocks, RESAMPLES, draws, seed=1), days, rate)
-        if enough
+        coverage=watched_coverage(promised, (target, output), known, resamples(blocks, RESAMPLES, draws, seed=1), days, rate)
+        if enough and promised is not None
         else None,
         answers=problem.answers(contract, now),
         answers_expected=problem.answers(contract, output),

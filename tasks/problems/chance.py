@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
+
+RESAMPLES = 500  # of a statistic whose error is wanted
 
 
 def resamples(blocks: np.ndarray, times: int, draws: int, seed: int) -> Iterator[np.ndarray]:
@@ -51,3 +53,14 @@ def quantile(share: float, freedom: float) -> float:
     from scipy.special import stdtrit  # not scipy.stats, which takes over a second to import
 
     return float(stdtrit(max(freedom, 1.0), share))
+
+
+def slack(blocks: np.ndarray, statistic: Callable[[np.ndarray], float], confidence: float) -> float:
+    """How far below its measured value a statistic may lie, one-sided: its standard error times Student's t.
+
+    The error is that of resampled whole blocks. A bootstrap of n blocks has a variance too small by (n - 1) / n, and its
+    quantiles are the normal's whatever n is, so on a week its own percentiles claim too much (Efron & Tibshirani, 1993).
+    """
+    count = len(np.unique(blocks))
+    drawn = [statistic(rows) for rows in resamples(blocks, RESAMPLES, count, seed=0)]
+    return float(np.nanstd(drawn)) * (count / (count - 1)) ** 0.5 * quantile(confidence, count - 1)

@@ -77,6 +77,10 @@ class Classes:
         """The most probable class."""
         return outputs.argmax(axis=1)
 
+    def promised(self, contract: Contract) -> float | None:
+        """Nothing: classes have probabilities in place of an interval."""
+        return None
+
     def sql(self, contract: Contract) -> str:
         """The place of the class in the contract."""
         return f"cast(nullif(list_position([{', '.join(map(logged, contract.classes))}], label), 0) - 1 as integer)"

@@ -123,6 +123,9 @@ class Problem(Protocol):
         equally likely (rows, m).
         """
 
+    def promised(self, contract: Contract) -> float | None:
+        """The share of rows that the intervals of answers promise to hold; None where answers have none."""
+
     def page(self) -> Page:
         """What Evidently shows of labelled rows."""
 

@@ -179,6 +179,10 @@ class Regression:
         """By errors that grow with the interval; a number alone says nothing about how far off it is."""
         return spread(target, judged) if judged.ndim == 2 else None
 
+    def promised(self, contract: Contract) -> float | None:
+        """What the contract says of its interval."""
+        return None if contract.interval is UNSET else contract.interval
+
     def page(self) -> pages.Page:
         """Evidently's."""
         return pages.regression()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,16 +13,15 @@ from serving.scoring.bundle import read_bundle
 from serving.scoring.onnx import Scorer
 from tasks.data.frames import contract_of, encode, model_input, read_rows
 from tasks.data.values import Split
-from tasks.problems.chance import day_blocks, quantile, resamples
+from tasks.problems.chance import day_blocks, quantile, slack
 from tasks.problems.classes import few
 from tasks.problems.problem import problem_of
 from tasks.registry.values import Version
+from tasks.training.coverage import restored
 from tasks.training.enough import too_little
 from tasks.training.slices import by_slice
 from tasks.training.unseen import unseen_rows
 from tasks.training.values import Comparison, Evaluation, Slice
-
-RESAMPLES = 500
 
 
 @task
@@ -75,7 +73,10 @@ def measure(use_case: UseCase, champion: Version, evaluation: Evaluation, split:
     before, after = metric.value(target, theirs), metric.value(target, ours)
     difference = metric.gain(after, before)
     lower = difference - slack(blocks, gained, rule.confidence)
-    better, told = judged(lower, use_case.monitoring.tolerance if "drift" in cause else 0.0)
+    promised = problem.promised(new)
+    again = "" if promised is None else restored(promised, target, ours, theirs, blocks, rule.confidence)
+    why = " and ".join(filter(None, [again, "drift is the cause" if "drift" in cause else ""]))
+    better, told = judged(lower, use_case.monitoring.tolerance if why else 0.0, why)
     parts = by_slice(frame, slices, target, problem, blocks, gained) if slices else []
     if better and (worse := shown_worse(parts, use_case.monitoring.tolerance, 1 - rule.confidence)):
         better, told = False, f"{told}, but shown worse where {worse.where}: {worse.value:+.4f} on {worse.rows:,} rows"
@@ -120,17 +121,6 @@ def _came(champion: Contract, challenger: Contract) -> str:
     return f"; class {few(came)} is new, and the champion never answers it" if came else ""
 
 
-def slack(blocks: np.ndarray, statistic: Callable[[np.ndarray], float], confidence: float) -> float:
-    """How far below its measured value a statistic may lie, one-sided: its standard error times Student's t.
-
-    The error is that of resampled whole blocks. A bootstrap of n blocks has a variance too small by (n - 1) / n, and its
-    quantiles are the normal's whatever n is, so on a week its own percentiles claim too much (Efron & Tibshirani, 1993).
-    """
-    count = len(np.unique(blocks))
-    drawn = [statistic(rows) for rows in resamples(blocks, RESAMPLES, count, seed=0)]
-    return float(np.nanstd(drawn)) * (count / (count - 1)) ** 0.5 * quantile(confidence, count - 1)
-
-
 def shown_worse(slices: list[Slice], tolerance: float, rate: float) -> Slice | None:
     """The slice that loses most, where it loses more than the tolerance and chance does not explain that at the rate.
 
@@ -147,16 +137,17 @@ def shown_worse(slices: list[Slice], tolerance: float, rate: float) -> Slice | N
     return worst if worst.value + error * quantile(1 - rate / len(slices), np.inf) < 0 else None
 
 
-def judged(lower: float, margin: float) -> tuple[bool, str]:
+def judged(lower: float, margin: float, why: str) -> tuple[bool, str]:
     """Whether a challenger takes over whose gain is at least `lower`, and how that is told.
 
-    With a margin, which it has where drift is the cause, being no worse is enough: it knows rows that the other never saw.
+    With a margin being no worse is enough. It has one where drift is the cause, since it knows rows that the other never
+    saw, and where its intervals hold what those of the other no longer do.
 
-    >>> judged(-0.005, 0.0), judged(-0.005, 0.01)
+    >>> judged(-0.005, 0.0, ""), judged(-0.005, 0.01, "drift is the cause")
     ((False, 'not shown to be better'), (True, 'no worse (margin 0.01), and drift is the cause'))
     """
     if lower > 0:
         return True, "better"
     if lower > -margin:
-        return True, f"no worse (margin {margin:g}), and drift is the cause"
+        return True, f"no worse (margin {margin:g}), and {why}"
     return False, "not shown to be better"

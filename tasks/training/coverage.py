@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.problems.chance import quantile
+from tasks.problems.chance import quantile, slack
 from tasks.problems.numbers import coverage
 from tasks.training.values import GateResult
 
@@ -28,6 +28,35 @@ def coverage_gate(
     least = promised - allowance(promised, inside, blocks, calibrated)
     told = f">= {least:.4f} ({promised:g} less what chance does)"
     return GateResult(where="all", metric="coverage", value=value, bound=told, passed=value >= least, rows=len(target))
+
+
+def restored(
+    promised: float, target: np.ndarray, ours: np.ndarray, theirs: np.ndarray, blocks: np.ndarray, confidence: float
+) -> str:
+    """What is told where the champion's intervals are shown to hold fewer rows than promised, and the challenger's are not.
+
+    Args:
+        promised: The share of rows.
+        target: Of rows that neither has learned from, shape (rows,).
+        ours: The challenger's number and both ends, shape (rows, 3).
+        theirs: The champion's; its ends are NaN where it answers none, and then nothing is told.
+        blocks: The day of each row, or the row itself, shape (rows,).
+        confidence: Of either statement, one-sided.
+    """
+    every, weight = np.arange(len(target)), np.ones(len(target))
+
+    def most(output: np.ndarray) -> tuple[float, float]:
+        def share(rows: np.ndarray) -> float:
+            return coverage(target[rows], output[rows], weight[rows])
+
+        return share(every), share(every) + slack(blocks, share, confidence)
+
+    if np.isnan(theirs[:, 1]).all():
+        return ""
+    (before, most_before), (after, most_after) = most(theirs), most(ours)
+    if not most_before < promised <= most_after:
+        return ""
+    return f"its intervals hold {after:.3f} of the rows again, {promised:g} promised, against {before:.3f}"
 
 
 def allowance(promised: float, inside: np.ndarray, blocks: np.ndarray, calibrated: int) -> float:

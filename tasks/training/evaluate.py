@@ -21,6 +21,8 @@ from tasks.training.fitted import load
 from tasks.training.slices import slices_of
 from tasks.training.values import Evaluation, FittedModel, GateResult
 
+FEWEST_BLOCKS = 10
+
 
 class GateFailed(CheckFailed):
     """A gate did not hold; nothing is built from this candidate."""
@@ -39,11 +41,11 @@ def evaluate(use_case: UseCase, split: Split, contract: str, candidate: FittedMo
     encoded = encode(columns, frame)[use_case.features.all]
     output = problem.judged(problem.outputs(columns, load(candidate), encoded))
     measured = {name: metric.value(target, output) for name, metric in problem.metrics.items()}
-    metrics = {name: value for name, value in measured.items() if name != "coverage" or not np.isnan(value)}
+    metrics = {name: value for name, value in measured.items() if not np.isnan(value)}  # others say nothing of these rows
     gates = [_judge(problem, gate, "all", target, output) for gate in use_case.evaluation.gates]
-    promised = use_case.target.interval
+    promised = problem.promised(columns)
     if promised is not None and "coverage" not in [gate.metric for gate in use_case.evaluation.gates]:
-        gates.append(coverage_gate(promised, target, output, _days(use_case, frame), candidate.calibrated))
+        gates.append(coverage_gate(promised, target, output, _blocks(use_case, frame), candidate.calibrated))
     if use_case.evaluation.slices:
         gates += _slices(problem, use_case.evaluation.slices, frame, target, output)
     create_table_artifact(
@@ -78,10 +80,11 @@ def _slices(problem: Problem, rules: SliceGates, frame: Any, target: np.ndarray,
     ]
 
 
-def _days(use_case: UseCase, frame: Any) -> np.ndarray:
+def _blocks(use_case: UseCase, frame: Any) -> np.ndarray:
+    """Rows that are hit or missed together: those of a day. A few days say too little of chance; then those of a tenth."""
     time = use_case.source.time_column
     days = day_blocks(frame[time].to_numpy() if time else None, len(frame))
-    return days if len(np.unique(days)) > 1 else np.arange(len(frame))  # within one day rows are all there is
+    return days if len(np.unique(days)) >= FEWEST_BLOCKS else np.arange(len(frame)) * FEWEST_BLOCKS // len(frame)
 
 
 def _keep(use_case: UseCase, problem: Problem, frame: Any, target: np.ndarray, output: np.ndarray) -> str:

@@ -16,8 +16,8 @@ from tasks.monitoring.measured import Labelled
 from tasks.problems.chance import resamples
 from tasks.problems.metrics import REGRESSION
 from tasks.problems.problem import problem_of
-from tasks.training.coverage import allowance, coverage_gate
-from tasks.training.evaluate import GateFailed, _days, evaluate
+from tasks.training.coverage import allowance, coverage_gate, restored
+from tasks.training.evaluate import GateFailed, _blocks, evaluate
 from tasks.training.fitted import load
 from tasks.training.interval import conformal
 from tests.conftest import chain, small_use_case
@@ -128,7 +128,6 @@ def test_a_number_with_its_interval_in_every_protocol():
 @pytest.mark.parametrize("narrow", [False, True])
 def test_labels_that_came_say_whether_intervals_still_hold(narrow):
     generator = np.random.default_rng(3)
-    contract = Contract("small", (), "y", (), problem="regression", interval=0.9)
 
     def rows(count, spread):
         output = np.column_stack([np.zeros(count), np.full(count, -1.645), np.full(count, 1.645)])
@@ -136,10 +135,9 @@ def test_labels_that_came_say_whether_intervals_still_hold(narrow):
 
     known = Labelled(*rows(400, 2.0 if narrow else 1.0), np.ones(400), np.arange(400))
     drawn = resamples(np.arange(1000), 200, 400, seed=1)
-    found = watched_coverage(contract, rows(1000, 1.0), known, drawn, 1000, 0.001)
+    found = watched_coverage(0.9, rows(1000, 1.0), known, drawn, 1000, 0.001)
     assert found.fell is narrow
     assert found.floor < found.expected
-    assert watched_coverage(Contract("small", (), "y", (), problem="regression"), rows(9, 1), known, drawn, 9, 0.1) is None
 
 
 def test_models_with_and_without_intervals_are_compared_by_their_numbers():
@@ -168,12 +166,27 @@ def test_what_an_interval_may_be_asked_for(tmp_path):
         small_use_case(tmp_path, **gate)
 
 
-def test_a_holdout_of_one_day_is_judged_by_its_rows(tmp_path):
-    """One block would say nothing of chance, and let every coverage pass."""
-    frame = pd.DataFrame({"at": pd.date_range("2026-01-01", periods=300, freq="min")})
+@pytest.mark.parametrize("freq", ["min", "10min"])
+def test_a_holdout_of_one_day_or_three_is_judged_by_its_tenths(tmp_path, freq):
+    """A few blocks would say nearly nothing of chance, and let every coverage pass."""
+    frame = pd.DataFrame({"at": pd.date_range("2026-01-01", periods=300, freq=freq)})
     case = small_use_case(tmp_path)
     case = case.model_copy(update={"source": case.source.model_copy(update={"time_column": "at"})})
-    assert len(np.unique(_days(case, frame))) == 300
+    assert np.bincount(_blocks(case, frame)).tolist() == [30] * 10
     target, inside = np.zeros(300), np.arange(300) % 2 == 0
     output = np.column_stack([target, np.where(inside, -1, 1), np.where(inside, 1, 2)])
-    assert not coverage_gate(0.9, target, output, _days(case, frame), 400).passed
+    assert not coverage_gate(0.9, target, output, _blocks(case, frame), 400).passed
+
+
+@pytest.mark.parametrize(("champion", "challenger", "told"), [(0.5, 1.0, True), (1.0, 1.0, False), (0.5, 0.5, False)])
+def test_intervals_that_hold_again_are_shown_only_where_the_champions_do_not(champion, challenger, told):
+    generator = np.random.default_rng(4)
+    target, days = generator.normal(size=2000), np.arange(2000) // 40
+
+    def output(width):
+        return np.column_stack([np.zeros(2000), np.full(2000, -1.7 * width), np.full(2000, 1.7 * width)])
+
+    found = restored(0.9, target, output(challenger), output(champion), days, 0.95)
+    assert bool(found) is told
+    none = np.full((2000, 3), np.nan)
+    assert not restored(0.9, target, output(1.0), none, days, 0.95)

@@ -17,15 +17,17 @@ from tasks.history import read_history
 from tasks.packaging.bundle import bundle
 from tasks.packaging.convert import convert
 from tasks.packaging.values import BundleRef
+from tasks.problems.chance import slack
 from tasks.registry.lineage import lineage
 from tasks.registry.values import Version
 from tasks.registry.verdicts import told
-from tasks.training.compare import measure, slack
+from tasks.training.compare import measure
 from tasks.training.may_retrain import held_back
 from tasks.training.train import train
 from tasks.training.unseen import unseen_rows
 from tasks.training.values import Comparison
 from tests.conftest import chain, small_frame, small_use_case
+from tests.unit.test_interval import NUMBER, uneven
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TIMED = """  time_column: at
@@ -248,3 +250,14 @@ def test_an_undecided_verdict_waits_for_its_rows_and_doubles_nothing():
     assert held_back(Retraining(), [undecided], moment(4)) is None
     lost = {"until": str(moment(-1)), "cause": "drift", "better": False}
     assert "after 1 challenger in a row" in held_back(Retraining(cooldown=timedelta(days=3)), [lost, undecided], moment(4))
+
+
+def test_a_challenger_that_is_no_better_serves_where_its_intervals_hold_again(home, quiet, tmp_path):
+    """The number is as good as before, and twice as uncertain: no metric that decides would ever ask for a new version."""
+    more = {**NUMBER, "monitoring: {": "monitoring: {tolerance: 0.05, "}
+    champion, _, _ = built(small_use_case(tmp_path, uneven(3000, 0), **more))
+    case = small_use_case(tmp_path, uneven(3000, 1, factor=2.0), **more)
+    _, evaluation, parts = built(case, number="2")
+    verdict = measure(case, champion, evaluation, parts, "performance")
+    assert verdict.better
+    assert "its intervals hold" in verdict.reason
