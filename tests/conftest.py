@@ -46,8 +46,10 @@ def quiet(monkeypatch):
     from prefect.logging import disable_run_logger
 
     import tasks.data.validate
+    import tasks.packaging.variants
     import tasks.training.evaluate
 
+    monkeypatch.setattr(tasks.packaging.variants, "create_table_artifact", lambda **_: None)
     monkeypatch.setattr(tasks.training.evaluate, "create_table_artifact", lambda **_: None)
     monkeypatch.setattr(tasks.data.validate, "create_link_artifact", lambda **_: None)
     monkeypatch.setattr(tasks.data.validate, "report_address", str)
