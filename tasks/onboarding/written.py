@@ -14,7 +14,7 @@ from tasks.onboarding.features.choose import feature_of, may_be_feature
 from tasks.onboarding.propose import Proposal
 from tasks.onboarding.values import Column
 
-PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*$")
+PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 UNPRINTED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")  # YAML has these only escaped, JSON as they are
 WORDS_OF_YAML = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nan"])
 
@@ -51,7 +51,7 @@ def scalar(value: Any) -> str:
     >>> [scalar(each) for each in ("age", "yes", "home.dest", 1, True)]
     ['age', '"yes"', '"home.dest"', '1', 'true']
     """
-    if isinstance(value, str) and PLAIN.match(value) and value.lower() not in WORDS_OF_YAML:
+    if isinstance(value, str) and PLAIN.fullmatch(value) and value.lower() not in WORDS_OF_YAML:
         return value
     return UNPRINTED.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
 

@@ -353,6 +353,7 @@ COLUMN = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=
 
 
 @given(st.lists(COLUMN, min_size=1, max_size=6))
+@example(["A\n"])
 @example(["\x7f\x85\u2028", "\ufeff", "\uffff\n", "---", "\n---\n", "😀"])
 def test_any_name_of_a_column_is_read_back_as_it_was(names):
     from configs.inferred import parse_inferred
