@@ -76,9 +76,8 @@ def kind_of(location: str) -> str | None:
 
 def unreadable(where: str, location: str, error: Exception) -> InputError:
     """What is told of a file that is absent, locked or broken."""
-    if isinstance(error, FileNotFoundError):
-        return InputError(f"{where}: cannot read {location!r}: there is no such file")
-    return InputError(f"{where}: cannot read {location!r}: {type(error).__name__}: {error}")
+    plain = error.strerror if isinstance(error, OSError) else None  # the system's own words, without its number
+    return InputError(f"{where}: cannot read {location!r}: {plain or f'{type(error).__name__}: {error}'}")
 
 
 def _is_local(files: Any) -> bool:

@@ -25,8 +25,12 @@ def coverage(target: np.ndarray, value: np.ndarray, weight: np.ndarray) -> float
     if value.ndim == 1:
         return float("nan")
     target, value, weight = _each(target, value, weight)
-    low, high = value[:, 1], value[:, 2]
-    return weighted_mean((low <= target) & (target <= high), weight * ~np.isnan(low))
+    return weighted_mean(within(target, value), weight * ~np.isnan(value[:, 1]))
+
+
+def within(target: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """Which rows lie within their interval, shape (rows,), of answers (rows, 3); none whose ends are not known."""
+    return np.asarray((value[:, 1] <= target) & (target <= value[:, 2]))
 
 
 def absolute_error(target: np.ndarray, value: np.ndarray) -> np.ndarray:

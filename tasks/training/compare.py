@@ -73,10 +73,10 @@ def measure(use_case: UseCase, champion: Version, evaluation: Evaluation, split:
     before, after = metric.value(target, theirs), metric.value(target, ours)
     difference = metric.gain(after, before)
     lower = difference - slack(blocks, gained, rule.confidence)
-    promised = problem.promised(new)
-    again = "" if promised is None else restored(promised, target, ours, theirs, blocks, rule.confidence)
+    promised = problem.promised(bundle.contract), problem.promised(new)
+    again = restored(promised, target, theirs, ours, blocks, rule.confidence)
     why = " and ".join(filter(None, [again, "drift is the cause" if "drift" in cause else ""]))
-    better, told = judged(lower, use_case.monitoring.tolerance if why else 0.0, why)
+    better, told = judged(lower, use_case.monitoring.tolerance, why)
     parts = by_slice(frame, slices, target, problem, blocks, gained) if slices else []
     if better and (worse := shown_worse(parts, use_case.monitoring.tolerance, 1 - rule.confidence)):
         better, told = False, f"{told}, but shown worse where {worse.where}: {worse.value:+.4f} on {worse.rows:,} rows"
@@ -140,14 +140,14 @@ def shown_worse(slices: list[Slice], tolerance: float, rate: float) -> Slice | N
 def judged(lower: float, margin: float, why: str) -> tuple[bool, str]:
     """Whether a challenger takes over whose gain is at least `lower`, and how that is told.
 
-    With a margin being no worse is enough. It has one where drift is the cause, since it knows rows that the other never
-    saw, and where its intervals hold what those of the other no longer do.
+    There may be a reason why being no worse, within a margin, is enough: drift is the cause, so that it knows rows that the
+    other never saw, or its intervals hold what those of the other no longer do.
 
-    >>> judged(-0.005, 0.0, ""), judged(-0.005, 0.01, "drift is the cause")
+    >>> judged(-0.005, 0.01, ""), judged(-0.005, 0.01, "drift is the cause")
     ((False, 'not shown to be better'), (True, 'no worse (margin 0.01), and drift is the cause'))
     """
     if lower > 0:
         return True, "better"
-    if lower > -margin:
+    if why and lower > -margin:
         return True, f"no worse (margin {margin:g}), and {why}"
     return False, "not shown to be better"

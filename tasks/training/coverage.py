@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tasks.problems.chance import quantile, slack
-from tasks.problems.numbers import coverage
+from tasks.problems.numbers import coverage, within
 from tasks.training.values import GateResult
 
 RATE = 0.01  # of honest intervals that the gate stops
@@ -24,39 +24,43 @@ def coverage_gate(
         calibrated: On how many rows the intervals rest.
     """
     value = coverage(target, output, np.ones(len(target)))
-    inside = (output[:, 1] <= target) & (target <= output[:, 2])
-    least = promised - allowance(promised, inside, blocks, calibrated)
+    least = promised - allowance(promised, within(target, output), blocks, calibrated)
     told = f">= {least:.4f} ({promised:g} less what chance does)"
     return GateResult(where="all", metric="coverage", value=value, bound=told, passed=value >= least, rows=len(target))
 
 
 def restored(
-    promised: float, target: np.ndarray, ours: np.ndarray, theirs: np.ndarray, blocks: np.ndarray, confidence: float
+    promised: tuple[float | None, float | None],
+    target: np.ndarray,
+    theirs: np.ndarray,
+    ours: np.ndarray,
+    blocks: np.ndarray,
+    confidence: float,
 ) -> str:
-    """What is told where the champion's intervals are shown to hold fewer rows than promised, and the challenger's are not.
+    """How it is told that a challenger's intervals hold their promise where the champion's do not; empty if not shown.
+
+    Shown are two things, each at the confidence: that the champion's hold fewer rows than promised, and that the
+    challenger's hold more than those do, on the same rows. Of the challenger's the opposite of its promise is not shown.
 
     Args:
-        promised: The share of rows.
+        promised: The share of rows, by the champion and by the challenger; None of one without intervals.
         target: Of rows that neither has learned from, shape (rows,).
-        ours: The challenger's number and both ends, shape (rows, 3).
-        theirs: The champion's; its ends are NaN where it answers none, and then nothing is told.
+        theirs: The champion's numbers and both ends, shape (rows, 3).
+        ours: The challenger's.
         blocks: The day of each row, or the row itself, shape (rows,).
-        confidence: Of either statement, one-sided.
+        confidence: One-sided.
     """
-    every, weight = np.arange(len(target)), np.ones(len(target))
-
-    def most(output: np.ndarray) -> tuple[float, float]:
-        def share(rows: np.ndarray) -> float:
-            return coverage(target[rows], output[rows], weight[rows])
-
-        return share(every), share(every) + slack(blocks, share, confidence)
-
-    if np.isnan(theirs[:, 1]).all():
+    champion, challenger = promised
+    if champion is None or challenger is None:
         return ""
-    (before, most_before), (after, most_after) = most(theirs), most(ours)
-    if not most_before < promised <= most_after:
+    before, after = (within(target, output).astype(np.float64) for output in (theirs, ours))
+
+    def shown(more: np.ndarray) -> bool:
+        return bool(more.mean() > slack(blocks, lambda rows: float(more[rows].mean()), confidence))
+
+    if not (shown(champion - before) and shown(after - before)) or shown(challenger - after):
         return ""
-    return f"its intervals hold {after:.3f} of the rows again, {promised:g} promised, against {before:.3f}"
+    return f"its intervals hold {after.mean():.3f} of the rows, {challenger:g} promised, the champion's {before.mean():.3f}"
 
 
 def allowance(promised: float, inside: np.ndarray, blocks: np.ndarray, calibrated: int) -> float:

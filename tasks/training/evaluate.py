@@ -41,7 +41,7 @@ def evaluate(use_case: UseCase, split: Split, contract: str, candidate: FittedMo
     encoded = encode(columns, frame)[use_case.features.all]
     output = problem.judged(problem.outputs(columns, load(candidate), encoded))
     measured = {name: metric.value(target, output) for name, metric in problem.metrics.items()}
-    metrics = {name: value for name, value in measured.items() if not np.isnan(value)}  # others say nothing of these rows
+    metrics = {name: value for name, value in measured.items() if not np.isnan(value)}  # NaN: not defined on these rows
     gates = [_judge(problem, gate, "all", target, output) for gate in use_case.evaluation.gates]
     promised = problem.promised(columns)
     if promised is not None and "coverage" not in [gate.metric for gate in use_case.evaluation.gates]:

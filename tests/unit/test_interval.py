@@ -142,6 +142,7 @@ def test_labels_that_came_say_whether_intervals_still_hold(narrow):
 
 def test_models_with_and_without_intervals_are_compared_by_their_numbers():
     with_one, without = (Contract("s", (), "y", (), problem="regression", **more) for more in ({"interval": 0.9}, {}))
+    assert [problem_of(each).promised(each) for each in (with_one, without)] == [0.9, None]
     regression, outputs = problem_of(without), np.array([[2.0], [3.0]])
     padded = regression.aligned(outputs, without, with_one)
     assert padded.shape == (2, 3)
@@ -178,7 +179,10 @@ def test_a_holdout_of_one_day_or_three_is_judged_by_its_tenths(tmp_path, freq):
     assert not coverage_gate(0.9, target, output, _blocks(case, frame), 400).passed
 
 
-@pytest.mark.parametrize(("champion", "challenger", "told"), [(0.5, 1.0, True), (1.0, 1.0, False), (0.5, 0.5, False)])
+@pytest.mark.parametrize(
+    ("champion", "challenger", "told"),
+    [(0.5, 1.0, True), (1.0, 1.0, False), (0.5, 0.5, False)],
+)
 def test_intervals_that_hold_again_are_shown_only_where_the_champions_do_not(champion, challenger, told):
     generator = np.random.default_rng(4)
     target, days = generator.normal(size=2000), np.arange(2000) // 40
@@ -186,7 +190,22 @@ def test_intervals_that_hold_again_are_shown_only_where_the_champions_do_not(cha
     def output(width):
         return np.column_stack([np.zeros(2000), np.full(2000, -1.7 * width), np.full(2000, 1.7 * width)])
 
-    found = restored(0.9, target, output(challenger), output(champion), days, 0.95)
-    assert bool(found) is told
-    none = np.full((2000, 3), np.nan)
-    assert not restored(0.9, target, output(1.0), none, days, 0.95)
+    rows = target, output(champion), output(challenger), days, 0.95
+    assert bool(restored((0.9, 0.9), *rows)) is told
+    assert not restored((0.5, 0.9), *rows), "the champion keeps what it promises itself"
+    assert not restored((None, 0.9), *rows)
+    assert not restored((0.9, None), *rows)
+
+
+def test_of_intervals_that_hold_alike_neither_holds_again():
+    """One lies a little under what chance does, the other a little above: that is no difference between the two."""
+    generator, target = np.random.default_rng(5), np.zeros(2000)
+
+    def output(held):
+        start = np.where(generator.permutation(2000) < held, -1.0, 1.0)
+        return np.column_stack([target, start, start + 2])
+
+    theirs, ours = output(1772), output(1782)
+    assert coverage_gate(0.9, target, ours, np.arange(2000), 400).passed
+    assert not restored((0.9, 0.9), target, theirs, ours, np.arange(2000), 0.95)
+    assert restored((0.9, 0.9), target, theirs, output(1830), np.arange(2000), 0.95)
