@@ -1,6 +1,7 @@
 """`python -m benchmarks.monitoring [MEASURE]...`: the monitoring beside the defaults of Evidently and NannyML.
 
-The data of adult and bank marketing is read from `SLIPWAY_DATA`; NannyML, where it is installed in `.bench/nannyml`.
+The data of adult, bank marketing, bikes and banking77 is read from `SLIPWAY_DATA`; NannyML, where it is installed in
+`.bench/nannyml`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from benchmarks.monitoring.alarms import false_alarms, power
 from benchmarks.monitoring.concept import concept
+from benchmarks.monitoring.estimates import estimates
 from benchmarks.monitoring.events import events
 from benchmarks.monitoring.scale import scale
 from benchmarks.monitoring.speed import speed
@@ -21,6 +23,7 @@ MEASURES = {
     "false-alarms": false_alarms,
     "power": power,
     "concept": concept,
+    "estimates": estimates,
     "scale": scale,
     "events": events,
     "worth": worth,

@@ -37,6 +37,11 @@ class Rows:
         return {name: KINDS["numeric" if name in self.numeric else "categorical"] for name in self.features}
 
 
+def folder() -> Path:
+    """Where the data of other people lies."""
+    return Path(os.environ.get("SLIPWAY_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
+
+
 @functools.cache
 def read(name: str) -> Rows:
     """Flights by their schedule; bank marketing in its own order, each fiftieth of it a week; adult has no order."""
@@ -49,8 +54,7 @@ def read(name: str) -> Rows:
         case = load_use_case("flights")
         frame = training_rows(case, None).to_pandas().rename(columns={"scheduled_at": "time", "late": "target"})
         return Rows(frame, case.features.numeric, case.features.categorical, True)
-    folder = Path(os.environ.get("SLIPWAY_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
-    frame = pd.read_csv(folder / {"adult": "adult.csv", "bank": "bank_marketing.csv"}[name], skipinitialspace=True)
+    frame = pd.read_csv(folder() / {"adult": "adult.csv", "bank": "bank_marketing.csv"}[name], skipinitialspace=True)
     target, positive = {"adult": ("income", ">50K"), "bank": ("subscribed", "yes")}[name]
     frame["target"] = (frame.pop(target) == positive).astype(int)
     frame = frame.drop(columns=[c for c in ("duration", "contact_id") if c in frame]).replace("?", None)
