@@ -62,7 +62,7 @@ def model_card(use_case: UseCase, snapshot: Snapshot, evaluation: Evaluation, li
     trained = f"{lineage['learned_rows']:,} of {snapshot.rows:,} rows, snapshot `{snapshot.digest}`"
     refitted = use_case.split.refit and use_case.source.time_column is not None
     answers = problem_of(use_case.target).told(use_case.target, contract_of(evaluation.contract))
-    remarks = "".join(f"\nThe target is {remark}.\n" for remark in evaluation.remarks)
+    remarks = "".join(f"\n{remark}.\n" for remark in evaluation.remarks)
     judged = "fitted without these rows; the model in this bundle was then refitted with them" * refitted
     return f"""# {use_case.name}
 

@@ -80,7 +80,8 @@ class Multiclass(Classes):
         rare = [name for name, count in zip(contract.classes, rows, strict=True) if count < RARE]
         if not rare:
             return []
-        return [f"too rare in the holdout to be judged (fewer than {RARE} rows): {len(rare)} classes ({few(rare)})"]
+        told = f"{len(rare)} classes ({few(rare)})"
+        return [f"The target is too rare in the holdout to be judged (fewer than {RARE} rows): {told}"]
 
     def together(self, answers: Sequence[Answered], contracts: Sequence[Contract]) -> Answered:
         """By the names of classes: one that a version does not know has probability 0 in its answers."""

@@ -51,7 +51,7 @@ class Problem(Protocol):
         """Whether metrics of these rows say something."""
 
     def remarks(self, contract: Contract, target: np.ndarray) -> list[str]:
-        """What the holdout cannot say."""
+        """What the holdout cannot say, in a sentence each."""
 
     def estimator(self, model: Model, parameters: Mapping[str, Any]) -> Any:
         """scikit-learn's, unfitted."""

@@ -18,7 +18,7 @@ from tasks.step import step
 from tasks.store import put_parquet
 from tasks.training.coverage import coverage_gate
 from tasks.training.fitted import load
-from tasks.training.slices import slices_of
+from tasks.training.slices import slices_of, unjudged
 from tasks.training.values import Evaluation, FittedModel, GateResult
 
 FEWEST_BLOCKS = 10
@@ -46,8 +46,10 @@ def evaluate(use_case: UseCase, split: Split, contract: str, candidate: FittedMo
     promised = problem.promised(columns)
     if promised is not None and "coverage" not in [gate.metric for gate in use_case.evaluation.gates]:
         gates.append(coverage_gate(promised, target, output, _blocks(use_case, frame), candidate.calibrated))
+    remarks = problem.remarks(columns, target)
     if use_case.evaluation.slices:
         gates += _slices(problem, use_case.evaluation.slices, frame, target, output)
+        remarks += unjudged(frame, use_case.evaluation.slices, target, problem)
     create_table_artifact(
         key=f"gates-{use_case.name}",
         table=[gate.model_dump() for gate in gates],
@@ -56,9 +58,8 @@ def evaluate(use_case: UseCase, split: Split, contract: str, candidate: FittedMo
     failed = [f"{gate.where}: {gate.metric} {gate.value:.4f}, bound {gate.bound}" for gate in gates if not gate.passed]
     if failed:
         raise GateFailed(f"{len(failed)} of {len(gates)} gates failed: {'; '.join(failed)}")
-    remarks = problem.remarks(columns, target)
     for remark in remarks:
-        get_run_logger().warning("The target is %s", remark)
+        get_run_logger().warning(remark)
     scores = _keep(use_case, problem, frame, target, output)
     return Evaluation(metrics=metrics, gates=gates, scores=scores, contract=contract, remarks=remarks)
 

@@ -38,6 +38,23 @@ def slices_of(frame: Any, rules: SliceGates, target: np.ndarray, problem: Proble
                 yield f"{column}={value}", inside
 
 
+def unjudged(frame: Any, rules: SliceGates, target: np.ndarray, problem: Problem) -> list[str]:
+    """In a sentence each, the columns of which no value has enough rows: their gates say nothing.
+
+    >>> import pandas as pd
+    >>> from tasks.problems.binary import Binary
+    >>> rows = pd.DataFrame({"c": ["x", "y", "x"], "d": ["x", "x", "x"]})
+    >>> unjudged(rows, SliceGates(columns=["c", "d"], min_rows=3), np.array([0, 1, 1]), Binary())
+    ["No value of 'c' has enough rows in the holdout to be judged alone (3 or more, and what metrics need)"]
+    """
+    needed = f"{rules.min_rows:,} or more, and what metrics need"
+    return [
+        f"No value of {column!r} has enough rows in the holdout to be judged alone ({needed})"
+        for column in rules.columns
+        if not any(slices_of(frame, rules.model_copy(update={"columns": [column]}), target, problem))
+    ]
+
+
 def by_slice(
     frame: Any,
     rules: SliceGates,

@@ -16,7 +16,7 @@ import tasks.monitoring.report
 from configs.errors import InputError
 from configs.load import parse_use_case
 from configs.problems import WORDS
-from configs.schema import Behaviour, ColumnRule, Objective, SliceGates
+from configs.schema import Behaviour, ColumnRule, Gate, Objective, SliceGates
 from configs.settings import PROJECT
 from serving.contract.contract import Column, Contract, contract_json
 from serving.scoring.bundle import read_bundle
@@ -250,7 +250,17 @@ def test_classes_that_are_too_rare_to_judge_are_said(home, quiet, tmp_path):
     frame.loc[frame.index[::60], "y"] = "odd"
     version, evaluation, _, _ = built(case_of(tmp_path, "multiclass", frame))
     (remark,) = evaluation.remarks
-    assert remark == "too rare in the holdout to be judged (fewer than 10 rows): 1 classes ('odd')"
+    assert remark == "The target is too rare in the holdout to be judged (fewer than 10 rows): 1 classes ('odd')"
+    assert remark in (version.bundle.path / "card.md").read_text()
+
+
+def test_gates_of_slices_that_judge_no_rows_are_said(home, quiet, tmp_path):
+    case = case_of(tmp_path, "regression")
+    rules = SliceGates(columns=["c"], min_rows=100_000, gates=[Gate(metric="r2", at_least=0.99)])
+    case = case.model_copy(update={"evaluation": case.evaluation.model_copy(update={"slices": rules})})
+    version, evaluation, _, _ = built(case)
+    (remark,) = evaluation.remarks
+    assert remark.startswith("No value of 'c' has enough rows")
     assert remark in (version.bundle.path / "card.md").read_text()
 
 
