@@ -286,15 +286,29 @@ def retire(
 @app.command()
 def score(
     use_case: UseCaseName,
-    source: Annotated[str, typer.Argument(help="A .parquet or .csv file of any size.")],
-    destination: Annotated[str, typer.Argument(help="A folder for the answers.")],
+    source: Annotated[
+        str,
+        typer.Argument(help="CSV, Parquet, JSON lines or .xlsx, packed or not, by path or URL; or a database's address."),
+    ],
+    destination: Annotated[
+        str,
+        typer.Argument(
+            help="A folder for Parquet parts; a file (.parquet, .csv, .csv.gz, .jsonl, .xlsx); or DATABASE_URL#TABLE."
+        ),
+    ],
     version: Annotated[str | None, typer.Option(help="Default: the champion.")] = None,
+    query: Annotated[str | None, typer.Option(help="What to ask the database for.")] = None,
 ) -> None:
-    """Score a file in chunks with the bundle that serves; a stopped run goes on."""
+    """Score rows in chunks with the bundle that serves; a stopped run goes on.
+
+    slipway score loans applications.csv.gz answers.xlsx
+
+    slipway score loans 'postgresql://me:${PASSWORD}@db/shop' answers.csv --query 'select * from applications'
+    """
     case = _ready(use_case)
     from flows.score import score as flow
 
-    screen.print(f"{flow(case.name, source, destination, version):,} rows scored into {destination}")
+    screen.print(f"{flow(case.name, source, destination, version, query):,} rows scored into {destination}")
 
 
 @app.command()

@@ -31,12 +31,16 @@ def read_database(url: str, query: str, declared: Declared) -> Any:
 def fetch(url: str, query: str) -> tuple[list[str], list[Any]]:
     """The names and the rows that a driver gives.
 
-    PostgreSQL's is psycopg, whatever SQLAlchemy takes for it by itself. The query is given as it is: a colon or a percent
-    sign in it is no parameter. The connection ends with it.
+    The query is given as it is: a colon or a percent sign in it is no parameter. The connection ends with it.
     """
+    with engine(url).connect() as connection:
+        found = connection.execution_options(no_parameters=True).exec_driver_sql(query)
+        return list(found.keys()), list(found.fetchall())
+
+
+def engine(url: str) -> sa.Engine:
+    """What connects to that database. PostgreSQL's driver is psycopg, whatever SQLAlchemy takes for it by itself."""
     address = sa.make_url(url)
     if address.drivername == "postgresql":
         address = address.set(drivername="postgresql+psycopg")
-    with sa.create_engine(address, poolclass=sa.NullPool).connect() as connection:
-        found = connection.execution_options(no_parameters=True).exec_driver_sql(query)
-        return list(found.keys()), list(found.fetchall())
+    return sa.create_engine(address, poolclass=sa.NullPool)

@@ -58,7 +58,7 @@ def read_file(where: str, location: str, declared: Declared = NOTHING, form: Csv
     except Exception as error:  # every file system and format has errors of its own; all mean "cannot be read"
         raise unreadable(where, location, error) from error
     if kind in JSON_LINES:
-        return _json_lines(where, content, declared)
+        return json_lines(where, content, declared)
     return _csv(where, [(where, content)], declared, form)
 
 
@@ -103,7 +103,7 @@ def _read_folder(where: str, files: Any, path: str, declared: Declared, form: Cs
             contents.append((f"{where}: {PurePosixPath(each).name}", file.read()))
     if kind in CSV:
         return _csv(where, contents, declared, form)
-    read = read_workbook if kind in WORKBOOK else _json_lines
+    read = read_workbook if kind in WORKBOOK else json_lines
     tables = [read(name, content, declared) for name, content in contents]
     return pa.concat_tables(tables, promote_options="permissive")
 
@@ -168,11 +168,16 @@ def _csv(where: str, contents: list[tuple[str, bytes]], declared: Declared, form
         raise
 
 
-def _json_lines(where: str, content: bytes, declared: Declared) -> Any:
+def json_lines(where: str, content: bytes, declared: Declared, first: int = 1) -> Any:
+    """The lines, the first of which has that number in the file, as an Arrow table.
+
+    Raises:
+        InputError: one is no JSON object, or a column holds values without a common type.
+    """
     import msgspec
 
     rows = []
-    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
+    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), first):
         if line.strip():
             try:
                 rows.append(msgspec.json.decode(line, type=dict[str, Any]))

@@ -54,6 +54,7 @@ from tasks.packaging.values import BundleRef
 from tasks.packaging.variants import choose_variant
 from tasks.registry.lineage import lineage
 from tasks.registry.values import Version
+from tasks.scoring.rows import Source
 from tasks.training.evaluate import evaluate
 from tasks.training.fitted import load
 from tests.conftest import chain, small_frame, small_use_case
@@ -200,7 +201,7 @@ def check(case, tmp_path, batch=None, watched=False):
     part = tmp_path / "batch.parquet"
     pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), part)
     for source, form in ((part, CsvFormat()), *([batch] if batch else [])):
-        out = tmp_path / f"out-{source.name}"
+        out = tmp_path / f"out-{source.stem}"
         version = SimpleNamespace(version="1", bundle=SimpleNamespace(path=folder, digest="d"))
         rows = tasks.scoring.files.score_file.fn("table", version, str(source), str(out), form)
         scored = pq.read_table(out)
@@ -542,7 +543,7 @@ def test_a_batch_of_a_model_from_before_is_guessed_as_pandas_did(tmp_path):
     contract = Contract(
         "t", (Column("c", "categorical", meaning=1), Column("n", "numeric", meaning=1)), "y", (0, 1), meaning=1
     )
-    ((frame, _),) = tasks.scoring.files._chunks(path, tasks.scoring.files._declared(contract), CsvFormat())
+    ((frame, _),) = Source(str(path)).chunks(contract, CsvFormat())
     assert encode(contract, frame)["c"].tolist() == ["1234", "7"]
 
 
