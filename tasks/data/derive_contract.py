@@ -11,7 +11,7 @@ from configs.kinds import ColumnKind
 from configs.schema import ColumnRule, UseCase
 from serving.contract.contract import Column, Contract, ContractError, contract_json
 from tasks.columns.choose import KINDS
-from tasks.data.frames import plain, read_rows
+from tasks.data.frames import encode_column, plain, read_rows
 from tasks.data.values import Snapshot
 from tasks.problems.problem import problem_of
 from tasks.step import step
@@ -43,11 +43,10 @@ def derive_contract(use_case: UseCase, snapshot: Snapshot) -> str:
 
 def _column(name: str, kind: ColumnKind, rule: ColumnRule, series: Any, shown: bool, tokens: tuple[str, ...]) -> Column:
     """A column; what was observed of one that the log must not keep is not in the contract, which travels, either."""
-    values = plain(series)
     its = KINDS[kind]
-    boolean = its.boolean(values)
+    boolean = its.boolean(plain(series))
     try:
-        encoded = Column(name, kind, nullable=True, boolean=boolean).encode(values).ravel()
+        encoded = encode_column(Column(name, kind, nullable=True, boolean=boolean), series).ravel()
     except ContractError as error:
         raise InputError(f"features.{kind}: column {name!r}, row {error.row}: {error.problem}") from None
     missing = its.missing(encoded)

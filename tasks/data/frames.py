@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from configs.settings import store
-from serving.contract.contract import MEANING, Contract, read_contract
+from serving.contract.contract import MEANING, Column, Contract, ContractError, read_contract
 from serving.contract.spelling import SPELLED, doubles
 from tasks.data.values import Snapshot
 from tasks.log.values import FEATURE
@@ -17,10 +17,15 @@ EXACT = 2**53  # up to here a float is any whole number
 
 
 def read_rows(snapshot: Snapshot, start: int, stop: int, columns: list[str] | None = None) -> Any:
-    """Rows [start, stop) of a snapshot as a pandas frame."""
+    """Rows [start, stop) of a snapshot as a pandas frame; row groups without any of them are not read."""
     import pyarrow.parquet as pq
 
-    return frame_of(pq.read_table(snapshot.path, columns=columns).slice(start, stop - start))
+    with pq.ParquetFile(snapshot.path) as file:
+        sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+        ends = np.cumsum(sizes, dtype=np.int64)
+        groups = np.flatnonzero((ends > start) & (ends - sizes < stop))
+        before = int((ends - sizes)[groups[0]]) if len(groups) else 0
+        return frame_of(file.read_row_groups(groups.tolist(), columns).slice(start - before, stop - start))
 
 
 def frame_of(table: Any) -> Any:
@@ -39,8 +44,38 @@ def encode(contract: Contract, frame: Any) -> Any:
     """The frame's features as the contract encodes them, as a frame: float32 numbers and string categories."""
     import pandas as pd
 
-    arrays = contract.encode_columns({name: plain(frame[name], contract.meaning) for name in contract.names})
-    return pd.DataFrame({name: array.ravel() for name, array in arrays.items()})
+    return pd.DataFrame({name: array.ravel() for name, array in encode_columns(contract, frame).items()})
+
+
+def encode_columns(contract: Contract, frame: Any) -> dict[str, np.ndarray]:
+    """`Contract.encode_columns` of a frame: a (rows, 1) array a column.
+
+    Raises:
+        ContractError: a column is missing from the frame, or holds a value that is not allowed.
+    """
+    if set(contract.names) <= set(frame.columns):
+        try:
+            return {column.name: encode_column(column, frame[column.name], contract.meaning) for column in contract.columns}
+        except ContractError:  # once more, to name all faults
+            pass
+    return contract.encode_columns({name: plain(frame[name], contract.meaning) for name in contract.names if name in frame})
+
+
+def encode_column(column: Column, series: Any, meaning: int = MEANING) -> np.ndarray:
+    """`Column.encode` of a series. Equal texts are encoded once: long tables repeat their categories.
+
+    Raises:
+        ContractError: a value is not allowed.
+    """
+    import pandas as pd
+
+    if not isinstance(series.dtype, pd.StringDtype):
+        return column.encode(plain(series, meaning))
+    codes, texts = pd.factorize(series)
+    try:
+        return column.encode([*texts, *[None] * bool((codes < 0).any())])[codes]  # a missing one's code is -1, the last
+    except ContractError:
+        return column.encode(plain(series, meaning))  # once more, to name the row
 
 
 def as_served(contract: Contract, frame: Any, names: list[str]) -> Any:
@@ -51,7 +86,7 @@ def as_served(contract: Contract, frame: Any, names: list[str]) -> Any:
     import pandas as pd
 
     columns = {column.name: column for column in contract.columns}
-    encoded = {name: columns[name].encode(plain(frame[name], contract.meaning)).ravel() for name in names}
+    encoded = {name: encode_column(columns[name], frame[name], contract.meaning).ravel() for name in names}
     found = pd.DataFrame(encoded, index=frame.index)
     return found.replace({name: {"": None} for name in names if columns[name].dtype == "string"})
 
@@ -78,6 +113,9 @@ def plain(series: Any, meaning: int = MEANING) -> Any:
             return series.to_numpy(dtype=np.float64, na_value=np.nan)
         if isinstance(series.dtype, np.dtype):
             return series.to_numpy()
+    if isinstance(series.dtype, pd.StringDtype):
+        texts: list[Any] = series.to_numpy(dtype=object, na_value=None).tolist()
+        return texts
     return [None if pd.isna(value) else _number(value) if isinstance(value, Decimal) else value for value in series.tolist()]
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
@@ -20,7 +24,7 @@ from serving.contract.contract import ContractError
 from serving.contract.heads.choose import head_of
 from serving.scoring.bundle import read_bundle
 from serving.scoring.onnx import Scorer
-from tasks.data.frames import plain
+from tasks.data.frames import encode_columns
 from tasks.registry.values import Version
 from tasks.scoring.answers import WRITTEN, check_free, is_folder, join
 from tasks.scoring.rows import Source
@@ -71,21 +75,29 @@ def _finished(folder: Path, destination: str, query: str | None) -> None:
 
 
 def _score(use_case: str, version: Version, source: Source, folder: Path, form: CsvFormat) -> int:
-    bundle, logger, rows = read_bundle(version.bundle.path), get_run_logger(), 0
-    contract = bundle.contract
-    scorer, head = Scorer(bundle.model, contract), head_of(contract)
+    bundle, logger = read_bundle(version.bundle.path), get_run_logger()
+    scorer, head = Scorer(bundle.model, bundle.contract), head_of(bundle.contract)
     artifact = cast(UUID, create_progress_artifact(progress=0.0, key=f"score-{use_case}"))
-    for number, (frame, done) in enumerate(source.chunks(contract, form)):
-        part = folder / f"part-{number:05d}.parquet"
-        if not part.exists():
-            try:
-                given = {n: plain(frame[n], contract.meaning) for n in contract.names if n in frame}
-                arrays = contract.encode_columns(given)
-            except ContractError as error:
-                where = "" if error.row is None else f" row {rows + error.row},"
-                raise InputError(f"{source.location}:{where} column {error.column!r}: {error.problem}") from None
-            _write(part, frame, head.columns(scorer.outputs(arrays)), version.version)
-        rows += len(frame)
+
+    def answered(part: Path, frame: Any, before: int) -> None:
+        if part.exists():
+            return
+        try:
+            arrays = encode_columns(bundle.contract, frame)
+        except ContractError as error:
+            where = "" if error.row is None else f" row {before + error.row},"
+            raise InputError(f"{source.location}:{where} column {error.column!r}: {error.problem}") from None
+        _write(part, frame, head.columns(scorer.outputs(arrays)), version.version)
+
+    def parts() -> Iterator[tuple[Any, ...]]:
+        rows = 0
+        for number, (frame, done) in enumerate(source.chunks(bundle.contract, form)):
+            yield folder / f"part-{number:05d}.parquet", frame, rows, done
+            rows += len(frame)
+
+    rows = 0
+    for _, frame, before, done in _at_once(lambda part, frame, before, _: answered(part, frame, before), parts()):
+        rows = before + len(frame)
         update_progress_artifact(artifact, progress=min(100.0, 100 * done))
         logger.info("%s rows scored", f"{rows:,}")
     if not rows:
@@ -93,6 +105,31 @@ def _score(use_case: str, version: Version, source: Source, folder: Path, form: 
     summary = {"rows": rows, "parts": len(list(folder.glob("part-*.parquet"))), "version": version.version}
     write_atomically(folder / "_summary.json", json.dumps(summary, indent=1).encode())
     return rows
+
+
+def _at_once(call: Callable[..., None], each: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """What was called with, in its order, a thread a processor: graphs and Parquet are worked on outside Python's lock.
+
+    As many wait as are worked on, so that memory does not grow with the source.
+    """
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    waiting: deque[tuple[Future[None], tuple[Any, ...]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for arguments in each:
+                waiting.append((pool.submit(call, *arguments), arguments))
+                if len(waiting) > 2 * threads:
+                    yield _ended(waiting)
+            while waiting:
+                yield _ended(waiting)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _ended(waiting: deque[tuple[Future[None], tuple[Any, ...]]]) -> tuple[Any, ...]:
+    future, arguments = waiting.popleft()
+    future.result()
+    return arguments
 
 
 def _claim(folder: Path, job: dict[str, Any]) -> Path:
