@@ -9,7 +9,6 @@ import signal
 import sys
 import time
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -314,21 +313,37 @@ def score(
 @app.command()
 def feedback(
     use_case: UseCaseName,
-    file: Annotated[
-        Path, typer.Argument(help="CSV, Parquet, JSON lines or .xlsx: 'prediction_id', 'label', and numbers by their names.")
+    source: Annotated[
+        str, typer.Argument(help="A file of any kind, packed or not, a folder of such, a URL; or a database's address.")
     ],
+    query: Annotated[str | None, typer.Option(help="What to ask the database for.")] = None,
+    ids: Annotated[str, typer.Option("--id", help="The column of prediction ids.")] = "prediction_id",
+    label: Annotated[str, typer.Option(help="The column of labels. Each other is a KPI, a number by its name.")] = "label",
 ) -> None:
-    """Tell a use case's server what turned out to be true, from a file. Told twice, the last counts."""
+    """Tell a use case's server what turned out to be true. All rows are checked first. Told twice, the last counts.
+
+    slipway feedback loans outcomes.xlsx --id application --label approved
+
+    slipway feedback loans sqlite:///shop.db --query 'select prediction_id, label from decided'
+    """
     from rich.progress import Progress
 
-    from console.commands.feedback import send_feedback
+    from console.commands.feedback import send_feedback, summary
+    from tasks.log.outcomes import Columns
 
     case = load_use_case(use_case)
     with Progress(console=screen, transient=True) as bar:
-        task = bar.add_task("Telling", total=None)
-        told = send_feedback(case, file, lambda done, total: bar.update(task, completed=done, total=total))
-    screen.print(f"{told.labels:,} labels and {told.numbers:,} numbers told; {told.empty:,} rows said nothing")
-    screen.print(f"Look at them with the next window: slipway monitor {use_case}")
+        task = bar.add_task("", total=None)
+        sent = send_feedback(
+            case,
+            source,
+            query,
+            Columns(ids, label),
+            lambda doing, done, total: bar.update(task, description=doing, completed=done, total=total),
+        )
+    for line in summary(sent):
+        screen.print(line, markup=False, highlight=False, soft_wrap=True)
+    screen.print(f"They count from the next look on: slipway monitor {use_case}; what was found: slipway status")
 
 
 @app.command()

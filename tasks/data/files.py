@@ -42,8 +42,8 @@ def read_file(where: str, location: str, declared: Declared = NOTHING, form: Csv
 
     kind = kind_of(location)
     try:
-        files, path = fsspec.core.url_to_fs(location)
-        if files.isdir(path) if kind is None else _is_local(files) and files.isdir(path):
+        files, path, folder = located(location)
+        if folder:
             return _read_folder(where, files, path, declared, form)
         if kind is None:
             raise InputError(f"{where}: {location!r} is neither {READ}")
@@ -74,6 +74,14 @@ def kind_of(location: str) -> str | None:
     return found if found in (*CSV, *PARQUET, *JSON_LINES, *WORKBOOK) else None
 
 
+def located(location: str) -> tuple[Any, str, bool]:
+    """The file system, the path in it, and whether a folder is there. A folder of another machine has no suffix."""
+    import fsspec
+
+    files, path = fsspec.core.url_to_fs(location)
+    return files, path, files.isdir(path) if kind_of(location) is None else _is_local(files) and files.isdir(path)
+
+
 def unreadable(where: str, location: str, error: Exception) -> InputError:
     """What is told of a file that is absent, locked or broken."""
     plain = error.strerror if isinstance(error, OSError) else None  # the system's own words, without its number
@@ -85,11 +93,11 @@ def _is_local(files: Any) -> bool:
 
 
 def _read_folder(where: str, files: Any, path: str, declared: Declared, form: CsvFormat) -> Any:
-    """All files of a folder, in the order of their names, as one table; names that begin with `_` or `.` are passed over."""
+    """All files of a folder, in the order of their names, as one table."""
     import fsspec
     import pyarrow as pa
 
-    inside = [each for each in sorted(files.find(path)) if not _hidden(each.removeprefix(path))]
+    inside = members(files, path)
     kinds = {kind_of(each) for each in inside}
     if len(kinds) != 1 or None in kinds:
         told = ", ".join(sorted(PurePosixPath(each).suffix or each for each in inside)[:5]) or "nothing"
@@ -106,6 +114,11 @@ def _read_folder(where: str, files: Any, path: str, declared: Declared, form: Cs
     read = read_workbook if kind in WORKBOOK else json_lines
     tables = [read(name, content, declared) for name, content in contents]
     return pa.concat_tables(tables, promote_options="permissive")
+
+
+def members(files: Any, path: str) -> list[str]:
+    """The files of a folder that hold rows, in their order; names that begin with `_` or `.` are passed over."""
+    return [each for each in sorted(files.find(path)) if not _hidden(each.removeprefix(path))]
 
 
 def _hidden(inside: str) -> bool:
