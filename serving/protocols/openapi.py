@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, generated from the contract, and a page that shows it and tries it out without the internet."""
+"""The OpenAPI 3.1 document, generated from the contract."""
 
 from __future__ import annotations
 
@@ -221,46 +221,3 @@ def _infer_example(contract: Contract) -> dict[str, Any]:
             for column in contract.columns
         ]
     }
-
-
-DOCS_PAGE = b"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>API</title><style>
-body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1a2230;background:#fff}
-h1{margin-bottom:0}details{border:1px solid #cfd6e0;border-radius:6px;margin:.8rem 0;padding:.6rem 1rem}
-summary{cursor:pointer;font-weight:600}code,textarea,pre{font:13px/1.45 ui-monospace,monospace}
-textarea{width:100%;height:14rem;box-sizing:border-box}pre{background:#f3f5f8;padding:.7rem;overflow:auto;border-radius:4px}
-table{border-collapse:collapse;width:100%}td,th{border-bottom:1px solid #e3e8ef;text-align:left;padding:.25rem .5rem}
-.m{display:inline-block;min-width:3.2rem;color:#0b5fa5}button{padding:.3rem .9rem}input{width:100%;max-width:30rem}
-</style></head><body><h1 id="title">API</h1><p id="about"></p>
-<p><label>API key, where one is needed: <input id="key" type="password" autocomplete="off"></label></p>
-<div id="paths"></div><h2>Record</h2><table id="record"></table>
-<p><a href="openapi.json">openapi.json</a> (OpenAPI 3.1)</p><script>
-const el=(tag,text)=>{const e=document.createElement(tag);if(text!==undefined)e.textContent=text;return e};
-const base=location.pathname.replace(/docs$/,'');
-fetch('openapi.json').then(r=>r.json()).then(doc=>{
- document.title=title.textContent=doc.info.title+' '+doc.info.version;
- about.textContent=doc.info.description.replaceAll('`','');
- for(const[path,methods]of Object.entries(doc.paths))for(const[method,op]of Object.entries(methods)){
-  const d=el('details'),s=el('summary'),m=el('span',method.toUpperCase());m.className='m';
-  s.append(m,' ',path,' \\u2014 ',op.summary);d.append(s);
-  const body=op.requestBody&&op.requestBody.content['application/json'];let area;
-  if(body){area=el('textarea');area.value=JSON.stringify(body.example??{},null,1);d.append(area)}
-  const b=el('button','Send'),out=el('pre');out.hidden=true;
-  b.onclick=async()=>{const h={'content-type':'application/json'};if(key.value)h.authorization='Bearer '+key.value;
-   const t=performance.now(),r=await fetch(base+path.slice(1),{method:method.toUpperCase(),headers:h,body:area&&area.value});
-   const text=await r.text();let shown=text;try{shown=JSON.stringify(JSON.parse(text),null,1)}catch{}
-   out.hidden=false;out.textContent=r.status+'  '+(performance.now()-t).toFixed(1)+' ms\\n'+shown};
-  d.append(b,out);
-  const t=el('table');for(const[code,answer]of Object.entries(op.responses)){const r=el('tr');
-   r.append(el('td',code),el('td',answer.description));t.append(r)}d.append(t);paths.append(d)}
- const R=doc.components.schemas.Record,head=el('tr');
- for(const h of['field','type','required','bounds'])head.append(el('th',h));
- record.append(head);for(const[name,p]of Object.entries(R.properties)){const r=el('tr');
-  const bounds=p.enum?p.enum.join(', '):[p.minimum,p.maximum].filter(v=>v!==undefined&&Math.abs(v)<1e38).join(' to ')
-   ||(p.examples||[]).join(', ');
-  r.append(el('td',name),el('td',[].concat(p.type||'one of').join(' or ')),
-   el('td',R.required.includes(name)?'yes':''),el('td',bounds));record.append(r)}
- paths.firstChild.open=true;
-});</script></body></html>
-"""

@@ -17,10 +17,10 @@ import msgspec
 
 from serving.contract.contract import ContractError
 from serving.options import Options
-from serving.protocols import mlflow, open_inference
+from serving.protocols import docs, mlflow, open_inference
 from serving.protocols.mlflow import MlflowScoring
 from serving.protocols.native import Native
-from serving.protocols.openapi import DOCS_PAGE, openapi
+from serving.protocols.openapi import openapi
 from serving.refusal import Refusal
 from serving.scoring.admission import Overloaded, Place
 from serving.scoring.batcher import BATCH_ROWS
@@ -36,6 +36,7 @@ from serving.transports.bodies import SOON, Bodies
 logger = logging.getLogger("slipway")
 
 Headers = list[tuple[str, str]]
+NO_HEADERS: Headers = []
 Answer = tuple[Headers | None, bytes]  # None: the headers of JSON
 Read = Callable[[bytes, Any], tuple[Job, Any]]
 Write = Callable[[Job, Any], Answer]
@@ -271,8 +272,8 @@ class App:
         version = f"{model.contract.use_case} {identity.version}".encode()
         metadata, server = open_inference.model_metadata(model), open_inference.server_metadata()
 
-        def constant(body: bytes, kind: str = "application/json") -> Callable[[], Answer]:
-            headers = [("content-type", kind), ("x-slipway-release", identity.release)]
+        def constant(body: bytes, kind: str = "application/json", more: Headers = NO_HEADERS) -> Callable[[], Answer]:
+            headers = [("content-type", kind), ("x-slipway-release", identity.release), *more]
             return lambda: (headers, body)
 
         metrics = [("content-type", "text/plain; version=0.0.4; charset=utf-8")]
@@ -284,7 +285,7 @@ class App:
             "/version": (None, constant(version, "text/plain; charset=utf-8")),
             "/metrics": ("admin", lambda: (metrics, model.metrics.text())),
             "/openapi.json": ("predict", constant(document)),  # it shows what training saw
-            "/docs": (None, constant(DOCS_PAGE, "text/html; charset=utf-8")),
+            "/docs": (None, constant(docs.PAGE, "text/html; charset=utf-8", docs.HEADERS)),
             "/v2": (None, constant(server)),
             "/v2/health/live": (None, constant(b'{"live":true}')),
             "/v2/health/ready": (None, constant(b'{"ready":true}')),

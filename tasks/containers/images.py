@@ -51,7 +51,8 @@ def _wants_docker(use_case: UseCase) -> str:
 def recipe_digest() -> str:
     """SHA-256 over everything but the bundle that decides what a server does: `serving/`, its lock, the Dockerfile."""
     digest = hashlib.sha256()
-    for path in [*sorted((PROJECT / "serving").rglob("*.py")), *RECIPE]:
+    files = (path for path in (PROJECT / "serving").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    for path in [*sorted(files), *RECIPE]:
         digest.update(f"{path.relative_to(PROJECT)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()
 

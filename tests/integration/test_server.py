@@ -1,9 +1,12 @@
 """The server as a process: its routes, its limits, its promises."""
 
 import hashlib
+import html
 import json
 import os
 import random
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -89,6 +92,19 @@ def test_the_documented_example_works_when_pasted(serve):
     page = server.client.get("/docs").text
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert "https://" not in page
+
+
+def test_a_real_browser_makes_the_form_of_it(serve):
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no Chromium is installed (Debian package chromium)")
+    words = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--virtual-time-budget=5000"]
+    command = [browser, *words, "--dump-dom", f"{serve().url}/docs"]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert re.findall(r'<label for="field-\d">([^<]*)</label>', shown) == ["c", "a", "b", "customer"]
+    curl = html.unescape(re.search(r'<pre id="curl"[^>]*>([^<]*)</pre>', shown)[1])
+    said = json.loads(subprocess.run(["sh", "-c", curl], capture_output=True, text=True, check=True).stdout)
+    assert said["predictions"][0]["prediction"] in ("yes", "no")
 
 
 @pytest.mark.parametrize("words", [(), ("--workers", "2")])

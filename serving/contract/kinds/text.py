@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,6 +32,10 @@ class Text(Strings):
     def unseen(self, column: Column, encoded: np.ndarray) -> int:
         """None."""
         return 0
+
+    def schema(self, column: Column) -> dict[str, Any]:
+        """A string, which a form gives room for."""
+        return {**super().schema(column), "contentMediaType": "text/plain"}
 
     def example(self, column: Column) -> str:
         """No text of anybody."""
