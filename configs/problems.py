@@ -28,7 +28,16 @@ Metric = Literal[
     "rmse",
     "median_absolute_error",
     "coverage",
+    "abstention",
+    "selective_accuracy",
 ]
+
+# Metrics of what `target.KEY` asks for, and why they alone decide nothing.
+PROMISED: dict[Metric, tuple[str, str]] = {
+    "coverage": ("interval", "an interval that is wide enough holds every row"),
+    "abstention": ("confidence", "who answers everything abstains from nothing"),
+    "selective_accuracy": ("confidence", "who hardly ever answers is hardly ever wrong"),
+}
 
 
 class Words(NamedTuple):
@@ -36,7 +45,8 @@ class Words(NamedTuple):
 
     `positive` is the class that is judged where none is named; None where no class is. `moves` is what a direction test
     follows, `answers` what a minimum test gives. `interval` is the share of rows that an interval holds where none is named;
-    None where answers have none. `promises` are metrics that can be bounded, and decide nothing.
+    None where answers have none. `confidence` is what no answer's probability lies under (of several classes their number
+    says more); None where answers have none. `promises` are metrics that can be bounded, and decide nothing.
     """
 
     metrics: tuple[Metric, ...]
@@ -45,6 +55,7 @@ class Words(NamedTuple):
     moves: str | None = None
     answers: str = "label"
     interval: float | None = None
+    confidence: float | None = None
     promises: tuple[Metric, ...] = ()
 
 
@@ -54,10 +65,14 @@ WORDS: dict[str, Words] = {
         estimators=("hist_gradient_boosting", "logistic_regression"),
         positive=1,
         moves="probability",
+        confidence=0.5,
+        promises=("abstention", "selective_accuracy"),
     ),
     "multiclass": Words(
         metrics=("log_loss", "accuracy", "balanced_accuracy", "f1_macro", "roc_auc_ovr", "top_3_accuracy"),
         estimators=("hist_gradient_boosting", "logistic_regression"),
+        confidence=0.0,
+        promises=("abstention", "selective_accuracy"),
     ),
     "regression": Words(
         metrics=("r2", "mae", "rmse", "median_absolute_error", "coverage"),

@@ -11,7 +11,7 @@ from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from configs.kinds import COLUMN_KINDS, RULES_OF_TEXT, TAKEN_BY, ColumnKind
-from configs.problems import WORDS, Estimator, Metric, Problem, Words
+from configs.problems import PROMISED, WORDS, Estimator, Metric, Problem, Words
 
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 
@@ -175,12 +175,14 @@ class Target(Strict):
     """The column to predict, and as what. `positive` is the class of two whose probability the model is judged by.
 
     `interval` is the share of rows whose number lies within the interval that is answered with it; `null` for none.
+    Rows whose most probable class lies below `confidence` are left to a person; `null`: every row is answered.
     """
 
     column: str
     problem: Problem = "binary"
     positive: str | int | bool | None = None
     interval: float | None = Field(None, ge=0.5, le=0.999)
+    confidence: float | None = None
 
     @property
     def words(self) -> Words:
@@ -200,6 +202,18 @@ class Target(Strict):
     def _interval_fits(self) -> Target:
         if self.interval is not None and self.words.interval is None:
             raise ValueError(f"'interval' holds a number; problem {self.problem!r} answers classes, leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _confidence_fits(self) -> Target:
+        least = self.words.confidence
+        if self.confidence is not None and least is None:
+            raise ValueError(f"'confidence' is that of a class; problem {self.problem!r} answers a number, leave it out")
+        if self.confidence is not None and not (least or 0.0) < self.confidence < 1:
+            raise ValueError(
+                f"'confidence' lies between {least:g} and 1, where some answers are sure enough and some are not; "
+                f"found {self.confidence:g}"
+            )
         return self
 
     @model_validator(mode="after")
@@ -584,7 +598,8 @@ class Objective(Bound):
 
     `kpi` is one that feedback carries (its mean counts), or of the service: `latency_p50` and `latency_p99` (milliseconds in
     the server), `requests_per_hour`, `refused` (share of requests that the contract refused), `unanswered` (share that got
-    no answer for another reason: overload, deadline, error). `metric` is one of the labels that have come, whatever the
+    no answer for another reason: overload, deadline, error), `abstention` (share of rows left to a person, with
+    `target.confidence`). `metric` is one of the labels that have come, whatever the
     calibrated floor of `promotion.metric` is: a number that was promised to somebody.
     """
 
@@ -761,16 +776,19 @@ class UseCase(Strict):
         named["monitoring.objectives"] = [each.metric for each in self.monitoring.objectives if each.metric]
         for key, metrics in named.items():
             for metric in metrics:
-                if metric not in words.metrics:
-                    known = ", ".join(words.metrics)
-                    raise ValueError(f"'{key}': {metric!r} does not fit problem {problem!r}; those that do: {known}")
+                if metric not in (known := dict.fromkeys((*words.metrics, *words.promises))):
+                    raise ValueError(
+                        f"'{key}': {metric!r} does not fit problem {problem!r}; those that do: {', '.join(known)}"
+                    )
+                if metric in PROMISED and getattr(self.target, needed := PROMISED[metric][0]) is None:
+                    raise ValueError(f"'{key}': {metric!r} is that of 'target.{needed}', which is null")
         if self.promotion.metric in words.promises:
             raise ValueError(
-                f"'promotion.metric': {self.promotion.metric!r} decides nothing: an interval that is wide enough holds "
-                "every row; use it in 'evaluation.gates' or 'monitoring.objectives'"
+                f"'promotion.metric': {self.promotion.metric!r} decides nothing: {PROMISED[self.promotion.metric][1]}; "
+                "use it in 'evaluation.gates' or 'monitoring.objectives'"
             )
-        if self.target.interval is None and (asked := [key for key in named if set(named[key]) & set(words.promises)]):
-            raise ValueError(f"'{asked[0]}': 'coverage' is that of an interval, and 'target.interval' is null")
+        if self.target.confidence is None and "abstention" in [each.kpi for each in self.monitoring.objectives]:
+            raise ValueError("'monitoring.objectives': 'abstention' is that of 'target.confidence', which is null")
         if self.model.estimator is not None:
             self._check_estimator(self.model.estimator, words)
         for case in self.gates.behaviour:

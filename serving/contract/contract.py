@@ -104,7 +104,8 @@ class Contract(msgspec.Struct, frozen=True):
     """The columns that go in, the target that comes out (`classes[i]` has probability column i), and the time column.
 
     `problem` is the kind of answer; contracts made before have none, and are binary. A regression has no `classes`; its
-    `interval` is the share of rows that the answered interval holds, and is left out where there is none.
+    `interval` is the share of rows that the answered interval holds, and is left out where there is none. So is
+    `confidence`: the probability under which no class is answered.
     `identifiers` are fields that a record may carry beside the columns: they are logged with the answer, so that one
     subject's records can be found and erased, and never reach the model.
     """
@@ -118,6 +119,7 @@ class Contract(msgspec.Struct, frozen=True):
     meaning: int = MEANING
     problem: Problem = "binary"
     interval: float | UnsetType = UNSET
+    confidence: float | UnsetType = UNSET
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ class Prediction(msgspec.Struct, frozen=True, tag_field="kind", tag="prediction"
     Times are UTC in ISO 8601; `latency_us` is the request's time in the server until it was logged; `request_digest` is the
     SHA-256 of the request's body, the same for every row of it; `features` are the record as it came; `output` are the
     numbers that the answer was made of: a probability a class, or one number; `place` is the row's in its request, left out
-    for the first, so that requests can be counted.
+    for the first, so that requests can be counted. A `prediction` of null was left to a person.
     """
 
     prediction_id: str
@@ -49,7 +49,7 @@ class Prediction(msgspec.Struct, frozen=True, tag_field="kind", tag="prediction"
     variant: str
     caller: str
     features: Any
-    prediction: str | int | bool | float
+    prediction: str | int | bool | float | None
     output: list[float]
     latency_us: int
     request_digest: str

@@ -44,7 +44,7 @@ REQUEST_ROWS = 100_000
 KPI_NAME = "^[a-z_][a-z0-9_]{0,39}$"
 KpiName = Annotated[str, msgspec.Meta(pattern=KPI_NAME)]
 # What monitoring counts itself.
-SERVICE_KPIS = frozenset({"latency_p50", "latency_p99", "requests_per_hour", "refused", "unanswered"})
+SERVICE_KPIS = frozenset({"latency_p50", "latency_p99", "requests_per_hour", "refused", "unanswered", "abstention"})
 Number = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
 MOST_KPIS = 20
 _TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)  # in JSON: commas in it separate nothing
@@ -234,6 +234,7 @@ class ServedModel:
         self._write(entries)
         self._last = entries[-1].event_time, now
         self.metrics.rows.inc(at)
+        self.metrics.abstained.inc(answers.count(None))
         self.metrics.batch.observe(at)
 
     def _new_ids(self, rows: int) -> list[str]:

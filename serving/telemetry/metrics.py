@@ -30,6 +30,7 @@ class Metrics:
             "slipway_request_seconds", "Time in the server", ["route"], buckets=_LATENCY, registry=registry
         )
         self.rows = Counter("slipway_rows", "Rows scored", registry=registry)
+        self.abstained = Counter("slipway_abstained", "Rows scored and left to a person", registry=registry)
         self.feedback = Counter("slipway_feedback", "Labels received", registry=registry)
         self.unseen = Counter(
             "slipway_unseen_values", "Values outside what the training snapshot showed", ["column"], registry=registry

@@ -206,7 +206,7 @@ class Service:
             elif output.datatype == "BYTES":
                 entry.contents.bytes_contents.extend(value.encode() for value in output.data)
             else:
-                entry.contents.fp32_contents.extend(output.data)
+                getattr(entry.contents, CONTENTS[output.datatype]).extend(output.data)
         return answer
 
 

@@ -35,8 +35,17 @@ def derive_contract(use_case: UseCase, snapshot: Snapshot) -> str:
     )
     time, identifiers = use_case.source.time_column, tuple(use_case.features.identifiers)
     interval = UNSET if target.interval is None else target.interval
+    confidence = UNSET if target.confidence is None else target.confidence
     contract = Contract(
-        use_case.name, columns, target.column, classes, time, identifiers, problem=target.problem, interval=interval
+        use_case.name,
+        columns,
+        target.column,
+        classes,
+        time,
+        identifiers,
+        problem=target.problem,
+        interval=interval,
+        confidence=confidence,
     )
     return put("contracts", ".json", contract_json(contract))
 

@@ -109,6 +109,7 @@ def _within(record: Record, case: Direction, contract: Contract) -> bool:
 def _minimum(case: Minimum, model: Model, records: list[Record], contract: Contract) -> str:
     record = {**typical(records, contract), **case.given}
     found = model.answer(record)
+    expect(found is not None, "left to a person, since no class is probable enough ('target.confidence')")
     if case.label is not None:
         expect(str(found) == str(case.label), f"answered {found} instead of {case.label}")
     if case.at_least is not None:

@@ -34,7 +34,8 @@ def measure_service(use_case: UseCase, window: Window) -> Service:
         for name in rows.columns
         if name.startswith(KPI)
     }
-    kpis |= {name: (Kpi(value=value, rows=len(rows)), 0.0, 1) for name, value in counted(window, rows).items()}
+    abstains = use_case.target.confidence is not None
+    kpis |= {name: (Kpi(value=value, rows=len(rows)), 0.0, 1) for name, value in counted(window, rows, abstains).items()}
     kpis |= promised(problem_of(use_case.target), window, objectives, use_case.monitoring.min_labels)
     rate = use_case.monitoring.false_alarm_rate * OTHER_SHARE / max(len(objectives), 1)
     # What the service counts itself was judged by the first look; only feedback has brought more since.
@@ -45,8 +46,8 @@ def measure_service(use_case: UseCase, window: Window) -> Service:
     return Service(kpis=judged, refused=window.refused)
 
 
-def counted(window: Window, rows: Any) -> dict[str, float]:
-    """The KPIs of the service itself. `rows` is a pandas frame of `time` and `latency_us`.
+def counted(window: Window, rows: Any, abstains: bool) -> dict[str, float]:
+    """The KPIs of the service itself. `rows` is a pandas frame of `time`, `latency_us` and `prediction`.
 
     Requests are counted against requests, however many rows each has. What needs an answer is left out where none was given.
     """
@@ -57,6 +58,8 @@ def counted(window: Window, rows: Any) -> dict[str, float]:
     if len(rows):
         latency = np.quantile(rows["latency_us"], [0.5, 0.99]) / 1000
         found |= {"latency_p50": float(latency[0]), "latency_p99": float(latency[1])}
+        left = rows["prediction"].isna()  # to a person; by a version of before, maybe, that may where today's may not
+        found |= {"abstention": float(left.mean())} if abstains or left.any() else {}
     found["requests_per_hour"] = requests / max(_length(window, rows) / HOUR, 1e-9)
     if everything := requests + refused + unanswered:
         found |= {"refused": refused / everything, "unanswered": unanswered / everything}

@@ -13,6 +13,7 @@ import numpy as np
 
 from configs.errors import InputError
 from configs.schema import Target
+from tasks.problems.classes import enough_classes
 from tasks.problems.two_classes import roc_auc
 
 FEW_CLASSES = 50
@@ -293,6 +294,7 @@ def declared_answer(target: Target, values: Any) -> Answer:
         raise InputError(f"target.column: {target.column!r} is {found[0]!r} in every row; there is nothing to learn")
     problem = target.problem
     if problem == Multiclass.problem:
+        enough_classes(target, len(found))
         return Multiclass(tuple(found), "declared")
     if problem == Regression.problem:
         if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in found):

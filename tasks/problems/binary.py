@@ -91,9 +91,10 @@ class Binary(Classes):
         return {"probability": judged}
 
     def answers(self, contract: Contract, judged: np.ndarray) -> dict[str, float]:
-        """The share of positive answers, and the mean probability of the answer."""
+        """The share of positive answers, the mean probability of the answer, and the share that is left to a person."""
         confidence = np.maximum(judged, 1 - judged)
-        return {"positives": float((judged >= 0.5).mean()), "confidence": float(confidence.mean())}
+        found = {"positives": float((judged >= 0.5).mean()), "confidence": float(confidence.mean())}
+        return {**found, **self.left(judged)}
 
     def losses(
         self, before: tuple[np.ndarray, np.ndarray], now: tuple[np.ndarray, np.ndarray]
@@ -112,4 +113,4 @@ class Binary(Classes):
 
     def told(self, target: Target, contract: Contract) -> str:
         """The positive class."""
-        return f"the positive class is `{target.positive}`"
+        return f"the positive class is `{target.positive}`{self.bound_told()}"

@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from configs.schema import Model
+from configs.errors import InputError
+from configs.schema import Model, Target
 from serving.contract.contract import Contract
+from serving.contract.heads.abstaining import unsure
+from tasks.problems.metrics import Metric, abstaining
 from tasks.problems.values import Answered
 
 
@@ -20,6 +23,13 @@ class Classes:
     graph: Mapping[str, str] = {"label": "long", "probabilities": "float"}
     options: Mapping[str, Any] = {"zipmap": False}
     served = 1e-6
+    metrics: Mapping[str, Metric]
+
+    def __init__(self, confidence: float | None = None) -> None:
+        """With a `confidence`, rows whose most probable class lies below it are left to a person."""
+        self._confidence = confidence
+        if confidence is not None:
+            self.metrics = abstaining(self.metrics, confidence)
 
     def estimator(self, model: Model, parameters: Mapping[str, Any]) -> Any:
         """A classifier."""
@@ -74,8 +84,18 @@ class Classes:
         return found[:, -1] - expected[:, -1]
 
     def decisions(self, outputs: np.ndarray) -> np.ndarray:
-        """The most probable class."""
-        return outputs.argmax(axis=1)
+        """The most probable class; -1 where that is not probable enough."""
+        best = outputs.argmax(axis=1)
+        return best if self._confidence is None else np.where(unsure(outputs, self._confidence), -1, best)
+
+    def left(self, judged: np.ndarray) -> dict[str, float]:
+        """The share of rows that are left to a person, where any can be."""
+        shown = ("abstention",) if self._confidence is not None else ()
+        return {name: self.metrics[name].value(np.zeros(len(judged), dtype=np.int64), judged) for name in shown}
+
+    def bound_told(self) -> str:
+        """What is left to a person, for the model card; empty where nothing is."""
+        return "" if self._confidence is None else f"; below a probability of {self._confidence:g} none: a person takes over"
 
     def promised(self, contract: Contract) -> float | None:
         """Nothing: classes have probabilities in place of an interval."""
@@ -84,6 +104,19 @@ class Classes:
     def sql(self, contract: Contract) -> str:
         """The place of the class in the contract."""
         return f"cast(nullif(list_position([{', '.join(map(logged, contract.classes))}], label), 0) - 1 as integer)"
+
+
+def enough_classes(target: Target, classes: int) -> None:
+    """Raise where the bound is one that the most probable of so many classes always keeps.
+
+    Raises:
+        InputError: with what would be right.
+    """
+    if target.confidence is not None and target.confidence <= 1 / classes:
+        raise InputError(
+            f"target.confidence: {target.confidence:g} leaves nothing to a person: of {classes} classes the most probable "
+            f"always has {1 / classes:.4g} or more; give a number between that and 1"
+        )
 
 
 def logged(value: Any) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from serving.contract.heads.abstaining import unsure
 from tasks.problems import many_classes, numbers, two_classes
 from tasks.problems.numbers import weighted_mean
 
@@ -111,7 +112,41 @@ REGRESSION = _named(
     Metric("median_absolute_error", False, by_row(numbers.median_absolute_error), scale=abs),
     Metric("coverage", True, by_row(numbers.coverage)),
 )
-_ALL = {**REGRESSION, **MULTICLASS, **BINARY}  # a name points the same way whatever the problem
+
+
+def abstaining(metrics: Mapping[str, Metric], confidence: float) -> dict[str, Metric]:
+    """The metrics of classes, and what a bound of their probability does.
+
+    `abstention` is the share of rows that are left to a person, `selective_accuracy` the accuracy among the others (Geifman
+    & El-Yaniv, "Selective Classification for Deep Neural Networks", 2017, whose coverage is what `abstention` leaves).
+
+    >>> found = abstaining(BINARY, 0.8)
+    >>> rows = np.array([1, 1, 0, 0]), np.array([0.9, 0.6, 0.1, 0.9])
+    >>> found["abstention"].value(*rows), round(found["selective_accuracy"].value(*rows), 2)
+    (0.25, 0.67)
+    """
+
+    def left(target: np.ndarray, output: np.ndarray) -> np.ndarray:
+        return unsure(_each_class(output), confidence).astype(np.float64)
+
+    def accuracy(target: np.ndarray, output: np.ndarray, weight: np.ndarray) -> float:
+        answered = ~unsure(_each_class(output), confidence)
+        if not answered.any():
+            return float("nan")
+        return metrics["accuracy"].value(target[answered], output[answered], weight[answered])
+
+    return {
+        **metrics,
+        **_named(Metric("abstention", False, averaged(left)), Metric("selective_accuracy", True, by_row(accuracy))),
+    }
+
+
+def _each_class(output: np.ndarray) -> np.ndarray:
+    """The probability of each class, shape (rows, k); of two what is judged is the second's."""
+    return np.column_stack([1 - output, output]) if output.ndim == 1 else output
+
+
+_ALL = {**REGRESSION, **MULTICLASS, **abstaining(BINARY, 0.5)}  # a name points the same way whatever the problem
 
 
 def greater_is_better(metric: str) -> bool:

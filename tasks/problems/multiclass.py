@@ -13,7 +13,7 @@ from configs.schema import Target
 from serving.contract.contract import Contract
 from tasks.problems import metrics, pages
 from tasks.problems.calibration import temperature
-from tasks.problems.classes import Classes, few, values_of
+from tasks.problems.classes import Classes, enough_classes, few, values_of
 from tasks.problems.leaks import guessed
 from tasks.problems.metrics import Metric
 from tasks.problems.values import Answered, Leak
@@ -47,6 +47,7 @@ class Multiclass(Classes):
                 f"target.column: {name!r} has {len(found):,} values ({few(found)}); at most {MOST_CLASSES:,} classes are "
                 "supported, and 'target.problem: regression' predicts numbers"
             )
+        enough_classes(target, len(found))
         return tuple(sorted(found, key=lambda value: (isinstance(value, str), value)))
 
     def targets(self, contract: Contract, values: Any) -> np.ndarray:
@@ -125,10 +126,11 @@ class Multiclass(Classes):
         return {str(name): judged[:, place] for place, name in enumerate(contract.classes)}
 
     def answers(self, contract: Contract, judged: np.ndarray) -> dict[str, float]:
-        """The mean probability of the answer, and the share of the answers that each of the first classes has."""
+        """The mean probability of the answer, the share left to a person, and the share of each of the first classes."""
         shares = np.bincount(judged.argmax(axis=1), minlength=len(contract.classes)) / len(judged)
         named = {f"share of {name}": float(share) for name, share in zip(contract.classes, shares, strict=True)}
-        return {"confidence": float(self.score(judged).mean()), **dict(list(named.items())[:SHOWN])}
+        found = {"confidence": float(self.score(judged).mean()), **self.left(judged)}
+        return {**found, **dict(list(named.items())[:SHOWN])}
 
     def losses(
         self, before: tuple[np.ndarray, np.ndarray], now: tuple[np.ndarray, np.ndarray]
@@ -147,4 +149,4 @@ class Multiclass(Classes):
 
     def told(self, target: Target, contract: Contract) -> str:
         """The classes."""
-        return f"one of {len(contract.classes)} classes: {few(list(contract.classes))}"
+        return f"one of {len(contract.classes)} classes: {few(list(contract.classes))}{self.bound_told()}"

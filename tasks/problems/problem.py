@@ -90,7 +90,7 @@ class Problem(Protocol):
         """How far the answers of two classes, or numbers, rose, shape (rows,), in the units of `difference`."""
 
     def decisions(self, outputs: np.ndarray) -> np.ndarray:
-        """What must not change however little outputs do, shape (rows,): the class that is answered."""
+        """What must not change however little outputs do, shape (rows,): the class that is answered, or that none is."""
 
     def leak(self, values: np.ndarray, target: np.ndarray) -> Leak:
         """How far the values of one feature tell the target."""
@@ -134,6 +134,7 @@ class Problem(Protocol):
 
 
 _PROBLEMS: dict[str, Problem] = {each.name: each for each in (Binary(), Multiclass(), Regression())}
+_UNLESS_UNSURE: dict[str, Callable[[float], Problem]] = {"binary": Binary, "multiclass": Multiclass}
 
 
 def problem_of(asked: Target | Contract) -> Problem:
@@ -142,4 +143,4 @@ def problem_of(asked: Target | Contract) -> Problem:
     >>> problem_of(Target(column="y")).name
     'binary'
     """
-    return _PROBLEMS[asked.problem]
+    return _UNLESS_UNSURE[asked.problem](asked.confidence) if asked.confidence else _PROBLEMS[asked.problem]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
+import numpy as np
 from prefect import get_run_logger, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
@@ -145,5 +146,14 @@ def _claim(folder: Path, job: dict[str, Any]) -> Path:
 
 def _write(part: Path, frame: Any, answers: dict[str, Any], version: str) -> None:
     temporary = part.with_suffix(".writing")
-    frame.assign(**answers, model_version=version).to_parquet(temporary, index=False)
+    columns = {name: _nullable(values) for name, values in answers.items()}
+    frame.assign(**columns, model_version=version).to_parquet(temporary, index=False)
     temporary.replace(part)
+
+
+def _nullable(values: Any) -> Any:
+    """What is masked as nulls of the type of the others, so that every part has the same, whatever it holds."""
+    import pandas as pd
+    import pyarrow as pa
+
+    return pd.arrays.ArrowExtensionArray(pa.array(values)) if np.ma.isMaskedArray(values) else values

@@ -52,15 +52,15 @@ def graph(k, name):
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
 
 
-def built(problem, classes):
+def built(problem, classes, **more):
     """A bundle in the store, by its digest."""
-    contract = Contract("small", COLUMNS, "y", classes, problem=problem)
+    contract = Contract("small", COLUMNS, "y", classes, problem=problem, **more)
     name = "values" if problem == "regression" else "probabilities"
     files = {"contract.json": contract_json(contract), "model.onnx": graph(len(classes) or 1, name)}
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     manifest = json.dumps({"use_case": "small", "files": sums, "lineage": {}}).encode()
     folder = store("bundles") / hashlib.sha256(manifest).hexdigest()
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, content in {**files, "manifest.json": manifest}.items():
         (folder / name).write_bytes(content)
     return folder
@@ -69,8 +69,8 @@ def built(problem, classes):
 class Served:
     """A worker's application without its process, asked as clients ask it."""
 
-    def __init__(self, kind, **options):
-        self.bundle = built(*PROBLEMS[kind])
+    def __init__(self, kind, contract=(), rows=ROWS, **options):
+        self.bundle, self.rows = built(*PROBLEMS[kind], **dict(contract)), rows
         log = PredictionLog(prediction_log("small"))
         self.model = ServedModel(read_bundle(self.bundle), Identity("1", "small-v1"), log, **options)
         self.app = App(self.model, Options(bundle=str(self.bundle), log="log"), None)
@@ -82,17 +82,21 @@ class Served:
         return json.loads(answer.body)
 
     def predict(self, **more):
-        return self.post("/predict", {"records": ROWS, **more})["predictions"]
+        return self.post("/predict", {"records": self.rows, **more})["predictions"]
 
     def infer(self, **more):
-        inputs = [{"name": n, "shape": [3, 1], "datatype": "FP64", "data": [row[n] for row in ROWS]} for n in ("a", "b")]
+        inputs = [
+            {"name": n, "shape": [len(self.rows), 1], "datatype": "FP64", "data": [row[n] for row in self.rows]}
+            for n in ("a", "b")
+        ]
         return self.post("/v2/models/small/infer", {"inputs": inputs, **more})["outputs"]
 
     def grpc(self, raw=False):
         """Datatype, shape and values of each output."""
         request = messages.ModelInferRequest(model_name="small")
         for name in ("a", "b"):
-            tensor, values = request.inputs.add(name=name, datatype="FP64", shape=[3]), [row[name] for row in ROWS]
+            values = [row[name] for row in self.rows]
+            tensor = request.inputs.add(name=name, datatype="FP64", shape=[len(values)])
             if raw:
                 request.raw_input_contents.append(np.array(values).tobytes())
             else:
@@ -107,7 +111,9 @@ class Served:
             output.name: (
                 output.datatype,
                 list(output.shape),
-                [each.decode() for each in output.contents.bytes_contents] or list(output.contents.fp32_contents),
+                [each.decode() for each in output.contents.bytes_contents]
+                or list(output.contents.fp32_contents)
+                or list(output.contents.bool_contents),
             )
             for output in answer.outputs
         }
@@ -115,7 +121,7 @@ class Served:
     @property
     def wanted(self):
         """What the graph itself gives, shape (3, k)."""
-        arrays = {name: np.float32([[row[name]] for row in ROWS]) for name in ("a", "b")}
+        arrays = {name: np.float32([[row[name]] for row in self.rows]) for name in ("a", "b")}
         return self.model._scorer.outputs(arrays)
 
 

@@ -163,7 +163,7 @@ def test_what_an_interval_may_be_asked_for(tmp_path):
         "problem: regression}": "problem: regression, interval: null}",
         "r2, at_least: 0.1": "coverage, at_least: 0.1",
     }
-    with pytest.raises(InputError, match=r"'coverage' is that of an interval, and 'target\.interval' is null"):
+    with pytest.raises(InputError, match=r"'coverage' is that of 'target\.interval', which is null"):
         small_use_case(tmp_path, **gate)
 
 

@@ -19,7 +19,9 @@ DAYS = np.datetime64("2026-01-01") + np.repeat(np.arange(10), 50) * np.timedelta
 
 
 def window(target, probability):
-    frame = pd.DataFrame({"time": DAYS, "latency_us": 100, "target": target, "probability": probability})
+    frame = pd.DataFrame(
+        {"time": DAYS, "latency_us": 100, "prediction": "yes", "target": target, "probability": probability}
+    )
     data = put_parquet("windows", pa.Table.from_pandas(frame.astype({"target": "Int64"}), preserve_index=False))
     span = {"start": "2026-01-01T00:00:00", "end": "2026-01-11T00:00:00"}
     whole = Window(use_case="small", name="w", **span, rows=len(DAYS), labelled=0, data=data)

@@ -13,9 +13,13 @@ from tasks.store import put_parquet
 from tests.conftest import small_use_case
 
 
-def window(times, refused=(), requests=None, **kpis):
+def window(times, refused=(), requests=None, left=0, **kpis):
     latency = np.arange(1, len(times) + 1) * 100
-    frame = pd.DataFrame({"time": times, "latency_us": latency} | {f"kpi.{name}": values for name, values in kpis.items()})
+    answers = [None if row < left else "yes" for row in range(len(times))]
+    frame = pd.DataFrame(
+        {"time": times, "latency_us": latency, "prediction": answers}
+        | {f"kpi.{name}": values for name, values in kpis.items()}
+    )
     data = put_parquet("windows", pa.Table.from_pandas(frame, preserve_index=False))
     return Window(
         use_case="small", name="w", start="2026-01-01T00:00:00", end="2026-01-11T00:00:00", rows=len(times), labelled=0,
@@ -40,9 +44,20 @@ def test_the_service_is_counted(home, tmp_path, quiet):
     assert {name: round(kpi.value, 2) for name, kpi in found.kpis.items()} == {
         "latency_p50": 50.05, "latency_p99": 99.0, "requests_per_hour": 4.17, "refused": 0.12, "unanswered": 0.04,
     }  # fmt: skip
-    assert set(found.kpis) == SERVICE_KPIS  # so no feedback can take these names
+    assert set(found.kpis) == SERVICE_KPIS - {"abstention"}  # so no feedback can take these names
     assert list(found.missed) == ["latency_p99", "refused"]
     assert "12% of the requests were refused" in found.fault
+
+
+def test_what_is_left_to_a_person_is_counted_where_something_can_be(home, tmp_path, quiet):
+    times = np.datetime64("2026-01-01") + np.arange(400) * np.timedelta64(10, "m")
+    case = with_objectives(tmp_path, Objective(kpi="abstention", at_most=0.2))
+    some = window(times, left=100)
+    assert measure_service.fn(case, some).missed == {"abstention": "abstention 0.25, objective at most 0.2"}
+    assert "abstention" not in measure_service.fn(case, window(times)).kpis
+    bounded = case.model_copy(update={"target": case.target.model_copy(update={"confidence": 0.8})})
+    assert measure_service.fn(bounded, window(times)).kpis["abstention"].value == 0
+    assert measure_service.fn(bounded, some.model_copy(update={"look": "labels"})).missed == {}
 
 
 def test_a_target_that_holds_by_a_hair_alarms_no_more_often_than_stated(home, tmp_path, quiet):

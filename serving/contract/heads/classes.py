@@ -40,6 +40,7 @@ class Classes:
     """
 
     label: Any = Class
+    _row: Callable[..., Any] = Answer  # of a native answer
 
     def __init__(self, contract: Contract) -> None:
         self._classes = classes = contract.classes
@@ -82,13 +83,13 @@ class Classes:
             raise ValueError(self.wrong(value))
         return self._values[value]
 
-    def native(self, ids: Sequence[str], answers: Answers, outputs: Outputs, top: int | None) -> list[Answer]:
+    def native(self, ids: Sequence[str], answers: Answers, outputs: Outputs, top: int | None) -> list[Any]:
         """The class, and the probabilities of all classes or of the `top` most probable."""
         rows, top = zip(ids, answers, outputs, strict=True), top or self._shown
         if top < len(self._classes):
-            return [Answer(name, answer, self._highest(shares, top)) for name, answer, shares in rows]
+            return [self._row(name, answer, self._highest(shares, top)) for name, answer, shares in rows]
         by_class = self._shares
-        return [Answer(name, answer, by_class(*shares)) for name, answer, shares in rows]
+        return [self._row(name, answer, by_class(*shares)) for name, answer, shares in rows]
 
     def _highest(self, shares: Sequence[float], top: int) -> dict[str, float]:
         names = self._names
@@ -104,9 +105,10 @@ class Classes:
 
     def columns(self, outputs: np.ndarray) -> dict[str, Any]:
         """`prediction`; of two classes `probability`, the second's, which says both; of more `probabilities`, a list."""
-        if len(self._classes) == 2:
-            return {"prediction": self.answer(outputs)[0], "probability": outputs[:, 1]}
-        return {"prediction": self.answer(outputs)[0], "probabilities": list(outputs)}
+        return {"prediction": self.answer(outputs)[0], **self._probabilities(outputs)}
+
+    def _probabilities(self, outputs: np.ndarray) -> dict[str, Any]:
+        return {"probability": outputs[:, 1]} if len(self._classes) == 2 else {"probabilities": list(outputs)}
 
 
 def _shares(names: list[str]) -> Callable[..., Any]:

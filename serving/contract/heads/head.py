@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-Answers = list[Any]  # of each row the answer: a class, or a number
+Answers = list[Any]  # of each row the answer: a class, or a number; None where it is left to a person
 Outputs = list[list[float]]  # of each row the k numbers that the answer was made of
 Say = Callable[[Answers, Outputs], list[Any]]
 
@@ -79,4 +79,4 @@ class Head(Protocol):
         """Whether outputs of shape (rows, k) are such as a model of the kind can mean."""
 
     def columns(self, outputs: np.ndarray) -> dict[str, Any]:
-        """Columns of a scored file by name, for outputs of shape (rows, k)."""
+        """Columns of a scored file by name, for outputs of shape (rows, k); a masked array where rows may have none."""
