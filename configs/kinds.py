@@ -7,11 +7,12 @@ from typing import Literal, get_args
 
 from configs.problems import WORDS, Estimator
 
-ColumnKind = Literal["categorical", "numeric", "text"]
+ColumnKind = Literal["categorical", "numeric", "text", "datetime"]
 COLUMN_KINDS: tuple[ColumnKind, ...] = get_args(ColumnKind)  # in the order that the model sees them
 # What takes features of a kind, where not every estimator does: trees would look at thousands of columns of n-grams.
 TAKEN_BY: dict[ColumnKind, tuple[Estimator, ...]] = {"text": ("logistic_regression", "ridge")}
-RULES_OF_TEXT = ("nullable", "sensitive")
+# The rules of kinds that have no bounds and no list of what is allowed.
+RULES_OF: dict[ColumnKind, tuple[str, ...]] = {"text": ("nullable", "sensitive"), "datetime": ("nullable", "sensitive")}
 
 
 def first_estimator(problem: str, kinds: Iterable[ColumnKind]) -> Estimator:

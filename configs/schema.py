@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from configs.kinds import COLUMN_KINDS, RULES_OF_TEXT, TAKEN_BY, ColumnKind
+from configs.kinds import COLUMN_KINDS, RULES_OF, TAKEN_BY, ColumnKind
 from configs.problems import PROMISED, WORDS, Estimator, Metric, Problem, Words
 
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
@@ -245,6 +245,7 @@ class Features(Strict):
     numeric: list[str] = []
     categorical: list[str] = []
     text: list[str] = []
+    datetime: list[str] = []
     identifiers: list[str] = []
     rules: dict[str, ColumnRule] = {}
 
@@ -261,7 +262,7 @@ class Features(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> Features:
         if not self.all:
-            raise ValueError("names no feature; list columns under 'numeric', 'categorical' or 'text'")
+            raise ValueError(f"names no feature; list columns under one of {', '.join(COLUMN_KINDS)}")
         listed = [*(name for kind in COLUMN_KINDS for name in getattr(self, kind)), *self.identifiers]
         twice = sorted({name for name in listed if listed.count(name) > 1})
         if twice:
@@ -269,9 +270,10 @@ class Features(Strict):
         stray = sorted(set(self.rules) - set(self.all))
         if stray:
             raise ValueError(f"rule for {stray[0]!r}, which is not a feature")
-        for name in self.text:
-            if unfit := sorted(self.rules.get(name, ColumnRule()).model_fields_set - set(RULES_OF_TEXT)):
-                raise ValueError(f"'rules': {name!r} is text, which has no {unfit[0]!r}; {' and '.join(RULES_OF_TEXT)} fit")
+        for name, kind in self.kinds.items():
+            fit = RULES_OF.get(kind, tuple(ColumnRule.model_fields))
+            if unfit := sorted(self.rules.get(name, ColumnRule()).model_fields_set - set(fit)):
+                raise ValueError(f"'rules': {name!r} is {kind}, which has no {unfit[0]!r}; {' and '.join(fit)} fit")
         return self
 
 

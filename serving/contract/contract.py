@@ -30,7 +30,8 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
     `minimum`, `maximum` and `allowed` are declared and enforced. `low`, `high` and `categories` are what the training
     snapshot showed: a value outside them is served, because new airports open and summers follow winters. `boolean` numbers
     are true and false where they come from, and may be sent so. `missing` are texts that stand for nothing, beside the
-    blank. `meaning` is how values read as categories when the model learned them.
+    blank. `meaning` is how values read as categories when the model learned them. `derived` are the numbers that the graph
+    gets for a moment, by name (`departed.hour`); of moments `low` and `high` are days from 2000-01-01.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
     boolean: bool = False
     missing: tuple[str, ...] = ()
     meaning: int = MEANING
+    derived: tuple[str, ...] = ()
 
     @property
     def its(self) -> Kind:
@@ -171,6 +173,15 @@ class Contract(msgspec.Struct, frozen=True):
             raise ContractError.of(faults[:MAX_FAULTS]) from None
 
 
+def derived(name: str, kind: KindName) -> tuple[str, ...]:
+    """The names of the numbers that a graph gets for a column of a kind; none where it gets the value itself, or a text.
+
+    >>> derived("departed", "datetime")[:2], derived("age", "numeric")
+    (('departed.day', 'departed.hour'), ())
+    """
+    return tuple(f"{name}.{part}" for part in KINDS[kind].parts)
+
+
 class _Marked(msgspec.Struct):
     meaning: int = 1
 
@@ -179,9 +190,12 @@ def parse_contract(data: bytes) -> Contract:
     """The contract in the bytes of a `contract.json`; values keep the meaning of the time it was made.
 
     Raises:
-        msgspec.DecodeError: it is none.
+        msgspec.DecodeError: it is none, or derives numbers from a column that this code does not.
     """
     contract, meaning = msgspec.json.decode(data, type=Contract), msgspec.json.decode(data, type=_Marked).meaning
+    for column in contract.columns:
+        if strange := sorted(set(column.derived) ^ set(derived(column.name, column.kind))):
+            raise msgspec.ValidationError(f"column {column.name!r}: {strange[0]!r} is not what this code derives from it")
     columns = tuple(msgspec.structs.replace(column, meaning=meaning) for column in contract.columns)
     return msgspec.structs.replace(contract, columns=columns, meaning=meaning)
 

@@ -82,7 +82,8 @@ class Records:
             msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
             for kind in (self.strict, self.lenient)
         ]
-        self._checks = [(f"f{i}", column, not column.nullable) for i, column in enumerate(self._strings)]
+        free = [column.its.free and column.allowed is None and not column.missing for column in self._strings]
+        self._checks = [(f"f{i}", column, free[i], not column.nullable) for i, column in enumerate(self._strings)]
         self._booleans = [f"f{i}" for i, column in enumerate(self._columns) if column.boolean]
         self._subjects = [(f"f{i}", name) for i, name in enumerate(names) if i >= self._end]
         lows = [-np.inf if column.low is None else column.low for column in self._numbers]
@@ -105,16 +106,16 @@ class Records:
         )
 
     def check(self, records: Sequence[Record]) -> None:
-        """What the lenient type cannot say about categories and identifiers; both become what the contract means.
+        """What the lenient type cannot say about strings and identifiers; both become what the contract means.
 
         Raises:
             ContractError: naming every fault.
         """
         faults: list[Fault] = []
-        for name, column, required in self._checks:
+        for name, column, free, required in self._checks:
             for row, record in enumerate(records):
                 value = getattr(record, name)
-                if value.__class__ is str and column.allowed is None and not column.missing and (value or not required):
+                if free and value.__class__ is str and (value or not required):
                     continue
                 if value is None:  # the type has seen to it that the column is nullable
                     continue

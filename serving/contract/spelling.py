@@ -96,6 +96,15 @@ def csv_text(text: str, known: Collection[str] = (), missing: Collection[str] = 
     return text.lower() if text in CSV_BOOLEANS and text not in known else text
 
 
+def csv_moment(text: str, missing: Collection[str] = ()) -> str | None:
+    """A field of a CSV as a moment, as it stands; what pandas takes for missing is, as among numbers.
+
+    >>> csv_moment("2026-03-01"), csv_moment("NA"), csv_moment("?", missing=("?",))
+    ('2026-03-01', None, None)
+    """
+    return None if text in CSV_MISSING or text in missing else text
+
+
 def csv_number(text: str) -> float | None:
     """A field of a CSV as a number.
 

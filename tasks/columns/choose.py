@@ -5,12 +5,18 @@ from __future__ import annotations
 from configs import kinds as words
 from configs.schema import Features
 from tasks.columns.categorical import Categorical
+from tasks.columns.datetime import Datetime
 from tasks.columns.kind import ColumnKind
 from tasks.columns.numeric import Numeric
 from tasks.columns.text import Text
 
 NUMBERS: ColumnKind = Numeric()
-KINDS: dict[words.ColumnKind, ColumnKind] = {"categorical": Categorical(), "numeric": NUMBERS, "text": Text()}
+KINDS: dict[words.ColumnKind, ColumnKind] = {
+    "categorical": Categorical(),
+    "numeric": NUMBERS,
+    "text": Text(),
+    "datetime": Datetime(),
+}
 
 
 def kinds_of(features: Features) -> dict[str, ColumnKind]:

@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from serving.contract.contract import Column
 from tasks.columns.bins import Bins
 from tasks.columns.values import Sign
 
@@ -41,3 +42,9 @@ class ColumnKind(Protocol):
 
     def shown(self, values: Any) -> Any:
         """The values as Evidently takes them."""
+
+    def tried(self, column: Column, held: Any) -> np.ndarray:
+        """Values that generated rows may have, shape (n,), none of them missing; `held` is the holdout's column."""
+
+    def news(self, column: Column) -> list[Any]:
+        """Encoded values that the contract lets in and training hardly had."""

@@ -6,10 +6,14 @@ from typing import Any, Literal
 
 import numpy as np
 
+from serving.contract.contract import Column
+from serving.contract.kinds.numeric import FLOAT32_MAX
 from tasks.columns.bins import Bins, bins_of_numbers
 from tasks.columns.put_back import put_back_numbers
 from tasks.columns.units import changed_unit
 from tasks.columns.values import Sign
+
+SMALLEST = float(np.finfo(np.float32).tiny)
 
 
 class Numeric:
@@ -56,3 +60,16 @@ class Numeric:
     def shown(self, values: Any) -> Any:
         """In 64 bits."""
         return values.astype("float64")
+
+    def tried(self, column: Column, held: Any) -> np.ndarray:
+        """Those that rows of the holdout have, and the ends of what training showed."""
+        known = held.to_numpy(dtype=np.float32)
+        bounds = [bound for bound in (column.low, column.high) if bound is not None]
+        return np.unique(np.array([*known[~np.isnan(known)], *bounds], dtype=np.float32))
+
+    def news(self, column: Column) -> list[Any]:
+        """Those next to zero."""
+        low = -FLOAT32_MAX if column.minimum is None else column.minimum
+        high = FLOAT32_MAX if column.maximum is None else column.maximum
+        near = np.array([SMALLEST, -SMALLEST, 0.0, -0.0], dtype=np.float32)
+        return list(near[(near >= low) & (near <= high)])

@@ -1,4 +1,4 @@
-"""What columns of categories and of texts have in common."""
+"""What columns of strings have in common."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from serving.contract.contract import Column
 from serving.contract.kinds.strings import MISSING
+
+MOST_VALUES = 1000  # of a column that generated rows may have
+UNSEEN = "never seen before"
 
 
 class Strings:
@@ -19,3 +23,12 @@ class Strings:
     def missing(self, encoded: np.ndarray) -> np.ndarray:
         """The empty string."""
         return np.asarray(encoded == MISSING)
+
+    def tried(self, column: Column, held: Any) -> np.ndarray:
+        """Those that rows of the holdout have, those of the contract, and new ones."""
+        texts = dict.fromkeys([*held.tolist(), *(column.allowed or column.categories)])
+        return np.array([text for text in texts if text != MISSING][:MOST_VALUES] + self.news(column), dtype=object)
+
+    def news(self, column: Column) -> list[str]:
+        """One that nobody has seen, where not all are declared."""
+        return [UNSEEN] if column.allowed is None else []

@@ -9,7 +9,7 @@ from msgspec import UNSET
 from configs.errors import InputError
 from configs.kinds import ColumnKind
 from configs.schema import ColumnRule, UseCase
-from serving.contract.contract import Column, Contract, ContractError, contract_json
+from serving.contract.contract import Column, Contract, ContractError, contract_json, derived
 from tasks.columns.choose import KINDS
 from tasks.data.frames import encode_column, plain, read_rows
 from tasks.data.values import Snapshot
@@ -71,5 +71,6 @@ def _column(name: str, kind: ColumnKind, rule: ColumnRule, series: Any, shown: b
         allowed=tuple(rule.allowed) if rule.allowed else None,
         boolean=boolean,
         missing=tokens,
+        derived=derived(name, kind),
         **observed,
     )

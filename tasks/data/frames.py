@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -125,10 +126,10 @@ def _number(value: Decimal) -> int | float:
 
 
 def client_values(series: Any) -> list[Any]:
-    """A column as a client sends it: numbers by their shortest decimal, None for what is missing."""
+    """A column as a client sends it: numbers by their shortest decimal, moments in ISO 8601, None for what is missing."""
     values = plain(series)
     if not isinstance(values, np.ndarray):
-        return values
+        return [value.isoformat() if isinstance(value, date) else value for value in values]
     if values.dtype.kind != "f":
         return values.tolist()
     return [None if value != value else value for value in doubles(values)]

@@ -13,7 +13,7 @@ import duckdb
 from configs.errors import InputError, nearest
 from configs.schema import CsvFormat, Replay, Source, UseCase
 from configs.secrets import filled, unfilled
-from serving.contract.spelling import CSV_BOOLEANS, csv_text
+from serving.contract.spelling import CSV_BOOLEANS, csv_moment, csv_text
 from tasks.data.csv_file import Declared
 from tasks.data.database import read_database
 from tasks.data.files import NOTHING, read_file
@@ -125,7 +125,8 @@ def declared_columns(use_case: UseCase) -> Declared:
         known[target.column] = tuple(CSV_BOOLEANS)  # classes are the texts that they are
     missing = frozenset(use_case.source.missing)
     texts = {name: partial(csv_text, known=values, missing=missing) for name, values in known.items()}
-    return Declared(frozenset(features.numeric), texts, missing)
+    moments = dict.fromkeys(features.datetime, partial(csv_moment, missing=missing))
+    return Declared(frozenset(features.numeric), {**texts, **moments}, missing)
 
 
 def _plain(rows: duckdb.DuckDBPyRelation, use_case: UseCase, declared: Declared) -> duckdb.DuckDBPyRelation:
@@ -133,11 +134,13 @@ def _plain(rows: duckdb.DuckDBPyRelation, use_case: UseCase, declared: Declared)
     changed = []
     for name in dict.fromkeys([*use_case.features.all, use_case.target.column]):
         column, kind, text = quoted(name), str(rows.types[rows.columns.index(name)]), name in declared.texts
-        wanted = _plain_type(kind, text)
+        moment = name in use_case.features.datetime and kind.startswith(("DATE", "TIMESTAMP"))
+        wanted = "TIMESTAMP" if moment else _plain_type(kind, text)  # of zones, DuckDB has only UTC here
         if wanted is None:
             raise InputError(
-                f"use case {use_case.name!r}: column {name!r} is of type {kind}, which no model takes; derive from it "
-                f"in 'source.query', for example dayofweek({column}) or cast({column} as varchar)"
+                f"use case {use_case.name!r}: column {name!r} is of type {kind}, which {_where(use_case, name)!r} does not "
+                f"take; list a date or a time under 'features.datetime', or derive from it in 'source.query', for example "
+                f"dayofweek({column}) or cast({column} as varchar)"
             )
         if text and kind in ("BIGINT", "UBIGINT") and _long(rows, column):
             wanted = "VARCHAR"
@@ -148,6 +151,11 @@ def _plain(rows: duckdb.DuckDBPyRelation, use_case: UseCase, declared: Declared)
         if found != column:
             changed.append(f"{found} as {column}")
     return rows.project(f"* replace ({', '.join(changed)})") if changed else rows
+
+
+def _where(use_case: UseCase, name: str) -> str:
+    """The key that lists a column."""
+    return f"features.{kind}" if (kind := use_case.features.kinds.get(name)) else "target"
 
 
 def _plain_type(kind: str, text: bool) -> str | None:

@@ -11,7 +11,7 @@ from tasks.data.sql import quoted
 from tasks.onboarding.features.choose import FEATURES
 from tasks.onboarding.prose import NAMED, is_prose
 from tasks.onboarding.table import MOSTLY, NUMERIC, TEXT, TIME, WHOLE, Table, is_csv
-from tasks.onboarding.times import readable_share
+from tasks.onboarding.times import ISO, readable_share
 from tasks.onboarding.values import Column, Kind
 from tasks.onboarding.words import sensitive, words
 
@@ -22,6 +22,7 @@ MANY_VALUES = 0.5  # of the rows: such a text is a name, not a category
 EXACT = 2**53  # beyond it not every whole number is one of floating point
 FEW_DAYS = 10  # a date of fewer different values is a code
 PARTS = frozenset(["train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval", "holdout"])
+NUMBER, MOMENT = FEATURES["numeric"].read_as, FEATURES["datetime"].read_as
 
 Found = tuple[Kind, str]
 
@@ -39,7 +40,8 @@ def _describe(table: Table, name: str) -> Column:
     counted, private = table.counted[name], sensitive(name)
     kind, why = next(found for rule in RULES if (found := rule(table, name)))
     its = FEATURES.get(kind)
-    strange = _strange(table, name) if its and its.read_as and table.is_(name, TEXT) else 0
+    read_as = its.read_as if its and table.is_(name, TEXT) else ""
+    strange = _strange(table, name, read_as) if read_as else 0
     return Column(
         name=name,
         kind=kind,
@@ -47,7 +49,7 @@ def _describe(table: Table, name: str) -> Column:
         missing=table.size - counted.filled + strange,
         distinct=counted.distinct,
         strange=strange,
-        tokens=_tokens(table, name) if strange and is_csv(table.url) else [],
+        tokens=_tokens(table, name, read_as) if strange and is_csv(table.url) else [],
         sensitive=private,
         personal=(told := its.personal(table.sample[name]) if its else ""),
         example="" if private or told or kind == "nested" else _example(table, name),
@@ -74,10 +76,13 @@ def _nested(table: Table, name: str) -> Found | None:
 
 def _time(table: Table, name: str) -> Found | None:
     if table.is_(name, TIME):
-        return "time", table.types[name].lower()
+        return "datetime", table.types[name].lower()
     if not table.is_(name, TEXT) or table.counted[name].distinct < FEW_DAYS:
         return None
-    return ("time", "text that reads as a time") if readable_share(table.sample[name]) >= MOSTLY else None
+    texts = table.sample[name].dropna().astype(str)
+    if texts.str.match(ISO).mean() >= MOSTLY and not (is_csv(table.url) and _is_odd(table, name, MOMENT)):
+        return "datetime", "text that reads as a time"
+    return ("time", "text that reads as a time, and not as ISO 8601 alone") if readable_share(texts) >= MOSTLY else None
 
 
 def _identifier(table: Table, name: str) -> Found | None:
@@ -140,21 +145,21 @@ def _number(table: Table, name: str) -> Found | None:
         return "numeric", "numbers"
     if table.is_(name, TEXT) and table.sample[name].astype(str).str.match("0[0-9]").any():
         return "categorical", "texts, of which some begin with a zero: codes"
-    if table.is_(name, TEXT) and _numbers(table, name) >= MOSTLY and not (is_csv(table.url) and _is_odd(table, name)):
-        return "numeric", "numbers, as text"
-    return None
+    if not table.is_(name, TEXT) or _numbers(table, name) < MOSTLY or (is_csv(table.url) and _is_odd(table, name, NUMBER)):
+        return None
+    return "numeric", "numbers, as text"
 
 
-def _is_odd(table: Table, name: str) -> bool:
-    """Whether the texts among the numbers of a CSV are too many, or too like numbers, to stand for nothing."""
-    tokens = _tokens(table, name)
+def _is_odd(table: Table, name: str, read_as: str) -> bool:
+    """Whether the texts of a CSV that do not read as the others are too many, or too like them, to stand for nothing."""
+    tokens = _tokens(table, name, read_as)
     return len(tokens) > FEW_TOKENS or any(re.search("[0-9]", token) for token in tokens)
 
 
-def _tokens(table: Table, name: str) -> list[str]:
-    """The different texts of a column that are no number, one more than are few at most."""
+def _tokens(table: Table, name: str, read_as: str) -> list[str]:
+    """The different texts of a column that do not read as this SQL type, one more than are few at most."""
     column = quoted(name)
-    strange = table.rows.filter(f"{column} is not null and try_cast({column} as double) is null")
+    strange = table.rows.filter(f"{column} is not null and try_cast({column} as {read_as}) is null")
     return sorted(str(row[0]) for row in strange.project(column).distinct().limit(FEW_TOKENS + 1).fetchall())
 
 
@@ -173,7 +178,7 @@ def _why_out(kind: Kind, why: str) -> str:
     return {
         "constant": f"{why}: it tells nothing",
         "nested": f"{why}: make columns of its parts in 'source.query'",
-        "time": "a time: make a number of it in 'source.query', such as hour(...) or a difference",
+        "time": f"{why}: read it in 'source.query', as strptime(...) does, and list it under 'datetime'",
         "identifier": f"{why}: it says which row, not what kind of row",
         "name": f"{why}, and is no prose: a name or a code; make a category of a part of it in 'source.query'",
         "part": f"{why}: for what a row was meant, not what it is",
@@ -188,10 +193,10 @@ def _numbers(table: Table, name: str) -> float:
     return float(pd.to_numeric(texts, errors="coerce").notna().mean()) if len(texts) else 0.0
 
 
-def _strange(table: Table, name: str) -> int:
-    """How many texts of a column of numbers are none, over all rows."""
+def _strange(table: Table, name: str, read_as: str) -> int:
+    """How many texts of a column do not read as this SQL type, over all rows."""
     column = quoted(name)
-    return int(table.number(f"count(*) filter (where {column} is not null and try_cast({column} as double) is null)"))
+    return int(table.number(f"count(*) filter (where {column} is not null and try_cast({column} as {read_as}) is null)"))
 
 
 def _example(table: Table, name: str) -> str:

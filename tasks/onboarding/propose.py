@@ -25,6 +25,7 @@ from tasks.onboarding.times import (
     choose_time,
     declared_time,
     holdout_of,
+    left_later,
     moments,
     sql_of,
     window_in_rows,
@@ -85,15 +86,17 @@ class Proposal:
         """What makes a row where the table as it is cannot be learned from; nothing where it can."""
         texts = [] if is_csv(self.url) else [each for each in self.columns if self.table.is_(each.name, TEXT)]
         read = {each.name: feature_of(each).read_as for each in texts if may_be_feature(each)}
-        casts = [f"try_cast({quoted(name)} as {kind}) as {quoted(name)}" for name, kind in read.items() if kind]
+        casts = {name: f"try_cast({quoted(name)} as {kind}) as {quoted(name)}" for name, kind in read.items() if kind}
         conditions = [f"{quoted(self.target)} not in ({', '.join(map(literal, self.rare))})"] if self.rare else []
+        if self.times:
+            casts.pop(self.times.column, None)  # what orders the rows is read as a time anyway
         if self.times and (self.times.format or self.times.unreadable):
             moment = sql_of(self.times.column, self.times.format)
-            casts.append(f"{moment} as {quoted(self.times.column)}")
+            casts[self.times.column] = f"{moment} as {quoted(self.times.column)}"
             conditions += [f"{moment} is not null"] if self.times.unreadable else []
         if not casts and not conditions:
             return ""
-        parts = ",\n                  ".join(casts)
+        parts = ",\n                  ".join(casts.values())
         where = f"\nwhere {' and '.join(conditions)}" if conditions else ""
         return f"select *{f' replace ({parts})' if parts else ''}\nfrom {quoted(self.table.name)}{where}"
 
@@ -120,9 +123,10 @@ def propose(url: str, target: str, name: str, say: Callable[[str], None], declar
     columns = describe(table, [column for column in table.rows.columns if column != target], say)
     columns = [_as_declared(column, declared.features.kinds) for column in columns] if declared.features else columns
     times = declared_time(table, declared.time_column) if declared.timed else choose_time(table, columns)
+    columns = columns if declared.features else left_later(table, columns, times)
     sample = thinned(_sample_of(table, target, times, [name for name, _ in rare]), columns)
     columns = without_leaks(columns, sample, sample[target], answer, say)
-    columns = [_as_time(column) if times and column.name == times.column else column for column in columns]
+    columns = _without_the_time(columns, times)
     _require_features(url, target, columns)
     holdout, window, held_out = _parts(table, target, times, declared.holdout)
     first = first_model(columns, sample, sample[target], answer, times is not None, say)
@@ -196,8 +200,14 @@ def _as_declared(column: Column, kinds: Mapping[str, ColumnKind]) -> Column:
     return column.model_copy(update={"why_out": column.why_out or "other columns are declared"})
 
 
-def _as_time(column: Column) -> Column:
-    return column.model_copy(update={"why_out": "says when a row happens: the order that is learned and judged in"})
+def _without_the_time(columns: list[Column], times: Times | None) -> list[Column]:
+    """The columns; the one that orders the rows is left out, unless it is all that there is to tell from."""
+    others = [column for column in columns if times is None or column.name != times.column]
+    if any(column.is_feature for column in others):
+        left = {"why_out": "says when a row happens: the order that is learned and judged in"}
+    else:
+        left = {"note": "orders the rows too, and is all that there is to tell from"}
+    return [column if column in others else column.model_copy(update=left) for column in columns]
 
 
 def _require_features(url: str, target: str, columns: list[Column]) -> None:

@@ -22,6 +22,7 @@ NAMES = frozenset(
 LATER = frozenset(
     ("end", "ended", "close", "closed", "expires", "expiry", "due", "until", "paid", "updated", "modified", "deleted")
 )
+LATE = 0.5  # of the rows: a moment that lies after so many is known only later, as a rule
 LOST = 0.01  # so many rows may have no time that can be read
 LENGTHS = {
     **{f"{n} hour{'s' * (n > 1)}": timedelta(hours=n) for n in (1, 2, 3, 6, 12)},
@@ -68,7 +69,8 @@ def choose_time(table: Table, columns: list[Column], now: datetime | None = None
     found = [
         (-_named(column.name), times.told[:10], -column.distinct, times)
         for column in columns
-        if column.kind == "time" and not column.sensitive and (times := _times(table, column.name, now or datetime.now(UTC)))
+        if column.kind in ("datetime", "time") and not column.sensitive
+        if (times := _times(table, column.name, now or datetime.now(UTC)))
     ]
     return min(found, key=lambda each: each[:3])[3] if found else None
 
@@ -112,6 +114,22 @@ def _times(table: Table, name: str, now: datetime) -> Times | None:
     if unreadable > LOST * table.size or first == last:
         return None
     return Times(column=name, format=kept, unreadable=unreadable, future=future, told=f"{first} to {last}")
+
+
+def left_later(table: Table, columns: list[Column], times: Times | None) -> list[Column]:
+    """The columns; left out are moments that mostly lie after their row's own time, as what is known only then does."""
+    return [_not_later(table, column, times) for column in columns] if times else columns
+
+
+def _not_later(table: Table, column: Column, times: Times) -> Column:
+    if column.kind != "datetime" or column.name == times.column or not column.is_feature:
+        return column
+    own, row = sql_of(column.name, ""), sql_of(times.column, times.format)
+    later = table.number(f"count(*) filter (where {own} > {row}) / greatest(count({own}), 1)")
+    if later <= LATE:
+        return column
+    told = f"later than {times.column!r} in {later:.0%} of its rows: a leak, unless it is known when the question is asked"
+    return column.model_copy(update={"why_out": told})
 
 
 def sql_of(name: str, format: str) -> str:

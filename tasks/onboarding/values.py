@@ -7,14 +7,15 @@ from typing import Literal
 from configs.kinds import COLUMN_KINDS
 from tasks.store import Value
 
-Kind = Literal["numeric", "categorical", "text", "identifier", "name", "time", "nested", "part", "constant"]
+Kind = Literal["numeric", "categorical", "text", "datetime", "identifier", "name", "time", "nested", "part", "constant"]
 
 
 class Column(Value):
     """A column: its kind, why it is taken for that, and what was counted; `why_out` is empty where it is a feature.
 
     `strange` counts the texts among numbers, `tokens` are these texts in a CSV, `note` is what a person should know of a
-    column that goes in, `personal` what its values hold that may say who a person is.
+    column that goes in, `personal` what its values hold that may say who a person is. A `time` is one that is written in
+    another way than a `datetime`, so that no model takes it.
     """
 
     name: str

@@ -64,7 +64,7 @@ def _source(proposal: Proposal) -> list[str]:
         lines.append(f"  csv: {{{', '.join(f'{key}: {scalar(value)}' for key, value in written.items())}}}")
     if proposal.missing:
         lines += [
-            "  # Texts among numbers: they stand for nothing.",
+            "  # Texts among numbers and times: they stand for nothing.",
             f"  missing: [{', '.join(map(scalar, proposal.missing))}]",
         ]
     if proposal.query:

@@ -14,15 +14,14 @@ import numpy as np
 from serving.contract.contract import Column, Contract
 from serving.contract.kinds.numeric import FLOAT32_MAX
 from serving.contract.kinds.strings import MISSING
+from tasks.columns.choose import KINDS
 from tasks.data.frames import model_input
 from tasks.packaging.splits import Ensemble, Room, Split, tree_nodes
 from tasks.problems.problem import Problem
 
 MOST_SPLITS = 20_000  # of more, so many by a fixed seed
 BASES = 200  # rows of the holdout that everything is changed in
-MOST_VALUES = 1000  # of a column that a split may need
-UNSEEN = "never seen before"
-LARGEST, SMALLEST = np.float32(FLOAT32_MAX), float(np.finfo(np.float32).tiny)
+LARGEST = np.float32(FLOAT32_MAX)
 
 
 class Made(NamedTuple):
@@ -191,16 +190,9 @@ class _Aims:
 
 
 def _values(column: Column, held: Any) -> np.ndarray:
-    """Values of a column: those that rows of the holdout have, those of the contract, and missing where it may be."""
-    if column.dtype == "float32":
-        known = np.unique(held.to_numpy(dtype=np.float32))
-        known = known[~np.isnan(known)]
-        bounds = [bound for bound in (column.low, column.high) if bound is not None]
-        values = np.unique(np.array([*known, *bounds], dtype=np.float32))
-        return np.append(values, np.float32(np.nan)) if column.nullable or not len(values) else values
-    texts = list(dict.fromkeys([*held.tolist(), *(column.allowed or column.categories)]))
-    texts = [text for text in texts if text != MISSING][:MOST_VALUES] + [UNSEEN] * (column.allowed is None)
-    return np.array(texts + [MISSING] * column.nullable, dtype=object)
+    """Values of a column as its kind tries them, and missing where it may be."""
+    values = KINDS[column.kind].tried(column, held)
+    return np.append(values, _missing(column)) if column.nullable or not len(values) else values
 
 
 def _allowed(column: Column, values: np.ndarray) -> np.ndarray:
@@ -214,13 +206,9 @@ def _odd_values(columns: dict[str, Column], bases: Any) -> list[Made]:
     """A column missing, all missing, a category never seen and each of the rare ones, numbers next to zero."""
     made, nothing = [], {name: _missing(column) for name, column in columns.items() if column.nullable}
     for number, (name, column) in enumerate(columns.items()):
-        if column.dtype == "float32":
-            near = np.array([SMALLEST, -SMALLEST, 0.0, -0.0], dtype=np.float32)
-            odd = [(value, str(value)) for value in near[_allowed(column, near)]]
-        else:
-            seen = bases[name].value_counts()
-            rare = sorted((column.allowed or column.categories), key=lambda text: (seen.get(text, 0), text))[:5]
-            odd = [(text, repr(text)) for text in [*rare, *([UNSEEN] if column.allowed is None else [])]]
+        seen = bases[name].value_counts()
+        rare = sorted((column.allowed or column.categories), key=lambda text: (seen.get(text, 0), text))[:5]
+        odd = [(value, str(value)) for value in [*rare, *KINDS[column.kind].news(column)]]
         odd += [(_missing(column), "missing")] * column.nullable
         made += [Made(number % len(bases), {name: value}, f"column {name!r} {told}") for value, told in odd]
     return [*made, *(Made(base, nothing, "all missing") for base in range(min(5, len(bases))) if nothing)]

@@ -10,6 +10,7 @@ import numpy as np
 from configs.errors import InputError, nearest
 from configs.schema import HALF_LIFE, Features, Model, Recipe, length_of
 from serving.contract.contract import Contract
+from serving.contract.kinds.choose import KINDS
 from tasks.columns.encoder import encoder
 from tasks.data.frames import contract_of, encode, read_rows
 from tasks.data.values import Snapshot
@@ -144,4 +145,5 @@ def _monotonic(features: Features, model: Model) -> dict[str, Any]:
         return {}
     if stray := sorted(set(named) - set(features.numeric)):
         raise InputError(f"model.parameters: monotonic_cst: {stray[0]!r}: {nearest(stray[0], features.numeric)}")
-    return {"monotonic_cst": [named.get(name, 0) for name in features.all]}
+    widths = {name: KINDS[kind].width for name, kind in features.kinds.items()}
+    return {"monotonic_cst": [named.get(name, 0) for name, width in widths.items() for _ in range(width)]}

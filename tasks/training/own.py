@@ -52,6 +52,11 @@ class Given:
         """Names of the columns of texts, which only `encoder` reads."""
         return self.features.text
 
+    @property
+    def datetime(self) -> list[str]:
+        """Names of the columns of moments, which only `encoder` reads."""
+        return self.features.datetime
+
     def encoder(self, linear: bool = False) -> Any:
         """The ColumnTransformer that the built-in estimators have: scaled and one column a category, or as trees take it."""
         return encoder(self.features, linear)

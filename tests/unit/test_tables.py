@@ -518,7 +518,7 @@ WRONG = {
     "a cell with an error": (lambda folder: sheets(folder, [["a"], ["#DIV/0!"]]), "cell A2 of sheet 'Sheet' is #DIV/0!"),
     "a date as a feature": (
         dated,
-        r"column 'a' is of type DATE, which no model takes; derive from it in 'source.query'",
+        r"column 'a' is of type DATE, which 'features.numeric' does not take; list a date or a time under 'features.d",
     ),
     "no JSON": (
         lambda folder: lines(folder, '{"a": 1}', "{").rename(folder / "rows.jsonl"),

@@ -19,6 +19,8 @@ class Kind(Protocol):
     dtype: str  # of the encoded values, as ONNX and numpy call it: `float32` or `string`
     datatype: str  # of tensors: `FP32` or `BYTES`
     width: int = 1  # how many numbers the graph gets for a value; 1 where it gets the encoded value itself
+    parts: tuple[str, ...] = ()  # what these numbers are called, where they have names
+    free: bool = True  # whether every string is a value as it stands, where none is declared
 
     def graph(self, encoded: np.ndarray) -> np.ndarray:
         """Encoded values of shape (rows, 1) as the graph takes them, shape (rows, width); as they are where no kind says."""

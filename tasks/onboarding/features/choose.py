@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from tasks.onboarding.features.categorical import Categorical
+from tasks.onboarding.features.datetime import Datetime
 from tasks.onboarding.features.kind import FeatureKind
 from tasks.onboarding.features.numeric import Numeric
 from tasks.onboarding.features.text import Text
 from tasks.onboarding.values import Column
 
-FEATURES: dict[str, FeatureKind] = {"categorical": Categorical(), "numeric": Numeric(), "text": Text()}
+FEATURES: dict[str, FeatureKind] = {
+    "categorical": Categorical(),
+    "numeric": Numeric(),
+    "text": Text(),
+    "datetime": Datetime(),
+}
 
 
 def may_be_feature(column: Column) -> bool:

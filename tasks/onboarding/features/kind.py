@@ -26,7 +26,7 @@ class FeatureKind(Protocol):
         """As a contract has them, shape (rows,): float32 numbers, or strings, of which a missing one is empty."""
 
     def as_numbers(self, values: Any) -> np.ndarray:
-        """One number a value, shape (rows,): what trees take; NaN for what is missing."""
+        """What trees take, shape (rows,) or, of several numbers a value, (rows, width); NaN for what is missing."""
 
     def as_graph(self, values: Any) -> Any:
         """What a release's pipeline learns from, shape (rows, width): an array, or a sparse matrix."""

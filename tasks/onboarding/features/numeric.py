@@ -40,14 +40,7 @@ class Numeric:
 
     def alone(self, values: Any, y: np.ndarray) -> np.ndarray:
         """By a tree."""
-        from sklearn.model_selection import KFold
-        from sklearn.tree import DecisionTreeRegressor
-
-        x, predicted = self.as_graph(values), np.empty_like(y)
-        for learn, judge in KFold(FOLDS, shuffle=True, random_state=0).split(x):
-            tree = DecisionTreeRegressor(max_leaf_nodes=LEAVES, min_samples_leaf=max(5, len(x) // 500), random_state=0)
-            predicted[judge] = tree.fit(x[learn], y[learn]).predict(x[judge]).reshape(len(judge), -1)
-        return predicted
+        return by_a_tree(self.as_graph(values), y)
 
     def sign(self, values: Any, y: np.ndarray, answer: Answer) -> str:
         """None that only numbers show."""
@@ -73,3 +66,15 @@ class Numeric:
                 yield f"{where}: {outside.sum():,} rows are outside '{bound}' {limit:g}, the farthest {worst:g}"
         if rule.allowed is not None:
             yield f"{where}: 'allowed' is for categories, and the column is under 'numeric'; use 'minimum'"
+
+
+def by_a_tree(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The answers of a tree to these numbers, shape (rows, width), alone; each from rows that it is not one of."""
+    from sklearn.model_selection import KFold
+    from sklearn.tree import DecisionTreeRegressor
+
+    predicted = np.empty_like(y)
+    for learn, judge in KFold(FOLDS, shuffle=True, random_state=0).split(x):
+        tree = DecisionTreeRegressor(max_leaf_nodes=LEAVES, min_samples_leaf=max(5, len(x) // 500), random_state=0)
+        predicted[judge] = tree.fit(x[learn], y[learn]).predict(x[judge]).reshape(len(judge), -1)
+    return predicted
