@@ -7,12 +7,13 @@ from typing import Literal, get_args
 
 from configs.problems import WORDS, Estimator
 
-ColumnKind = Literal["categorical", "numeric", "text", "datetime"]
+ColumnKind = Literal["categorical", "numeric", "text", "datetime", "boolean"]
 COLUMN_KINDS: tuple[ColumnKind, ...] = get_args(ColumnKind)  # in the order that the model sees them
 # What takes features of a kind, where not every estimator does: trees would look at thousands of columns of n-grams.
 TAKEN_BY: dict[ColumnKind, tuple[Estimator, ...]] = {"text": ("logistic_regression", "ridge")}
 # The rules of kinds that have no bounds and no list of what is allowed.
-RULES_OF: dict[ColumnKind, tuple[str, ...]] = {"text": ("nullable", "sensitive"), "datetime": ("nullable", "sensitive")}
+UNBOUNDED = ("nullable", "sensitive")
+RULES_OF: dict[ColumnKind, tuple[str, ...]] = {"text": UNBOUNDED, "datetime": UNBOUNDED, "boolean": UNBOUNDED}
 
 
 def first_estimator(problem: str, kinds: Iterable[ColumnKind]) -> Estimator:

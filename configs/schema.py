@@ -246,6 +246,7 @@ class Features(Strict):
     categorical: list[str] = []
     text: list[str] = []
     datetime: list[str] = []
+    boolean: list[str] = []
     identifiers: list[str] = []
     rules: dict[str, ColumnRule] = {}
 

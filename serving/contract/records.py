@@ -84,7 +84,7 @@ class Records:
         ]
         free = [column.its.free and column.allowed is None and not column.missing for column in self._strings]
         self._checks = [(f"f{i}", column, free[i], not column.nullable) for i, column in enumerate(self._strings)]
-        self._booleans = [f"f{i}" for i, column in enumerate(self._columns) if column.boolean]
+        self._odd = [(f"f{i}", c) for i, c in enumerate(self._columns) if c.boolean or (i >= self._split and not c.its.free)]
         self._subjects = [(f"f{i}", name) for i, name in enumerate(names) if i >= self._end]
         lows = [-np.inf if column.low is None else column.low for column in self._numbers]
         highs = [np.inf if column.high is None else column.high for column in self._numbers]
@@ -106,7 +106,7 @@ class Records:
         )
 
     def check(self, records: Sequence[Record]) -> None:
-        """What the lenient type cannot say about strings and identifiers; both become what the contract means.
+        """What the lenient type cannot say about strings, booleans and identifiers; both become what the contract means.
 
         Raises:
             ContractError: naming every fault.
@@ -123,10 +123,13 @@ class Records:
                     setattr(record, name, column.its.one(column, value, row) or None)
                 except ContractError as error:
                     faults += error.faults
-        for name in self._booleans:
-            for record in records:
-                if getattr(record, name).__class__ is bool:
-                    setattr(record, name, float(getattr(record, name)))
+        for name, column in self._odd:
+            for row, record in enumerate(records):
+                if (value := getattr(record, name)) is not None:
+                    try:
+                        setattr(record, name, column.its.one(column, value, row))
+                    except ContractError as error:
+                        faults += error.faults
         for name, given in self._subjects:
             for row, record in enumerate(records):
                 try:

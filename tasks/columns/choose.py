@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from configs import kinds as words
 from configs.schema import Features
+from tasks.columns.boolean import Boolean
 from tasks.columns.categorical import Categorical
 from tasks.columns.datetime import Datetime
 from tasks.columns.kind import ColumnKind
@@ -16,6 +17,7 @@ KINDS: dict[words.ColumnKind, ColumnKind] = {
     "numeric": NUMBERS,
     "text": Text(),
     "datetime": Datetime(),
+    "boolean": Boolean(),
 }
 
 

@@ -43,6 +43,9 @@ class ColumnKind(Protocol):
     def shown(self, values: Any) -> Any:
         """The values as Evidently takes them."""
 
+    def typical(self, values: list[Any]) -> Any:
+        """Of some plain values, none of them missing, one that stands for all."""
+
     def tried(self, column: Column, held: Any) -> np.ndarray:
         """Values that generated rows may have, shape (n,), none of them missing; `held` is the holdout's column."""
 

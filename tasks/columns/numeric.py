@@ -61,6 +61,10 @@ class Numeric:
         """In 64 bits."""
         return values.astype("float64")
 
+    def typical(self, values: list[Any]) -> Any:
+        """The middle one."""
+        return float(np.median(values))
+
     def tried(self, column: Column, held: Any) -> np.ndarray:
         """Those that rows of the holdout have, and the ends of what training showed."""
         known = held.to_numpy(dtype=np.float32)

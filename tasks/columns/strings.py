@@ -24,6 +24,10 @@ class Strings:
         """The empty string."""
         return np.asarray(encoded == MISSING)
 
+    def typical(self, values: list[Any]) -> Any:
+        """The most frequent."""
+        return max(sorted(set(values)), key=values.count)
+
     def tried(self, column: Column, held: Any) -> np.ndarray:
         """Those that rows of the holdout have, those of the contract, and new ones."""
         texts = dict.fromkeys([*held.tolist(), *(column.allowed or column.categories)])

@@ -23,7 +23,7 @@ BLOCK = 16 * 1024 * 1024  # bytes that are read at a time; no row is longer
 
 
 class Declared(NamedTuple):
-    """What is declared of columns by name: numbers, and categories with what reads a field; all else is guessed.
+    """What is declared of columns by name: numbers, booleans, and categories with what reads a field; all else is guessed.
 
     `missing` are the tokens beside the blank that stand for nothing. `lossy` columns are guessed as pandas did, which took
     `01234` for 1234: models learned them so.
@@ -33,6 +33,7 @@ class Declared(NamedTuple):
     texts: Mapping[str, Callable[[str], str | None]] = {}
     missing: frozenset[str] = frozenset()
     lossy: frozenset[str] = frozenset()
+    booleans: frozenset[str] = frozenset()
 
 
 def encoding_of(head: bytes, form: CsvFormat) -> str:
@@ -178,7 +179,7 @@ def typed(table: Any, declared: Declared, form: CsvFormat) -> Any:
     """Text columns as what is declared of them, else as what all of their fields can be: whole numbers, numbers, booleans.
 
     Raises:
-        WrongField: a field of a column of numbers is none.
+        WrongField: a field of a column of numbers or of booleans is none.
     """
     import pyarrow as pa
 
@@ -187,6 +188,8 @@ def typed(table: Any, declared: Declared, form: CsvFormat) -> Any:
         texts = table[name].combine_chunks()
         if name in declared.texts:
             columns.append(_categories(texts, declared.texts[name]))
+        elif name in declared.booleans:
+            columns.append(_booleans(name, _without(texts, declared.missing)))
         else:
             columns.append(_guessed(name, _without(texts, declared.missing), form.decimal, declared))
     return pa.table(columns, names=table.column_names)
@@ -229,6 +232,19 @@ def _without(texts: Any, missing: frozenset[str]) -> Any:
 
     absent = pc.is_in(texts, value_set=pa.array(sorted(CSV_MISSING | missing), pa.string()))
     return pc.if_else(absent, pa.scalar(None, pa.string()), texts)
+
+
+def _booleans(name: str, texts: Any) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    read = {text: text.lower() == "true" for text in CSV_BOOLEANS} | {"1": True, "0": False}
+    for row, text in enumerate(texts.to_pylist()):
+        if text is not None and text not in read:
+            told = f"must be true or false (or 1 or 0), found {text[:40]!r}; 'source.missing' names what stands for nothing"
+            raise WrongField(row, name, told)
+    true = pc.is_in(texts, value_set=pa.array([text for text, meant in read.items() if meant], pa.string()))
+    return pc.if_else(pc.is_valid(texts), true, pa.scalar(None, pa.bool_()))
 
 
 def _guessed(name: str, texts: Any, decimal: str, declared: Declared) -> Any:

@@ -126,7 +126,8 @@ def declared_columns(use_case: UseCase) -> Declared:
     missing = frozenset(use_case.source.missing)
     texts = {name: partial(csv_text, known=values, missing=missing) for name, values in known.items()}
     moments = dict.fromkeys(features.datetime, partial(csv_moment, missing=missing))
-    return Declared(frozenset(features.numeric), {**texts, **moments}, missing)
+    booleans = frozenset(features.boolean)
+    return Declared(frozenset(features.numeric), {**texts, **moments}, missing, booleans=booleans)
 
 
 def _plain(rows: duckdb.DuckDBPyRelation, use_case: UseCase, declared: Declared) -> duckdb.DuckDBPyRelation:

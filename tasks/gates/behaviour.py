@@ -12,6 +12,7 @@ from prefect import task
 from configs.schema import Behaviour, Direction, Invariance, Minimum, UseCase
 from serving.contract.contract import Contract
 from serving.contract.heads.choose import head_of
+from tasks.columns.choose import KINDS
 from tasks.deploying.values import Release
 from tasks.gates.answers import outputs
 from tasks.gates.cases import Record, reference_records
@@ -140,8 +141,6 @@ def typical(records: list[Record], contract: Contract) -> Record:
     found: Record = {}
     for column in contract.columns:
         values = [record[column.name] for record in records if column.name in record]
-        if values and column.dtype == "string":
-            found[column.name] = max(sorted(set(values)), key=values.count)
-        elif values:
-            found[column.name] = float(np.median(values))
+        if values:
+            found[column.name] = KINDS[column.kind].typical(values)
     return found

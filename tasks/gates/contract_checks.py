@@ -9,7 +9,7 @@ import httpx
 import numpy as np
 
 from configs.settings import store
-from serving.contract.contract import Contract
+from serving.contract.contract import Column, Contract
 from serving.contract.heads.choose import head_of
 from serving.contract.heads.head import Head
 from tasks.deploying.values import Release
@@ -72,18 +72,17 @@ def _golden(http: httpx.Client, contract: Contract, head: Head, golden: dict[str
 def _tensors(http: httpx.Client, release: Release, contract: Contract, head: Head, golden: dict[str, Any]) -> str:
     """The same rows as tensors give the same outputs."""
     records = golden["records"]
-    inputs = [
-        {
-            "name": column.name,
-            "shape": [len(records), 1],
-            "datatype": "FP32" if column.dtype == "float32" else "BYTES",
-            "data": [record.get(column.name) for record in records],
-        }
-        for column in contract.columns
-    ]
+    inputs = [_tensor(column, [record.get(column.name) for record in records]) for column in contract.columns]
     answer = http.post(f"/v2/models/{release.use_case}/infer", json={"inputs": inputs}).raise_for_status().json()
     found = {output["name"]: np.array(output["data"]).reshape(output["shape"]) for output in answer["outputs"]}
     return _same(contract, np.concatenate([found[name] for name in head.whole], axis=1), golden)
+
+
+def _tensor(column: Column, values: list[Any]) -> dict[str, Any]:
+    """A column as its table has it: what is true or false may stand there as numbers, and a number as true or false."""
+    numbers = "BOOL" if any(isinstance(value, bool) for value in values) else "FP32"
+    datatype = numbers if column.dtype == "float32" else "BYTES"
+    return {"name": column.name, "shape": [len(values), 1], "datatype": datatype, "data": values}
 
 
 def _same(contract: Contract, found: np.ndarray, golden: dict[str, Any]) -> str:

@@ -165,7 +165,7 @@ def _tokens(table: Table, name: str, read_as: str) -> list[str]:
 
 def _category(table: Table, name: str) -> Found:
     if table.types[name] == "BOOLEAN":
-        return "categorical", "true or false"
+        return "boolean", "true or false"
     return "categorical", f"{table.counted[name].distinct:,} texts"
 
 

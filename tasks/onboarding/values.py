@@ -7,7 +7,9 @@ from typing import Literal
 from configs.kinds import COLUMN_KINDS
 from tasks.store import Value
 
-Kind = Literal["numeric", "categorical", "text", "datetime", "identifier", "name", "time", "nested", "part", "constant"]
+Kind = Literal[
+    "numeric", "categorical", "text", "datetime", "boolean", "identifier", "name", "time", "nested", "part", "constant"
+]
 
 
 class Column(Value):

@@ -134,7 +134,8 @@ class _Aims:
 
     def _is_itself(self, feature: int, name: str) -> bool:
         values = self.values[name]
-        return values.dtype == np.float32 and np.array_equal(self.inputs[name][:, feature], values, equal_nan=True)
+        free = self.columns[name].its.free
+        return free and values.dtype == np.float32 and np.array_equal(self.inputs[name][:, feature], values, equal_nan=True)
 
     def rows(self, base: int, split: Split) -> list[Made]:
         """Rows on both sides of the split and, where the column may be missing, with nothing; none if none gets there."""
@@ -217,7 +218,7 @@ def _odd_values(columns: dict[str, Column], bases: Any) -> list[Made]:
 def _ends(columns: dict[str, Column], bases: Any) -> list[Made]:
     """The largest numbers of either sign that the contract lets in, a column at a time."""
     made = []
-    for number, column in enumerate(each for each in columns.values() if each.dtype == "float32"):
+    for number, column in enumerate(each for each in columns.values() if each.dtype == "float32" and each.its.free):
         ends = np.array([-FLOAT32_MAX, FLOAT32_MAX], dtype=np.float32)
         ends = np.clip(ends, column.minimum, column.maximum) if (column.minimum, column.maximum) != (None, None) else ends
         made += [

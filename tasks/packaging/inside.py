@@ -9,6 +9,7 @@ from typing import Any
 
 from configs.errors import InputError
 from configs.schema import Features
+from serving.contract.kinds.choose import KINDS as CONTRACTED
 from tasks.columns.choose import KINDS
 
 
@@ -41,7 +42,7 @@ def _together(features: Features) -> Any:
     from sklearn.compose import ColumnTransformer
     from sklearn.preprocessing import FunctionTransformer
 
-    if other := [name for name, kind in features.kinds.items() if kind != "numeric"]:
+    if other := [name for name, kind in features.kinds.items() if CONTRACTED[kind].dtype != "float32"]:
         raise InputError(
             f"model.pipeline: {other[0]!r} is no number; the pipeline must begin with a ColumnTransformer: given.encoder()"
         )

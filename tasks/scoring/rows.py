@@ -144,8 +144,9 @@ def declared_by(contract: Contract) -> Declared:
         c.name: c.from_csv for c in contract.columns if c.dtype == "string" and contract.meaning >= SPELLED
     }
     missing = frozenset(token for column in contract.columns for token in column.missing)
-    numbers = frozenset(column.name for column in contract.columns if column.dtype == "float32")
-    return Declared(numbers, texts, missing, frozenset(contract.names) - texts.keys())
+    booleans = frozenset(column.name for column in contract.columns if column.its.datatype == "BOOL")
+    numbers = frozenset(column.name for column in contract.columns if column.dtype == "float32") - booleans
+    return Declared(numbers, texts, missing, frozenset(contract.names) - texts.keys(), booleans)
 
 
 def _slices(table: Any) -> Iterator[Chunk]:

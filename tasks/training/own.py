@@ -57,6 +57,11 @@ class Given:
         """Names of the columns of moments, which only `encoder` reads."""
         return self.features.datetime
 
+    @property
+    def boolean(self) -> list[str]:
+        """Names of the columns of booleans: float32, 1 or 0, NaN where missing."""
+        return self.features.boolean
+
     def encoder(self, linear: bool = False) -> Any:
         """The ColumnTransformer that the built-in estimators have: scaled and one column a category, or as trees take it."""
         return encoder(self.features, linear)

@@ -151,7 +151,7 @@ def test_kinds_of_columns(tmp_path):
     found, columns = proposed(tmp_path, frame)
     kinds = {name: column.kind for name, column in columns.items()}
     assert (kinds["order_id"], kinds["token"]) == ("identifier", "identifier")
-    assert (kinds["zip"], kinds["opted_in"], kinds["said"]) == ("categorical", "categorical", "text")
+    assert (kinds["zip"], kinds["opted_in"], kinds["said"]) == ("categorical", "boolean", "text")
     assert (kinds["nothing"], kinds["one"], kinds["price"]) == ("constant", "constant", "numeric")
     assert (kinds["count"], columns["count"].strange) == ("numeric", 16)
     assert columns["also_a"].why_out == "the same as 'a' in every row"

@@ -55,7 +55,9 @@ class Classes:
         self.top: Any = None if few else Annotated[int, msgspec.Meta(ge=1)]
         self.everything: dict[str, Any] = {} if few else {"top": len(classes)}
         self.tensors: tuple[Tensor, ...] = (
-            Tensor(contract.target, "BYTES", 1, lambda answers, _: [str(each) for each in answers]),
+            Tensor(contract.target, "BOOL", 1, lambda answers, _: answers)
+            if all(isinstance(each, bool) for each in classes)
+            else Tensor(contract.target, "BYTES", 1, lambda answers, _: [str(each) for each in answers]),
             Tensor("probabilities", "FP32", len(classes), lambda _, outputs: [share for row in outputs for share in row]),
         )
         self.whole: tuple[str, ...] = ("probabilities",)

@@ -17,10 +17,10 @@ class Kind(Protocol):
     """A kind of column; it holds nothing, and is asked about columns of its own."""
 
     dtype: str  # of the encoded values, as ONNX and numpy call it: `float32` or `string`
-    datatype: str  # of tensors: `FP32` or `BYTES`
+    datatype: str  # of tensors: `FP32`, `BOOL` or `BYTES`
     width: int = 1  # how many numbers the graph gets for a value; 1 where it gets the encoded value itself
     parts: tuple[str, ...] = ()  # what these numbers are called, where they have names
-    free: bool = True  # whether every string is a value as it stands, where none is declared
+    free: bool = True  # whether every string, or number, is a value as it stands, where nothing is declared
 
     def graph(self, encoded: np.ndarray) -> np.ndarray:
         """Encoded values of shape (rows, 1) as the graph takes them, shape (rows, width); as they are where no kind says."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tasks.onboarding.features.boolean import Boolean
 from tasks.onboarding.features.categorical import Categorical
 from tasks.onboarding.features.datetime import Datetime
 from tasks.onboarding.features.kind import FeatureKind
@@ -14,6 +15,7 @@ FEATURES: dict[str, FeatureKind] = {
     "numeric": Numeric(),
     "text": Text(),
     "datetime": Datetime(),
+    "boolean": Boolean(),
 }
 
 
