@@ -74,7 +74,9 @@ def in_full(keys: Keys, folder: Path | None) -> Keys:
     >>> in_full({"source": "s3://bucket/rows.csv", "target": "y"}, None)
     {'source': {'tables': {'rows': 's3://bucket/rows.csv'}}, 'target': {'column': 'y'}}
     """
-    source, target = keys.get("source"), keys.get("target")
+    source, target, model = keys.get("source"), keys.get("target"), keys.get("model")
+    if folder is not None and isinstance(model, dict) and isinstance(onnx := model.get("onnx"), str):
+        keys = {**keys, "model": {**model, "onnx": str((folder / Path(onnx).expanduser()).resolve())}}
     if isinstance(source, str):
         apart = folder is not None and "://" not in source and not source.startswith(("~", "$"))
         keys = {**keys, "source": {"tables": {ROWS: str((folder / source).resolve()) if folder and apart else source}}}
@@ -122,7 +124,7 @@ def laid_under(declared: Keys, inferred: Keys) -> Keys:
     found = dict(inferred)
     if isinstance(features := declared.get("features"), dict):
         found["features"] = _columns_under(features, found.get("features", {}))
-    if isinstance(model := declared.get("model"), dict) and {"estimator", "pipeline"} & set(model):
+    if isinstance(model := declared.get("model"), dict) and {"estimator", "pipeline", "onnx"} & set(model):
         found.pop("model", None)  # its parameters are those of another one
     if isinstance(source := declared.get("source"), dict) and {"tables", "database"} & set(source):
         found["source"] = {key: value for key, value in found.get("source", {}).items() if key != "tables"}

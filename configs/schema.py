@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import PurePath
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -289,10 +290,12 @@ class Model(Strict):
     """The estimator, its parameters (scikit-learn's names) and the seed of everything random.
 
     In place of an estimator `pipeline` names a function that returns one, as `MODULE:FUNCTION`; it takes the parameters.
+    Or `onnx` is the path of a file with a model that is released as it is, and not trained.
     """
 
     estimator: Estimator | None = "hist_gradient_boosting"
     pipeline: str | None = Field(None, pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")
+    onnx: str | None = None
     parameters: dict[str, Any] = {}
     seed: int = 0
 
@@ -300,27 +303,32 @@ class Model(Strict):
     def named(self) -> str:
         """What it is called where people read of it.
 
-        >>> Model(pipeline="mymodels.churn:build").named, Model().named
-        ('mymodels.churn:build', 'hist_gradient_boosting')
+        >>> Model(pipeline="mymodels.churn:build").named, Model(onnx="models/churn.onnx").named, Model().named
+        ('mymodels.churn:build', 'churn.onnx', 'hist_gradient_boosting')
         """
-        return str(self.pipeline or self.estimator)
+        return str(self.pipeline or (self.onnx and PurePath(self.onnx).name) or self.estimator)
 
     @model_validator(mode="before")
     @classmethod
     def _no_usual_estimator(cls, data: Any) -> Any:
-        return {"estimator": None, **data} if isinstance(data, dict) and data.get("pipeline") is not None else data
+        other = isinstance(data, dict) and any(data.get(key) is not None for key in ("pipeline", "onnx"))
+        return {"estimator": None, **data} if other else data
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Model:
-        if (self.estimator is None) == (self.pipeline is None):
-            raise ValueError("give either 'estimator' or 'pipeline', the path of a function: MODULE:FUNCTION")
+        if sum(each is not None for each in (self.estimator, self.pipeline, self.onnx)) != 1:
+            raise ValueError(
+                "give either 'estimator' or 'pipeline', the path of a function: MODULE:FUNCTION, or 'onnx', that of a file"
+            )
+        if self.onnx is not None and self.parameters:
+            raise ValueError("'parameters' are those of a training, and the file of 'onnx' is not trained; leave them out")
         return self
 
 
 class Recipe(Strict):
     """Everything of a use case that decides what is trained; `history` is one entry of `training.history`.
 
-    `source` is a digest of the source of an own pipeline, where the model is one and it was read.
+    `source` is a digest of the source of an own pipeline, or of the own file, where the model is one and it was read.
     """
 
     features: Features
@@ -731,6 +739,18 @@ class UseCase(Strict):
             return data
         return {**data, "monitoring": {"window": "300 rows", **monitoring}}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_of_a_file(cls, data: Any) -> Any:
+        """A file is not trained: there is no refit after the gates, and an interval only where one is asked for."""
+        model = data.get("model") if isinstance(data, dict) else None
+        if not isinstance(model, dict) or model.get("onnx") is None:
+            return data
+        split, target = data.get("split", {}), data.get("target")
+        usual = {"split": {"refit": False, **split}} if isinstance(split, dict) else {}
+        usual |= {"target": {"interval": None, **target}} if isinstance(target, dict) else {}
+        return {**data, **usual}
+
     @property
     def recipe(self) -> Recipe:
         """What is trained where nothing else is chosen."""
@@ -752,6 +772,7 @@ class UseCase(Strict):
     def _consistent(self) -> UseCase:
         self._check_words()
         self._check_behaviour()
+        self._check_file()
         if self.target.column in [*self.features.all, *self.features.identifiers]:
             raise ValueError(f"the target {self.target.column!r} is also a feature: it would leak the answer")
         timed = self.source.time_column is not None
@@ -800,6 +821,16 @@ class UseCase(Strict):
                 raise ValueError(f"'gates.behaviour': this direction test does not fit problem {problem!r}; {fits}")
             if isinstance(case, Minimum) and (case.label is None) == (words.answers == "label"):
                 raise ValueError(f"'gates.behaviour': a minimum test of problem {problem!r} gives '{words.answers}'")
+
+    def _check_file(self) -> None:
+        """Nothing of a training is asked of a file."""
+        asked = {
+            "split.refit": self.split.refit,
+            "training.history": self.training.history != ["all"],
+            "training.search": self.training.search is not None,
+        }
+        if self.model.onnx is not None and (wrong := [key for key, there in asked.items() if there]):
+            raise ValueError(f"{wrong[0]!r} is about training, and the file of 'model.onnx' is not trained; leave it out")
 
     def _check_estimator(self, estimator: Estimator, words: Words) -> None:
         if estimator not in words.estimators:

@@ -8,7 +8,7 @@ from tasks.data.derive_contract import derive_contract
 from tasks.data.split import split
 from tasks.packaging.convert import convert
 from tasks.packaging.variants import CONVERTED, rebuilt
-from tasks.registry.reproduction import compare_onnx, recorded_snapshot
+from tasks.registry.reproduction import compare_onnx, recorded_recipe, recorded_snapshot
 from tasks.registry.versions import get_version, recorded_use_case
 from tasks.training.train import train
 
@@ -30,6 +30,6 @@ def reproduce(use_case: str = "flights", version: str = "1") -> str:
 
     contract = derive_contract.with_options(refresh_cache=True)(case, snapshot)
     parts = split.with_options(refresh_cache=True)(case, snapshot)
-    model = train.with_options(refresh_cache=True)(snapshot, parts.final, contract, case.recipe)
+    model = train.with_options(refresh_cache=True)(snapshot, parts.final, contract, recorded_recipe(case, original))
     onnx = convert.with_options(refresh_cache=True)(parts, contract, case.features, model)
     return compare_onnx(original, rebuilt(onnx, original.tags.get("variant", CONVERTED)))

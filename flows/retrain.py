@@ -34,7 +34,7 @@ def retrain(use_case: str = "flights", until: Moment | None = None, cause: str =
     with one_at_a_time(case.name) as began:
         serving = champion(case.name)
         until = until or current_time(case)
-        if reason := may_retrain(case, until, cause):
+        if reason := may_retrain(case, until, cause, serving):
             return reason
         try:
             challenger = build(case, until)

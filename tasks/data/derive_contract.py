@@ -25,7 +25,11 @@ def derive_contract(use_case: UseCase, snapshot: Snapshot) -> str:
     Raises:
         InputError: the target cannot be learned, or a numeric feature is not numeric.
     """
-    frame = read_rows(snapshot, 0, snapshot.rows)
+    return put("contracts", ".json", contract_json(contract_of_rows(use_case, read_rows(snapshot, 0, snapshot.rows))))
+
+
+def contract_of_rows(use_case: UseCase, frame: Any) -> Contract:
+    """The contract of rows, a pandas frame as snapshots have it; raises as `derive_contract` does."""
     target = use_case.target
     classes = problem_of(target).classes(target, frame[target.column])
     rules, missing = use_case.features.rules, tuple(use_case.source.missing)
@@ -36,7 +40,7 @@ def derive_contract(use_case: UseCase, snapshot: Snapshot) -> str:
     time, identifiers = use_case.source.time_column, tuple(use_case.features.identifiers)
     interval = UNSET if target.interval is None else target.interval
     confidence = UNSET if target.confidence is None else target.confidence
-    contract = Contract(
+    return Contract(
         use_case.name,
         columns,
         target.column,
@@ -47,7 +51,6 @@ def derive_contract(use_case: UseCase, snapshot: Snapshot) -> str:
         interval=interval,
         confidence=confidence,
     )
-    return put("contracts", ".json", contract_json(contract))
 
 
 def _column(name: str, kind: ColumnKind, rule: ColumnRule, series: Any, shown: bool, tokens: tuple[str, ...]) -> Column:

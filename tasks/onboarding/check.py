@@ -14,6 +14,8 @@ from configs.kinds import ColumnKind
 from configs.load import existing_file, faults, load_use_case
 from configs.schema import ColumnRule, UseCase
 from configs.secrets import secret
+from tasks.data.derive_contract import contract_of_rows
+from tasks.data.frames import encode
 from tasks.data.ripe import ripe_rows
 from tasks.data.source import open_source, training_rows
 from tasks.data.split import newest, shared
@@ -24,6 +26,7 @@ from tasks.onboarding.leaks import thinned, without_leaks
 from tasks.onboarding.table import SAMPLE
 from tasks.onboarding.values import Checked, Column
 from tasks.problems.problem import problem_of
+from tasks.training.given import hold_against, looked_at
 from tasks.training.own import own_pipeline
 
 FEW = 30  # held out rows of a class: hardly anybody can be judged by fewer
@@ -94,6 +97,16 @@ def _own(case: UseCase) -> Iterator[str]:
             yield str(error)
 
 
+def _given(case: UseCase, frame: Any) -> Iterator[str]:
+    """An own file that does not fit the rows."""
+    if case.model.onnx is not None:
+        try:
+            contract = contract_of_rows(case, frame)
+            hold_against(looked_at(contract, case.recipe), encode(contract, frame))
+        except InputError as error:
+            yield str(error)
+
+
 def _columns(case: UseCase, there: list[str]) -> Iterator[str]:
     """Columns that the use case names and the source lacks."""
     wanted = [(f"features.{kind}", name) for name, kind in case.features.kinds.items()]
@@ -117,6 +130,7 @@ def _of_rows(case: UseCase, table: Any, problems: list[str], say: Callable[[str]
         answer = declared_answer(case.target, target)
     except InputError as error:
         return Checked(problems=[*problems, str(error)])
+    problems += _given(case, frame)
     learn, cut = _parts(case, table)
     problems += _judged(answer, target.iloc[:learn], target.iloc[cut:])
     columns = _looked_at(case, frame, answer, say)

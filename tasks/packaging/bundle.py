@@ -59,7 +59,6 @@ def model_card(use_case: UseCase, snapshot: Snapshot, evaluation: Evaluation, li
     gates = "\n".join(
         f"| {gate.where} | {gate.metric} | {gate.value:.4f} | {gate.bound} | {gate.rows:,} |" for gate in evaluation.gates
     )
-    trained = f"{lineage['learned_rows']:,} of {snapshot.rows:,} rows, snapshot `{snapshot.digest}`"
     refitted = use_case.split.refit and use_case.source.time_column is not None
     answers = problem_of(use_case.target).told(use_case.target, contract_of(evaluation.contract))
     remarks = "".join(f"\n{remark}.\n" for remark in evaluation.remarks)
@@ -69,9 +68,7 @@ def model_card(use_case: UseCase, snapshot: Snapshot, evaluation: Evaluation, li
 {use_case.description}
 
 - **Answers**: `{use_case.target.column}`; {answers}
-- **Model**: `{use_case.model.named}` {use_case.model.parameters}, seed {use_case.model.seed}
-- **Recipe**: learned from history `{use_case.training.history[0]}`{f"; {lineage['recipe']}" if lineage["recipe"] else ""}
-- **Trained on**: {trained}, known until {lineage["until"] or "now"}
+{_made(use_case, snapshot, lineage)}
 - **Features**: {", ".join(f"`{name}`" for name in use_case.features.all)}
 - **Configuration**: `{lineage["configuration_digest"]}`; commit, code and packages stand with the version in the registry
 
@@ -87,3 +84,15 @@ def model_card(use_case: UseCase, snapshot: Snapshot, evaluation: Evaluation, li
 |---|---|---|---|---|
 {gates}
 """
+
+
+def _made(use_case: UseCase, snapshot: Snapshot, lineage: dict[str, Any]) -> str:
+    """The lines of the card that say what the model is and what it learned from."""
+    model, until, rows = use_case.model, lineage["until"] or "now", f"{snapshot.rows:,} rows, snapshot `{snapshot.digest}`"
+    if model.onnx is not None:
+        return f"""- **Model**: `{model.named}`, given as a file, SHA-256 `{lineage["model_file"]}`; it was not trained here
+- **Held against**: {rows}, known until {until}"""
+    why = f"; {lineage['recipe']}" if lineage["recipe"] else ""
+    return f"""- **Model**: `{model.named}` {model.parameters}, seed {model.seed}
+- **Recipe**: learned from history `{use_case.training.history[0]}`{why}
+- **Trained on**: {lineage["learned_rows"]:,} of {rows}, known until {until}"""

@@ -1,4 +1,7 @@
-"""Convert: scikit-learn to ONNX, compared on holdout and generated rows, and written in one canonical spelling."""
+"""Convert: scikit-learn to ONNX, compared on holdout and generated rows, and written in one canonical spelling.
+
+A given file is compared as a pipeline is: the graph around it with the file alone.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from serving.contract.contract import Contract
 from serving.scoring.onnx import Scorer, graph_input
 from tasks.data.frames import client_values, contract_of, encode, model_input, read_rows
 from tasks.data.values import Split
+from tasks.packaging.around_given import DOMAINS, around
 from tasks.packaging.generated import Generated, Rows, apart, generate
 from tasks.packaging.inside import first_line, inside, refused
 from tasks.packaging.interval_graph import joined
@@ -26,6 +30,7 @@ from tasks.step import step
 from tasks.store import put
 from tasks.training.convertible import CONVERTS
 from tasks.training.fitted import load
+from tasks.training.given import GivenModel
 from tasks.training.interval import Within
 from tasks.training.values import FittedModel
 
@@ -35,7 +40,7 @@ OPSET = {"": 21, "ai.onnx.ml": 3}
 
 
 class ConversionError(CheckFailed):
-    """ONNX and scikit-learn disagree."""
+    """ONNX and what it was made of disagree."""
 
 
 @step
@@ -46,7 +51,7 @@ def convert(split: Split, contract: str, features: Features, fitted: FittedModel
         ConversionError: naming the row that differs most, where it does by more than the tolerance.
     """
     columns, pipeline = contract_of(contract), load(fitted)
-    problem = problem_of(columns)
+    problem, origin = problem_of(columns), origin_of(pipeline)
     content = to_onnx(pipeline, columns, features)
     frame = read_rows(split.snapshot, split.cut, split.snapshot.rows)
     encoded = encode(columns, frame)[features.all]
@@ -54,12 +59,17 @@ def convert(split: Split, contract: str, features: Features, fitted: FittedModel
     scorer = Scorer(content, columns)
     found = scorer.outputs(model_input(encoded))
     named = f"of snapshot {split.snapshot.digest[:12]}"
-    difference = _compare(problem, found, expected, expected, lambda row: f"row {split.cut + row} {named}")
-    get_run_logger().info("ONNX equals scikit-learn on %s rows, at most %.1e apart", f"{len(frame):,}", difference)
+    difference = _compare(problem, found, expected, expected, lambda row: f"row {split.cut + row} {named}", origin)
+    get_run_logger().info("ONNX equals %s on %s rows, at most %.1e apart", origin, f"{len(frame):,}", difference)
     told = check_generated(
-        generate(content, columns, encoded), columns, scorer, lambda x: problem.outputs(columns, pipeline, x), expected
+        generate(content, columns, encoded),
+        columns,
+        scorer,
+        lambda x: problem.outputs(columns, pipeline, x),
+        expected,
+        origin,
     )
-    get_run_logger().info("ONNX equals scikit-learn on %s", told)
+    get_run_logger().info("ONNX equals %s on %s", origin, told)
     golden = _golden(columns, frame.iloc[:: max(1, len(frame) // GOLDEN_ROWS)], problem, pipeline, features)
     return OnnxModel(
         digest=put("onnx", ".onnx", content),
@@ -70,7 +80,12 @@ def convert(split: Split, contract: str, features: Features, fitted: FittedModel
 
 
 def check_generated(
-    generated: Generated, columns: Contract, scorer: Scorer, outputs: Callable[[Any], np.ndarray], usual: np.ndarray
+    generated: Generated,
+    columns: Contract,
+    scorer: Scorer,
+    outputs: Callable[[Any], np.ndarray],
+    usual: np.ndarray,
+    origin: str = "scikit-learn",
 ) -> str:
     """Compare the graph with what it was converted from on generated rows; returns what was compared, in a few words.
 
@@ -90,6 +105,7 @@ def check_generated(
             expected,
             usual,
             lambda row: f"a generated row, {rows.aims[row]}: {_shown(columns, rows.encoded, row)}",
+            origin,
         )
 
     compare(together, outputs(together.encoded))
@@ -100,7 +116,7 @@ def check_generated(
             silent += 1
         else:
             compare(Rows(alone, [aim]), expected)
-    return generated.told + (f"; scikit-learn has no answer to {silent} of them, at the ends of 32 bits" if silent else "")
+    return generated.told + (f"; {origin} has no answer to {silent} of them, at the ends of 32 bits" if silent else "")
 
 
 def _answer(outputs: Callable[[Any], np.ndarray], row: Any) -> np.ndarray | None:
@@ -116,14 +132,19 @@ def _answer(outputs: Callable[[Any], np.ndarray], row: Any) -> np.ndarray | None
 
 
 def _compare(
-    problem: Problem, found: np.ndarray, expected: np.ndarray, usual: np.ndarray, named: Callable[[int], str]
+    problem: Problem,
+    found: np.ndarray,
+    expected: np.ndarray,
+    usual: np.ndarray,
+    named: Callable[[int], str],
+    origin: str,
 ) -> float:
     """How far apart the two are at most; an error, with the name of the row, where that is over the tolerance."""
     difference = apart(problem, found, expected, usual)
     worst = int(difference.argmax())
     if difference[worst] > TOLERANCE:
         raise ConversionError(
-            f"{named(worst)}: ONNX says {found[worst]}, scikit-learn {expected[worst]}, more than {TOLERANCE} apart "
+            f"{named(worst)}: ONNX says {found[worst]}, {origin} {expected[worst]}, more than {TOLERANCE} apart "
             f"({int((difference > TOLERANCE).sum())} of {len(difference):,} rows)"
         )
     return float(difference[worst])
@@ -139,14 +160,33 @@ def _shown(columns: Contract, encoded: Any, row: int) -> str:
 def to_onnx(pipeline: Any, contract: Contract, features: Features) -> bytes:
     """The pipeline as ONNX bytes: one input of shape (rows, width) a column, equal bytes for equal models."""
     if isinstance(pipeline, Within):
-        number, spread = (_converted(part, contract, features) for part in (pipeline.number, pipeline.spread))
+        number = _graph(pipeline.number, contract, features)
+        opset = _no_newer(number) if isinstance(pipeline.number, GivenModel) else OPSET
+        spread = canonical(_converted(pipeline.spread, contract, features, opset))
         model = joined(number, spread, pipeline.scale, pipeline.least)
     else:
-        model = _converted(pipeline, contract, features)
-    return canonical(model).SerializeToString(deterministic=True)
+        model = _graph(pipeline, contract, features)
+    whole = model if isinstance(getattr(pipeline, "number", pipeline), GivenModel) else canonical(model)
+    return bytes(whole.SerializeToString(deterministic=True))
 
 
-def _converted(pipeline: Any, contract: Contract, features: Features) -> Any:
+def origin_of(pipeline: Any) -> str:
+    """What the graph must equal, in words."""
+    return pipeline.origin if isinstance(pipeline, GivenModel) else "scikit-learn"
+
+
+def _graph(pipeline: Any, contract: Contract, features: Features) -> Any:
+    """A given file in its one spelling already, or a converted pipeline."""
+    return around(pipeline) if isinstance(pipeline, GivenModel) else _converted(pipeline, contract, features, OPSET)
+
+
+def _no_newer(model: Any) -> dict[str, int]:
+    """The usual opset, or that of a file where it is older, so that its nodes mean the same beside others."""
+    own = next(each.version for each in model.opset_import if each.domain in DOMAINS)
+    return {**OPSET, "": min(OPSET[""], own)}
+
+
+def _converted(pipeline: Any, contract: Contract, features: Features, opset: dict[str, int]) -> Any:
     """One scikit-learn pipeline, with the output's name under which it is served."""
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
@@ -161,7 +201,7 @@ def _converted(pipeline: Any, contract: Contract, features: Features) -> Any:
     problem, pipeline = problem_of(contract), inside(pipeline, features, widths)
 
     def converted(part: Any, options: Any = None) -> Any:
-        return convert_sklearn(part, contract.use_case, inputs, options=options, target_opset=OPSET)
+        return convert_sklearn(part, contract.use_case, inputs, options=options, target_opset=opset)
 
     try:
         model = converted(pipeline, {id(pipeline): dict(problem.options)})

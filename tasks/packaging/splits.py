@@ -46,9 +46,11 @@ class Ensemble:
     """The trees of one such node, as arrays over all of their nodes."""
 
     def __init__(self, node: Any) -> None:
-        from onnx import helper
+        from onnx import helper, numpy_helper
 
         found = {each.name: helper.get_attribute_value(each) for each in node.attribute}
+        if "nodes_values_as_tensor" in found:  # thresholds in 64 bits
+            found["nodes_values"] = numpy_helper.to_array(found["nodes_values_as_tensor"])
         self.trees, self.ids, self.features, then, other, tracks = (
             np.array(found.get(f"nodes_{name}") or [0] * len(found["nodes_nodeids"]), dtype=np.int64)
             for name in ("treeids", "nodeids", "featureids", "truenodeids", "falsenodeids", "missing_value_tracks_true")

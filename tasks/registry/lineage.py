@@ -26,7 +26,7 @@ def lineage(
 
     Nothing of the moment (no time, no run), and nothing of who made it: commit, code and packages are `provenance`.
     `recipe` says why this history and these parameters were taken, where there was a choice, and `source` is the digest of
-    an own pipeline's source. `learned_rows` is how many of
+    an own pipeline's source, or of an own file. `learned_rows` is how many of
     the snapshot's first rows the model has seen, `learned_until` the time of the last of them.
     """
     configuration, time = use_case.model_dump(mode="json"), use_case.source.time_column
@@ -41,7 +41,7 @@ def lineage(
         "onnx": onnx.digest,
         "variant": onnx.variant,
         "recipe": recipe,
-        "pipeline_source": source,
+        **({"model_file": source} if use_case.model.onnx is not None else {"pipeline_source": source}),
         "configuration": configuration,
         "configuration_digest": digest_of(configuration),
     }

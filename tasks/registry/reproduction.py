@@ -7,7 +7,7 @@ from datetime import datetime
 from prefect import get_run_logger, task
 
 from configs.errors import CheckFailed
-from configs.schema import UseCase
+from configs.schema import Recipe, UseCase
 from serving.scoring.bundle import read_bundle
 from tasks.data.source import training_rows
 from tasks.data.values import Snapshot
@@ -37,6 +37,12 @@ def recorded_snapshot(use_case: UseCase, version: Version) -> Snapshot:
         if digest != snapshot.digest:
             raise NotReproduced(f"the source now gives snapshot {digest}, recorded is {snapshot.digest}")
     return snapshot
+
+
+def recorded_recipe(use_case: UseCase, version: Version) -> Recipe:
+    """What the version was made by; of an own file the recorded one, which the store has, whatever lies at its path now."""
+    file = read_bundle(version.bundle.path).manifest.lineage.get("model_file", "")
+    return use_case.recipe.model_copy(update={"source": file})
 
 
 @task

@@ -18,6 +18,7 @@ from tasks.step import step
 from tasks.store import put_parquet
 from tasks.training.coverage import coverage_gate
 from tasks.training.fitted import load
+from tasks.training.given import UNKNOWN
 from tasks.training.slices import slices_of, unjudged
 from tasks.training.values import Evaluation, FittedModel, GateResult
 
@@ -46,7 +47,7 @@ def evaluate(use_case: UseCase, split: Split, contract: str, candidate: FittedMo
     promised = problem.promised(columns)
     if promised is not None and "coverage" not in [gate.metric for gate in use_case.evaluation.gates]:
         gates.append(coverage_gate(promised, target, output, _blocks(use_case, frame), candidate.calibrated))
-    remarks = problem.remarks(columns, target)
+    remarks = problem.remarks(columns, target) + [UNKNOWN] * (use_case.model.onnx is not None)
     if use_case.evaluation.slices:
         gates += _slices(problem, use_case.evaluation.slices, frame, target, output)
         remarks += unjudged(frame, use_case.evaluation.slices, target, problem)

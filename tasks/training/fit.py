@@ -15,6 +15,7 @@ from tasks.columns.encoder import encoder
 from tasks.data.frames import contract_of, encode, read_rows
 from tasks.data.values import Snapshot
 from tasks.problems.problem import Problem, problem_of
+from tasks.training.given import given_model
 from tasks.training.own import own_pipeline, same_source, told
 
 LINEAR: dict[str, dict[str, Any]] = {"logistic_regression": {"max_iter": 1000}, "ridge": {}}
@@ -41,9 +42,14 @@ def taken_rows(snapshot: Snapshot, rows: int, recipe: Recipe, share: float = 1.0
 
 
 def learned(columns: Contract, recipe: Recipe, frame: Any, weights: np.ndarray, target: np.ndarray | None = None) -> Any:
-    """A pipeline fitted on these rows, to another target (rows,) than the recipe's where one is given; raises as `fit`."""
+    """A pipeline fitted on these rows, to another target (rows,) than the recipe's where one is given; raises as `fit`.
+
+    An own file is what it is, whatever the rows.
+    """
     from sklearn.utils._param_validation import InvalidParameterError
 
+    if recipe.model.onnx is not None:
+        return given_model(columns, recipe)
     problem = problem_of(recipe.target)
     pipeline = build_pipeline(recipe.features, recipe.model, problem)
     weighted = _weighted(pipeline, weights) if recipe.history.startswith(HALF_LIFE) else {}

@@ -9,6 +9,8 @@ from prefect import get_run_logger, task
 
 from configs.schema import Cause, Retraining, UseCase
 from tasks.history import read_history, record
+from tasks.registry.values import Version
+from tasks.training.own import with_source
 
 HELD_BACK = (*get_args(Cause), "labels")
 WEEK = timedelta(days=7)
@@ -16,18 +18,34 @@ MOST_DOUBLINGS = 6
 
 
 @task
-def may_retrain(use_case: UseCase, until: datetime | None, cause: str) -> str | None:
-    """Why not, or None where it may. The reason is kept in the history; a person and a schedule always may."""
-    if not any(cause.startswith(held) for held in HELD_BACK):
+def may_retrain(use_case: UseCase, until: datetime | None, cause: str, serving: Version | None = None) -> str | None:
+    """Why not, or None where it may. The reason is kept in the history; a person and a schedule always may.
+
+    But the own file that serves already is not trained, whoever asks.
+    """
+    reason, moment = serves_already(use_case, serving), until or datetime.now(UTC)
+    if not reason and not any(cause.startswith(held) for held in HELD_BACK):
         return None
-    moment = until or datetime.now(UTC)
-    reason = held_back(use_case.retraining, read_history(use_case.name, "verdict"), moment)
+    reason = reason or held_back(use_case.retraining, read_history(use_case.name, "verdict"), moment)
     if reason:
         told = {entry["until"] for entry in read_history(use_case.name, "declined")}
         if moment.isoformat() not in told:  # a storm of events is one line
             record(use_case.name, "declined", reason, cause=cause, until=moment.isoformat())
         get_run_logger().info("No retraining: %s", reason)
     return reason
+
+
+def serves_already(use_case: UseCase, serving: Version | None) -> str | None:
+    """Why an own file would be no challenger: it is what serves. None where it is another one, or the model is none."""
+    recipe = use_case.recipe
+    if recipe.model.onnx is None or serving is None:
+        return None
+    if with_source(recipe).source != serving.tags.get("model_file"):
+        return None
+    return (
+        f"version {serving.version} serves {recipe.model.named}, a file that is not trained here; put another file in its "
+        "place, or give 'model.estimator'"
+    )
 
 
 def held_back(rules: Retraining, verdicts: list[dict[str, Any]], moment: datetime) -> str | None:

@@ -25,6 +25,7 @@ from tasks.code import imports, said
 from tasks.columns.encoder import encoder
 from tasks.problems.problem import Problem
 from tasks.training.convertible import unconvertible
+from tasks.training.given_file import keep_file
 
 WHERE = "model.pipeline"
 
@@ -93,7 +94,12 @@ def own_pipeline(features: Features, model: Model, problem: Problem) -> Any:
 
 
 def with_source(recipe: Recipe) -> Recipe:
-    """The recipe with the digest of the source of its own pipeline, if it has one: a changed source trains again."""
+    """The recipe with the digest of its own pipeline's source, or of its own file, if it has one: a change trains again.
+
+    The file is kept under that digest, so that all steps see the same one.
+    """
+    if recipe.model.onnx is not None:
+        return recipe.model_copy(update={"source": keep_file(recipe.model.onnx)})
     return (
         recipe if recipe.model.pipeline is None else recipe.model_copy(update={"source": source_of(recipe.model.pipeline)})
     )
@@ -105,7 +111,7 @@ def same_source(recipe: Recipe) -> None:
     Raises:
         InputError: the source was edited since the run began, or is another one on this machine.
     """
-    if recipe.source and recipe != with_source(recipe):
+    if recipe.source and recipe.model.pipeline is not None and recipe != with_source(recipe):
         raise InputError(f"{WHERE}: the source of {recipe.model.pipeline} is not what the run began with; start it again")
 
 

@@ -1,4 +1,4 @@
-"""Train: a scikit-learn pipeline on the first rows of a snapshot."""
+"""Train: a scikit-learn pipeline on the first rows of a snapshot, or an own file held against all of them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from prefect import get_run_logger
 
 from configs.errors import InputError
 from configs.schema import Recipe
-from tasks.data.frames import contract_of
+from tasks.data.frames import contract_of, encode, read_rows
 from tasks.data.values import Snapshot
 from tasks.problems.problem import problem_of
 from tasks.step import step
 from tasks.store import put
 from tasks.training.fit import fit
+from tasks.training.given import GivenModel, hold_against
 from tasks.training.interval import with_interval
 from tasks.training.values import FittedModel
 
@@ -22,13 +23,18 @@ from tasks.training.values import FittedModel
 def train(snapshot: Snapshot, rows: int, contract: str, recipe: Recipe) -> FittedModel:
     """Fit on rows [0, rows) of the snapshot, or on those of them that the recipe's history takes.
 
+    A given file is not trained: it is taken where it answers all rows of the snapshot as a model must.
+
     Raises:
-        InputError: the estimator does not know one of `model.parameters`, or not this value of it; or the history leaves out
-            a class, or too few rows for an interval.
+        InputError: the file does not fit; the estimator does not know one of `model.parameters`, or not this value of it; or
+            the history leaves out a class, or too few rows for an interval.
     """
     import joblib
 
     pipeline, learned = fit(snapshot, rows, contract, recipe)
+    if isinstance(pipeline, GivenModel):
+        columns = contract_of(contract)
+        hold_against(pipeline, encode(columns, read_rows(snapshot, 0, snapshot.rows)))
     if missing := problem_of(recipe.target).unlearned(contract_of(contract), pipeline):
         raise InputError(f"training.history: {recipe.history!r} leaves {missing}; take a longer one")
     calibrated = 0
@@ -38,5 +44,8 @@ def train(snapshot: Snapshot, rows: int, contract: str, recipe: Recipe) -> Fitte
     joblib.dump(pipeline, buffer)
     fitted = FittedModel(digest=put("models", ".joblib", buffer.getvalue()), rows=learned, calibrated=calibrated)
     told = f"; intervals calibrated on the latest {calibrated:,}" * bool(calibrated)
-    get_run_logger().info("Trained %s on %s rows%s", recipe.model.named, f"{learned:,}", told)
+    if isinstance(pipeline, GivenModel):
+        get_run_logger().info("Took %s as it is, SHA-256 %s%s", recipe.model.named, pipeline.digest, told)
+    else:
+        get_run_logger().info("Trained %s on %s rows%s", recipe.model.named, f"{learned:,}", told)
     return fitted
