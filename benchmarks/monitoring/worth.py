@@ -29,7 +29,8 @@ from tasks.data.frames import encode, model_input
 from tasks.data.values import Split
 from tasks.log.values import Window
 from tasks.monitoring.values import Performance, Service
-from tasks.problems.metrics import BINARY, gain
+from tasks.problems.metrics import gain
+from tasks.problems.problem import problem_of
 from tasks.registry.values import Version
 from tasks.training.values import ChosenRecipe, Evaluation
 
@@ -134,23 +135,17 @@ def logged(case: UseCase, name: str, end: datetime, rows: Any, version: Version)
     from tasks.log.values import FEATURE
     from tasks.store import put_parquet
 
-    bundle = read_bundle(version.bundle.path)
-    probability = Scorer(bundle.model, bundle.contract).outputs(model_input(encode(bundle.contract, rows)))[:, 1]
-    frame = (
-        rows[case.features.all]
-        .add_prefix(FEATURE)
-        .assign(
-            time=rows[case.source.time_column],
-            probability=probability,
-            target=(rows[case.target.column] == case.target.positive),
-        )
-    )
-    frame["target"] = frame["target"].astype("Int64").mask(rows[case.target.column].isna())
-    known = int(frame["target"].notna().sum())
-    data = put_parquet("windows", pa.Table.from_pandas(frame, preserve_index=False))
+    bundle, problem = read_bundle(version.bundle.path), problem_of(case.target)
+    judged = problem.judged(Scorer(bundle.model, bundle.contract).outputs(model_input(encode(bundle.contract, rows))))
+    known = rows[case.target.column].notna().to_numpy()
+    target = np.full(len(rows), np.nan)
+    target[known] = problem.targets(bundle.contract, rows.loc[known, case.target.column])
+    columns = {"time": rows[case.source.time_column], "target": target}
+    table = pa.Table.from_pandas(rows[case.features.all].add_prefix(FEATURE).assign(**columns), preserve_index=False)
+    data = put_parquet("windows", table.append_column(problem.column, problem.kept(judged)))
     return Window(
-        use_case=case.name, name=name, start="", end=end.isoformat(), rows=len(frame), labelled=known, data=data
-    )  # fmt: skip
+        use_case=case.name, name=name, start="", end=end.isoformat(), rows=len(rows), labelled=int(known.sum()), data=data
+    )
 
 
 def look(case: UseCase, window: Window, version: Version, earlier: list[Performance]) -> tuple[dict[str, str], Any, Any]:
@@ -205,8 +200,9 @@ def live(case: UseCase, rule: str) -> list[Lived]:
 def _metric(case: UseCase, window: Window) -> float:
     import pandas as pd
 
-    known = pd.read_parquet(window.path, columns=["target", "probability"]).dropna()
-    return BINARY[case.promotion.metric].value(known["target"].to_numpy(dtype=int), known["probability"].to_numpy())
+    problem = problem_of(case.target)
+    known = pd.read_parquet(window.path, columns=["target", problem.column]).dropna()
+    return problem.metrics[case.promotion.metric].value(known["target"].to_numpy(), problem.read(known[problem.column]))
 
 
 def gained(lived: list[Lived], never: list[Lived], metric: str) -> float:
