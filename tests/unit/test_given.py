@@ -93,7 +93,8 @@ def exported(estimator, frame, inputs, options=None, columns=("a", "b")):
     from skl2onnx import convert_sklearn
 
     fitted = estimator.fit(frame[list(columns)].to_numpy(dtype=np.float32), frame["y"])
-    return convert_sklearn(fitted, "mine", inputs, options={id(fitted): options} if options else None, target_opset=17)
+    opset = {"": 17, "ai.onnx.ml": 3}
+    return convert_sklearn(fitted, "mine", inputs, options={id(fitted): options} if options else None, target_opset=opset)
 
 
 def network(inputs, outputs, nodes, constants, opset=17, ir=9):
@@ -154,9 +155,9 @@ FILES = {
         "regression",
         sklearn_file(LinearRegression(), "regression", spec=[("x", "DoubleTensorType", [None, 2])]),
     ),
-    "trees of doubles": lambda: (
-        "regression",
-        sklearn_file(RandomForestRegressor(9), "regression", spec=[("x", "DoubleTensorType", [None, 2])]),
+    "trees that read doubles": lambda: (
+        "binary",
+        sklearn_file(RandomForestClassifier(9, min_samples_leaf=9), "binary", spec=[("x", "DoubleTensorType", [None, 2])]),
     ),
     "a network with one output": lambda: ("binary", perceptron()),
     "a network with an output a class": lambda: ("binary", perceptron("Softmax", 2)),
@@ -331,6 +332,11 @@ WRONG = {
         lambda: network(looped(), [value("p", FLOAT, ["n", 1])], [helper.make_node("Zork", ["x"], ["p"])], {}),
         {},
         "ONNX Runtime .* cannot run it: .*Zork",
+    ),
+    "trees of doubles": (
+        lambda: sklearn_file(RandomForestRegressor(3), "regression", spec=[("x", "DoubleTensorType", [None, 2])]),
+        {"problem": "regression"},
+        "ONNX Runtime .* cannot run it: .*TreeEnsembleRegressor",
     ),
     "fixed rows": (lambda: perceptron(rows=1), {}, r"input 'x' has a fixed number of rows \(1\); export it with a dynamic"),
     "fixed rows inside": (reshaped, {}, "fails on 480 rows that the contract lets in|fails on 600 rows"),
@@ -516,3 +522,36 @@ def test_the_file_that_serves_is_not_retrained_whoever_asks(given, tmp_path):
     (tmp_path / "models" / "mine.onnx").write_bytes(perceptron(opset=16).SerializeToString())
     assert may_retrain.fn(case, None, "a person", serving) is None, "another file is a challenger"
     assert may_retrain.fn(case, None, "a person", None) is None
+
+
+def test_thresholds_in_64_bits_are_splits_too():
+    from tasks.packaging.splits import Ensemble
+
+    node = helper.make_node(
+        "TreeEnsembleRegressor",
+        ["x"],
+        ["y"],
+        domain="ai.onnx.ml",
+        nodes_treeids=[0, 0, 0],
+        nodes_nodeids=[0, 1, 2],
+        nodes_featureids=[1, 0, 0],
+        nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF"],
+        nodes_truenodeids=[1, 0, 0],
+        nodes_falsenodeids=[2, 0, 0],
+        nodes_values_as_tensor=numpy_helper.from_array(np.array([0.1, 0, 0]), "values"),
+    )
+    ensemble = Ensemble(node)
+    (split,) = ensemble.splits(ensemble.asking)
+    assert (split.feature, split.threshold) == (1, np.float32(0.1))
+
+
+def test_what_is_left_to_the_table_is_inferred_beside_a_file(given, tmp_path):
+    """The features, the gates and the problem come from the table; that nothing is trained does not."""
+    case = given(perceptron(), frame=rows_of("binary").drop(columns="c"))
+    (tmp_path / "small.yaml").write_text(
+        'name: small\nsource: rows.csv\ntarget: {column: y, positive: "yes"}\nmodel: {onnx: models/mine.onnx}\n'
+    )
+    found = check("small", lambda _: None)
+    assert found.problems == []
+    assert "onnx" not in found.inferred
+    assert case.model.onnx
