@@ -150,9 +150,8 @@ def evidently() -> Service:
 
 
 def environment() -> dict[str, str]:
-    """What every process of this home needs to know; also set in the command line's own process."""
-    found = {**TELEMETRY_OFF, "SLIPWAY_HOME": str(home()), "PREFECT_HOME": str(made(home() / "prefect"))}
-    found["SLIPWAY_POOL"] = pool()
+    """What every process of this home needs to know; also set in the command line's own process. Writes nothing."""
+    found = {**TELEMETRY_OFF, "SLIPWAY_HOME": str(home()), "PREFECT_HOME": str(home() / "prefect")}
     running = read_services()
     if "prefect" in running:
         found["PREFECT_API_URL"] = f"http://127.0.0.1:{running['prefect']['port']}/api"

@@ -66,7 +66,7 @@ def build(use_case: UseCase, until: datetime | None) -> Challenger:
 
     onnx = convert(parts, contract, use_case.features, final)
     onnx = choose_variant(parts, contract, use_case.features, onnx)
-    origin = lineage(use_case, parts, until, contract, onnx, chosen.reason, chosen.recipe.source)
+    origin = lineage(use_case, parts, until, contract, onnx, chosen.reason, chosen.recipe.source, snapshot.files)
     packed = sign(bundle(use_case, snapshot, contract, onnx, evaluation, origin))
     version = register(use_case, packed, onnx, evaluation)
     return Challenger(version, parts, contract, evaluation)

@@ -8,7 +8,7 @@ from prefect import get_run_logger, task
 
 from configs.inferred import new_columns
 from configs.schema import UseCase
-from tasks.data.source import training_rows
+from tasks.data.source import Seen, training_rows
 from tasks.data.values import Snapshot
 from tasks.store import put_parquet
 
@@ -22,9 +22,10 @@ def ingest(use_case: UseCase, until: datetime | None) -> Snapshot:
     Raises:
         InputError: the source cannot be read, lacks a column, or has no rows.
     """
-    table = training_rows(use_case, until)
-    for told in new_columns(use_case, table.column_names):
+    seen = Seen()
+    table = training_rows(use_case, until, seen)
+    for told in [*seen.told, *new_columns(use_case, table.column_names)]:
         get_run_logger().warning(told)
     digest = put_parquet("snapshots", table)
     get_run_logger().info("Snapshot %s: %s rows until %s", digest[:12], f"{table.num_rows:,}", until or "now")
-    return Snapshot(digest=digest, rows=table.num_rows)
+    return Snapshot(digest=digest, rows=table.num_rows, files=seen.files)

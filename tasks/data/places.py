@@ -22,7 +22,7 @@ def places(location: str, rows: Collection[int], form: CsvFormat) -> dict[int, s
     files, path, folder = located(location)
     found: dict[int, str] = {}
     first = 0
-    for each in members(files, path) if folder else [path]:
+    for each in members(files.find(path), path) if folder else [path]:
         place = f"{PurePosixPath(each).name}: " if folder else ""
         for told in _told(files, each, form):
             if first in rows:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.util
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 import duckdb
 
@@ -16,7 +17,7 @@ from configs.secrets import filled, unfilled
 from serving.contract.spelling import CSV_BOOLEANS, csv_moment, csv_text
 from tasks.data.csv_file import Declared
 from tasks.data.database import read_database
-from tasks.data.files import NOTHING, read_file
+from tasks.data.files import NOTHING, read_file, tell
 from tasks.data.frames import EXACT
 from tasks.data.row_keys import row_keys
 from tasks.data.sql import quoted, text_literal
@@ -26,14 +27,22 @@ NUMBERS = (
 )  # fmt: skip
 
 
-def training_rows(use_case: UseCase, until: datetime | None) -> Any:
+class Seen:
+    """What reading came across: the SHA-256 of each table's files by their names, and what is to be told."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, dict[str, str]] = {}
+        self.told: list[str] = []
+
+
+def training_rows(use_case: UseCase, until: datetime | None, seen: Seen | None = None) -> Any:
     """The rows that may be learned from at `until`, or now, as an Arrow table.
 
     Where rows have a time, their label must have arrived (`label_delay`) by then. Where they have none, they come in the
     order of their keys, so that the last part of every snapshot holds the same rows, and without the share that is replayed
     as live traffic. Rows without a label are left out.
     """
-    rows = read_source(use_case)
+    rows = read_source(use_case, seen)
     source, target = use_case.source, use_case.target.column
     rows = rows.filter(f"{quoted(target)} is not null")
     if source.time_column:
@@ -78,14 +87,14 @@ def shuffled(rows: int, replay: Replay) -> tuple[list[int], list[int]]:
     return order[:cut].tolist(), order[cut:].tolist()
 
 
-def read_source(use_case: UseCase) -> duckdb.DuckDBPyRelation:
+def read_source(use_case: UseCase, seen: Seen | None = None) -> duckdb.DuckDBPyRelation:
     """All rows of the source as a DuckDB relation, every column of the use case in it.
 
     Raises:
         InputError: which table cannot be read and why, or which column is not there.
     """
     source, declared = use_case.source, declared_columns(use_case)
-    rows = open_source(use_case.name, source, declared)
+    rows = open_source(use_case.name, source, declared, seen)
     wanted = [("features", name) for name in use_case.features.all] + [("target.column", use_case.target.column)]
     wanted += [("source.time_column", source.time_column)] if source.time_column else []
     for key, name in wanted:
@@ -97,8 +106,12 @@ def read_source(use_case: UseCase) -> duckdb.DuckDBPyRelation:
     return _timed(use_case.name, rows, source.time_column) if source.time_column else rows
 
 
-def open_source(use_case: str, source: Source, declared: Declared = NOTHING) -> duckdb.DuckDBPyRelation:
+def open_source(
+    use_case: str, source: Source, declared: Declared = NOTHING, seen: Seen | None = None
+) -> duckdb.DuckDBPyRelation:
     """All rows of a source, in the types that they have where nothing is declared of a column.
+
+    What was not read of a folder stands in `seen`, or is told by itself.
 
     Raises:
         InputError: which table cannot be read and why, or what is wrong with the query.
@@ -110,7 +123,7 @@ def open_source(use_case: str, source: Source, declared: Declared = NOTHING) -> 
             connection.register("rows", read_database(source.database, source.query or "", declared))
             return connection.table("rows")
         for name, url in source.tables.items():
-            connection.register(name, _read_table(name, url, declared, source.csv))
+            connection.register(name, _read_table(name, url, declared, source.csv, seen))
         return connection.sql(source.query or f"select * from {quoted(next(iter(source.tables)))}")
     except duckdb.Error as error:
         raise InputError(f"use case {use_case!r}: source.query: {str(error).splitlines()[0]}") from None
@@ -206,15 +219,19 @@ def _ordered(rows: duckdb.DuckDBPyRelation, source: Source) -> Any:
     return rows.order(", ".join(map(quoted, names))).to_arrow_table()
 
 
-def _read_table(name: str, url: str, declared: Declared, form: CsvFormat) -> Any:
+def _read_table(name: str, url: str, declared: Declared, form: CsvFormat, seen: Seen | None) -> Any:
     """A file or folder as an Arrow table."""
-    where = f"source.tables.{name}"
+    where, digests = f"source.tables.{name}", dict[str, str]()
+    say = tell if seen is None else seen.told.append
     try:
-        table = read_file(where, _resolve(where, url), declared, form)
+        table = read_file(where, _resolve(where, url), declared, form, digests, say)
     except InputError as error:
         raise InputError(unfilled(str(error), url)) from None
     if table.num_rows == 0:
         raise InputError(f"{where}: {url!r} has no rows")
+    if seen is not None:
+        alone = PurePosixPath(urlsplit(url).path).name
+        seen.files[name] = {inside or alone: digest for inside, digest in digests.items()}
     return table
 
 

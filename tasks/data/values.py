@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import Field
+
 from configs.settings import store
 from tasks.store import Value
 
 
 class Snapshot(Value):
-    """An immutable Parquet file of a source for a time window, rows in order."""
+    """An immutable Parquet file of a source for a time window, rows in order.
+
+    `files` are those that were read for it, by table and name, each with its SHA-256. They are no part of what it is: the
+    same rows out of other files are the same snapshot, from which nothing is made again.
+    """
 
     digest: str
     rows: int
+    files: dict[str, dict[str, str]] = Field(default={}, exclude=True)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Snapshot) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
 
     @property
     def path(self) -> Path:

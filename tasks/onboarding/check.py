@@ -17,7 +17,7 @@ from configs.secrets import secret
 from tasks.data.derive_contract import contract_of_rows
 from tasks.data.frames import encode
 from tasks.data.ripe import ripe_rows
-from tasks.data.source import open_source, training_rows
+from tasks.data.source import Seen, open_source, training_rows
 from tasks.data.split import newest, shared
 from tasks.onboarding.answers import Answer, declared_answer
 from tasks.onboarding.features.choose import FEATURES
@@ -53,15 +53,18 @@ def _check(name: str, say: Callable[[str], None]) -> Checked:
     problems = [*_secrets(case), *_own(case)]
     try:
         say("reading the source")
-        there = open_source(name, case.source).columns
+        seen = Seen()
+        there = open_source(name, case.source, seen=seen).columns
         problems += _columns(case, there)
         if problems:
             return Checked(problems=problems)
-        table = training_rows(case, case.replay.start if case.replay else None)
+        table = training_rows(case, case.replay.start if case.replay else None, seen)
     except InputError as error:
         return Checked(problems=[*problems, str(error)])
     found = _of_rows(case, table, problems, say)
-    return found.model_copy(update={"told": [*found.told, *new_columns(case, there)], "inferred": inferred})
+    return found.model_copy(
+        update={"told": [*found.told, *dict.fromkeys(seen.told), *new_columns(case, there)], "inferred": inferred}
+    )
 
 
 def _loaded(name: str, say: Callable[[str], None]) -> tuple[UseCase, str]:

@@ -21,10 +21,12 @@ def lineage(
     onnx: OnnxModel,
     recipe: str = "",
     source: str = "",
+    files: dict[str, dict[str, str]] | None = None,
 ) -> dict[str, Any]:
     """What goes into a bundle's manifest: inputs, so the same inputs give the same bundle.
 
     Nothing of the moment (no time, no run), and nothing of who made it: commit, code and packages are `provenance`.
+    `files` are those that the snapshot was read from, each with its SHA-256, as they were then.
     `recipe` says why this history and these parameters were taken, where there was a choice, and `source` is the digest of
     an own pipeline's source, or of an own file. `learned_rows` is how many of
     the snapshot's first rows the model has seen, `learned_until` the time of the last of them.
@@ -34,6 +36,7 @@ def lineage(
     return {
         "snapshot": split.snapshot.digest,
         "rows": split.snapshot.rows,
+        "files": files or {},
         "learned_rows": split.final,
         "learned_until": last,
         "until": until.isoformat() if until else "",

@@ -1,5 +1,9 @@
 """`slipway check` tells all that is wrong with a use case at once, and runs nothing."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import typer
@@ -35,6 +39,15 @@ def test_a_use_case_that_is_right_says_what_learns_and_what_judges(written, home
     assert "600 rows: 4" in found.told[0]
     assert "3 features, problem binary" in found.told[0]
     assert not (home / "store").exists(), "nothing was run"
+
+
+def test_the_command_writes_nothing(written, home, tmp_path):
+    written()
+    before = sorted(tmp_path.rglob("*"))
+    slipway = Path(sys.executable).parent / "slipway"
+    subprocess.run([slipway, "check", "small"], check=True, capture_output=True)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert not home.exists()
 
 
 def test_the_use_cases_of_the_project_are_right(home):

@@ -421,13 +421,6 @@ def test_other_files_and_folders_are_the_same_table(tmp_path, write):
     pd.testing.assert_frame_equal(rows_of(write(frame, tmp_path)), rows_of(tmp_path / "plain.csv"))
 
 
-def test_a_folder_that_grows_has_the_new_rows_and_columns(tmp_path):
-    folder = parquet_folder(small_frame(300), tmp_path)
-    assert len(rows_of(folder)) == 300
-    small_frame(50, seed=1).assign(new=1).to_parquet(folder / "part-9.parquet")
-    assert rows_of(folder)["new"].notna().sum() == 50
-
-
 def test_a_database_keeps_digits_and_texts(tmp_path):
     with sqlite3.connect(tmp_path / "rows.db") as database:
         database.execute("create table rows (account integer, zip text, y text)")
