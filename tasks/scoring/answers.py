@@ -14,6 +14,7 @@ from configs.errors import InputError
 from configs.secrets import filled, unfilled
 from tasks.data.database import engine
 from tasks.data.files import CSV, JSON_LINES, PARQUET, WORKBOOK, kind_of, unreadable
+from tasks.data.frames import frame_of
 
 SHEET_ROWS = 1_048_576  # of Excel's sheets, the header among them
 WRITTEN = "a folder, a file (.parquet, .csv, .csv.gz, .jsonl, .xlsx) or a table ('sqlite:///shop.db#answers')"
@@ -135,8 +136,6 @@ def _tables(parts: Sequence[Path]) -> Iterator[Any]:
 def _frames(parts: Sequence[Path]) -> Iterator[Any]:
     """Each part for a form without lists: several probabilities are a JSON list."""
     import pyarrow as pa
-
-    from tasks.data.frames import frame_of
 
     for table in _tables(parts):
         frame = frame_of(table)

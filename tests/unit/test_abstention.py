@@ -157,12 +157,13 @@ def test_a_scored_file_has_nulls_of_the_type_of_the_classes_in_every_part(served
     import pyarrow.parquet as pq
 
     import tasks.scoring.files
+    import tasks.scoring.rows
     from tasks.packaging.values import BundleRef
     from tasks.registry.values import Version
 
     monkeypatch.setattr(tasks.scoring.files, "create_progress_artifact", lambda **_: None)
     monkeypatch.setattr(tasks.scoring.files, "update_progress_artifact", lambda *_, **__: None)
-    monkeypatch.setattr(tasks.scoring.files, "CHUNK_ROWS", 3)
+    monkeypatch.setattr(tasks.scoring.rows, "CHUNK_ROWS", 3)
     for kind, bound, stored, more in (("two", 0.75, "string", "probability"), ("many", 0.4, "int64", "probabilities")):
         server = served(kind, bound, [*UNSURE, *[UNSURE[2]] * 3])
         pd.DataFrame(server.rows).to_csv(tmp_path / "rows.csv", index=False)
