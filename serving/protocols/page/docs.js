@@ -146,7 +146,8 @@ const shares = (probabilities) => make('table', {}, make('caption', {class: 'hin
     make('td', {}, make('meter', {min: 0, max: 1, value: share, 'aria-hidden': 'true'})), make('td', {}, share.toFixed(4)))));
 const showAnswer = ({value, text, milliseconds}) => {
   const [{prediction_id: id, prediction, probabilities, low, high, ...others}] = value.predictions;
-  const parts = [make('h3', {}, 'Answer'), make('p', {class: 'said'}, shown(prediction))];
+  const said = prediction === null ? 'No answer: a person decides' : shown(prediction);
+  const parts = [make('h3', {}, 'Answer'), make('p', {class: 'said'}, said)];
   if (low !== undefined && high !== undefined) parts.push(make('p', {class: 'interval'}, `between ${low} and ${high}`));
   if (probabilities) parts.push(shares(probabilities));
   if (Object.keys(others).length) parts.push(shown(others));
