@@ -55,8 +55,8 @@ def taken(inputs: Sequence[Any], columns: Sequence[Column]) -> list[Taken]:
     for column in columns:
         if column.its.width > 1:
             raise InputError(
-                f"{WHERE}: {column.name!r} is a feature of kind {column.kind!r}, which only models trained here "
-                "read; list it under 'features.categorical' where the file takes strings"
+                f"{WHERE}: {column.name!r} is a feature of kind {column.kind!r}, which only models trained here read; make "
+                "numbers of it in 'source.query', or list it under 'features.categorical' where the file takes strings"
             )
     for each in inputs:
         if each.type.startswith("tensor") and each.shape and isinstance(each.shape[0], int):

@@ -207,6 +207,20 @@ def test_columns_by_name_and_their_types(given):
     assert np.abs(Scorer(served.model, served.contract).outputs(encoded) - expected).max() < 1e-6
 
 
+def test_booleans_are_numbers_behind_the_others_or_inputs_of_their_own(given):
+    frame = rows_of("binary").assign(e=lambda rows: rows["a"] > 0)
+    features = "{boolean: [e], numeric: [a, b]}"
+    folder, _, apart = released(given(perceptron(features=3), frame=frame, features=features))
+    assert read_bundle(folder).contract.names == ("a", "b", "e")
+    assert apart < 1e-6
+    model = of_inputs("a", "e")
+    model.graph.input[1].CopyFrom(value("e", TensorProto.BOOL, ["n", 1]))
+    folder, _, apart = released(given(model, frame=frame, features="{boolean: [e], numeric: [a]}"))
+    served = read_bundle(folder)
+    (found,) = Scorer(served.model, served.contract).outputs(served.contract.encode([{"a": 0.5, "e": True}]))
+    assert found[1] == pytest.approx(1 / (1 + np.exp(-1.5)))
+
+
 def test_inputs_without_a_second_axis_and_graphs_inside_the_graph(given):
     """`torch.onnx.export` of a function of two vectors; its If reads names of the graph around it."""
     branch = [
@@ -366,6 +380,11 @@ WRONG = {
         {"features": "{numeric: [a], text: [c]}"},
         "'c' is a feature of kind 'text', which only models trained here read",
     ),
+    "moments": (
+        lambda: of_inputs("a", "t"),
+        {"features": "{numeric: [a], datetime: [t]}"},
+        "'t' is a feature of kind 'datetime', which only models trained here read",
+    ),
     "three axes": (lambda: of_inputs("a", "b", shape=("n", 1, 1)), {}, r"input 'a' has shape \(n, 1, 1\)"),
     "fractions": (lambda: of_inputs("a", "b", kind=INT64), {}, "takes int64, but 'a', row 0, is .*input of floats"),
     "outputs": (
@@ -405,7 +424,7 @@ WRONG = {
 def test_what_is_wrong_with_a_file_is_one_clear_error_of_check_and_release(given, name):
     make, more, told = WRONG[name]
     frame = rows_of(more.get("problem", "binary"))
-    case = given(make(), frame=frame.assign(e=1.0), **more)
+    case = given(make(), frame=frame.assign(e=1.0, t="2026-01-01T00:00:00Z"), **more)
     (problem,) = check("small", lambda _: None).problems
     assert problem.startswith("model.onnx: ")
     assert "\n" not in problem
