@@ -39,6 +39,9 @@ PROMISED: dict[Metric, tuple[str, str]] = {
     "selective_accuracy": ("confidence", "who hardly ever answers is hardly ever wrong"),
 }
 
+# Estimators that have scores which a curve makes probabilities of.
+CALIBRATED: tuple[Estimator, ...] = ("hist_gradient_boosting", "logistic_regression")
+
 
 class Words(NamedTuple):
     """What fits a problem: metrics (the first decides promotions where none is named), estimators, behaviour tests.
@@ -47,6 +50,7 @@ class Words(NamedTuple):
     follows, `answers` what a minimum test gives. `interval` is the share of rows that an interval holds where none is named;
     None where answers have none. `confidence` is what no answer's probability lies under (of several classes their number
     says more); None where answers have none. `promises` are metrics that can be bounded, and decide nothing.
+    `calibrations` are the curves that probabilities can have.
     """
 
     metrics: tuple[Metric, ...]
@@ -57,6 +61,7 @@ class Words(NamedTuple):
     interval: float | None = None
     confidence: float | None = None
     promises: tuple[Metric, ...] = ()
+    calibrations: tuple[str, ...] = ()
 
 
 WORDS: dict[str, Words] = {
@@ -67,12 +72,14 @@ WORDS: dict[str, Words] = {
         moves="probability",
         confidence=0.5,
         promises=("abstention", "selective_accuracy"),
+        calibrations=("sigmoid", "isotonic"),
     ),
     "multiclass": Words(
         metrics=("log_loss", "accuracy", "balanced_accuracy", "f1_macro", "roc_auc_ovr", "top_3_accuracy"),
         estimators=("hist_gradient_boosting", "logistic_regression"),
         confidence=0.0,
         promises=("abstention", "selective_accuracy"),
+        calibrations=("sigmoid",),
     ),
     "regression": Words(
         metrics=("r2", "mae", "rmse", "median_absolute_error", "coverage"),

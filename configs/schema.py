@@ -12,7 +12,7 @@ from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from configs.kinds import COLUMN_KINDS, RULES_OF, TAKEN_BY, ColumnKind
-from configs.problems import PROMISED, WORDS, Estimator, Metric, Problem, Words
+from configs.problems import CALIBRATED, PROMISED, WORDS, Estimator, Metric, Problem, Words
 
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 
@@ -291,6 +291,7 @@ class Model(Strict):
 
     In place of an estimator `pipeline` names a function that returns one, as `MODULE:FUNCTION`; it takes the parameters.
     Or `onnx` is the path of a file with a model that is released as it is, and not trained.
+    `calibration` puts a curve behind its probabilities, fitted on rows that were not learned from.
     """
 
     estimator: Estimator | None = "hist_gradient_boosting"
@@ -298,6 +299,7 @@ class Model(Strict):
     onnx: str | None = None
     parameters: dict[str, Any] = {}
     seed: int = 0
+    calibration: Literal["sigmoid", "isotonic"] | None = None
 
     @property
     def named(self) -> str:
@@ -322,6 +324,11 @@ class Model(Strict):
             )
         if self.onnx is not None and self.parameters:
             raise ValueError("'parameters' are those of a training, and the file of 'onnx' is not trained; leave them out")
+        if self.calibration is not None and self.estimator not in CALIBRATED:
+            raise ValueError(
+                f"'calibration' is that of {' and '.join(CALIBRATED)}, and the model is {self.named}; a pipeline of "
+                "one's own can have scikit-learn's CalibratedClassifierCV (method 'sigmoid') around its estimator"
+            )
         return self
 
 
@@ -813,6 +820,9 @@ class UseCase(Strict):
             )
         if self.target.confidence is None and "abstention" in [each.kpi for each in self.monitoring.objectives]:
             raise ValueError("'monitoring.objectives': 'abstention' is that of 'target.confidence', which is null")
+        if self.model.calibration is not None and self.model.calibration not in words.calibrations:
+            fitting = f"problem {problem!r} has {' or '.join(words.calibrations) or 'none'}"
+            raise ValueError(f"'model.calibration': {self.model.calibration!r} does not fit; {fitting}")
         if self.model.estimator is not None:
             self._check_estimator(self.model.estimator, words)
         for case in self.gates.behaviour:

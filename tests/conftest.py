@@ -48,9 +48,12 @@ def quiet(monkeypatch):
     import tasks.data.validate
     import tasks.packaging.variants
     import tasks.training.evaluate
+    import tasks.training.reliability
 
     monkeypatch.setattr(tasks.packaging.variants, "create_table_artifact", lambda **_: None)
     monkeypatch.setattr(tasks.training.evaluate, "create_table_artifact", lambda **_: None)
+    monkeypatch.setattr(tasks.training.reliability, "create_markdown_artifact", lambda **_: None)
+    monkeypatch.setattr(tasks.training.reliability, "report_address", str)
     monkeypatch.setattr(tasks.data.validate, "create_link_artifact", lambda **_: None)
     monkeypatch.setattr(tasks.data.validate, "report_address", str)
     with disable_run_logger():

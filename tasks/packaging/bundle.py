@@ -18,6 +18,7 @@ from tasks.packaging.reference import keep_reference
 from tasks.packaging.values import BundleRef, OnnxModel
 from tasks.problems.problem import problem_of
 from tasks.step import step
+from tasks.training.reliability import table
 from tasks.training.values import Evaluation
 
 
@@ -62,6 +63,14 @@ def model_card(use_case: UseCase, snapshot: Snapshot, evaluation: Evaluation, li
     refitted = use_case.split.refit and use_case.source.time_column is not None
     answers = problem_of(use_case.target).told(use_case.target, contract_of(evaluation.contract))
     remarks = "".join(f"\n{remark}.\n" for remark in evaluation.remarks)
+    calibration = (
+        f"""
+## Probabilities, calibrated ({use_case.model.calibration})
+
+{table(evaluation.calibration)}"""
+        if evaluation.calibration
+        else ""
+    )
     judged = "fitted without these rows; the model in this bundle was then refitted with them" * refitted
     return f"""# {use_case.name}
 
@@ -77,7 +86,7 @@ def model_card(use_case: UseCase, snapshot: Snapshot, evaluation: Evaluation, li
 | metric | value |
 |---|---|
 {metrics}
-{remarks}
+{remarks}{calibration}
 ## Gates
 
 | rows of | metric | value | bound | rows |

@@ -21,6 +21,7 @@ from serving.scoring.onnx import Scorer, graph_input
 from tasks.data.frames import client_values, contract_of, encode, model_input, read_rows
 from tasks.data.values import Split
 from tasks.packaging.around_given import DOMAINS, around
+from tasks.packaging.calibration_graph import calibrated
 from tasks.packaging.generated import Generated, Rows, apart, generate
 from tasks.packaging.inside import first_line, inside, refused
 from tasks.packaging.interval_graph import joined
@@ -28,6 +29,7 @@ from tasks.packaging.values import OnnxModel
 from tasks.problems.problem import Problem, problem_of
 from tasks.step import step
 from tasks.store import put
+from tasks.training.calibrate import Calibrated
 from tasks.training.convertible import CONVERTS
 from tasks.training.fitted import load
 from tasks.training.given import GivenModel
@@ -164,6 +166,9 @@ def to_onnx(pipeline: Any, contract: Contract, features: Features) -> bytes:
         opset = _no_newer(number) if isinstance(pipeline.number, GivenModel) else OPSET
         spread = canonical(_converted(pipeline.spread, contract, features, opset))
         model = joined(number, spread, pipeline.scale, pipeline.least)
+    elif isinstance(pipeline, Calibrated):
+        scored = _converted(pipeline.model, contract, features, OPSET, raw_scores=True)
+        model = calibrated(scored, pipeline.curve, pipeline.classes)
     else:
         model = _graph(pipeline, contract, features)
     whole = model if isinstance(getattr(pipeline, "number", pipeline), GivenModel) else canonical(model)
@@ -186,8 +191,8 @@ def _no_newer(model: Any) -> dict[str, int]:
     return {**OPSET, "": min(OPSET[""], own)}
 
 
-def _converted(pipeline: Any, contract: Contract, features: Features, opset: dict[str, int]) -> Any:
-    """One scikit-learn pipeline, with the output's name under which it is served."""
+def _converted(pipeline: Any, contract: Contract, features: Features, opset: dict[str, int], **own: Any) -> Any:
+    """One scikit-learn pipeline, with the output's name under which it is served; `own` are options of its estimator."""
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
@@ -204,7 +209,7 @@ def _converted(pipeline: Any, contract: Contract, features: Features, opset: dic
         return convert_sklearn(part, contract.use_case, inputs, options=options, target_opset=opset)
 
     try:
-        model = converted(pipeline, {id(pipeline): dict(problem.options)})
+        model = converted(pipeline, {id(pipeline): dict(problem.options), id(pipeline[-1]): own})
     except Exception as error:
         raise InputError(f"model: {refused(pipeline, converted)}: {first_line(error)}; {CONVERTS}") from error
     _name_output(model.graph, problem.output)

@@ -22,7 +22,7 @@ class Classes:
     output = "probabilities"
     graph: Mapping[str, str] = {"label": "long", "probabilities": "float"}
     options: Mapping[str, Any] = {"zipmap": False}
-    served = 1e-6
+    served = 1e-5  # as at the conversion
     metrics: Mapping[str, Metric]
 
     def __init__(self, confidence: float | None = None) -> None:

@@ -16,11 +16,13 @@ from tasks.problems.chance import day_blocks
 from tasks.problems.problem import Problem, problem_of
 from tasks.step import step
 from tasks.store import put_parquet
+from tasks.training.calibrate import Calibrated
 from tasks.training.coverage import coverage_gate
 from tasks.training.fitted import load
 from tasks.training.given import UNKNOWN
+from tasks.training.reliability import reliability, show
 from tasks.training.slices import slices_of, unjudged
-from tasks.training.values import Evaluation, FittedModel, GateResult
+from tasks.training.values import Calibration, Evaluation, FittedModel, GateResult
 
 FEWEST_BLOCKS = 10
 
@@ -40,7 +42,8 @@ def evaluate(use_case: UseCase, split: Split, contract: str, candidate: FittedMo
     frame = read_rows(split.snapshot, split.cut, split.snapshot.rows)
     target = problem.targets(columns, frame[use_case.target.column])
     encoded = encode(columns, frame)[use_case.features.all]
-    output = problem.judged(problem.outputs(columns, load(candidate), encoded))
+    model = load(candidate)
+    output = problem.judged(problem.outputs(columns, model, encoded))
     measured = {name: metric.value(target, output) for name, metric in problem.metrics.items()}
     metrics = {name: value for name, value in measured.items() if not np.isnan(value)}  # NaN: not defined on these rows
     gates = [_judge(problem, gate, "all", target, output) for gate in use_case.evaluation.gates]
@@ -61,8 +64,19 @@ def evaluate(use_case: UseCase, split: Split, contract: str, candidate: FittedMo
         raise GateFailed(f"{len(failed)} of {len(gates)} gates failed: {'; '.join(failed)}")
     for remark in remarks:
         get_run_logger().warning(remark)
-    scores = _keep(use_case, problem, frame, target, output)
-    return Evaluation(metrics=metrics, gates=gates, scores=scores, contract=contract, remarks=remarks)
+    calibration = None
+    if isinstance(model, Calibrated):
+        plain = problem.judged(problem.outputs(columns, model.model, encoded))
+        calibration = Calibration(before=reliability(target, plain), after=reliability(target, output))
+        show(use_case.name, str(use_case.model.calibration), candidate.digest, calibration)
+    return Evaluation(
+        metrics=metrics,
+        gates=gates,
+        scores=_keep(use_case, problem, frame, target, output),
+        contract=contract,
+        remarks=remarks,
+        calibration=calibration,
+    )
 
 
 def _judge(problem: Problem, gate: Gate, where: str, target: np.ndarray, output: np.ndarray) -> GateResult:

@@ -13,6 +13,7 @@ from tasks.data.values import Snapshot
 from tasks.problems.problem import problem_of
 from tasks.step import step
 from tasks.store import put
+from tasks.training.calibrate import with_calibration
 from tasks.training.fit import fit
 from tasks.training.given import GivenModel, hold_against
 from tasks.training.interval import with_interval
@@ -37,6 +38,8 @@ def train(snapshot: Snapshot, rows: int, contract: str, recipe: Recipe) -> Fitte
         hold_against(pipeline, encode(columns, read_rows(snapshot, 0, snapshot.rows)))
     if missing := problem_of(recipe.target).unlearned(contract_of(contract), pipeline):
         raise InputError(f"training.history: {recipe.history!r} leaves {missing}; take a longer one")
+    if recipe.model.calibration is not None:
+        pipeline = with_calibration(pipeline, snapshot, rows, contract, recipe)
     calibrated = 0
     if recipe.target.interval is not None:
         pipeline, calibrated = with_interval(pipeline, recipe.target.interval, snapshot, rows, contract, recipe)

@@ -45,10 +45,33 @@ class GateResult(Value):
     rows: int
 
 
+class Bin(Value):
+    """Rows whose probabilities lie in one tenth: the mean that was said of them, and the share that turned out so."""
+
+    rows: int
+    said: float
+    happened: float
+
+
+class Reliability(Value):
+    """Brier score, expected calibration error, and the bins that the latter comes from."""
+
+    brier: float
+    error: float
+    bins: list[Bin]
+
+
+class Calibration(Value):
+    """The reliability of probabilities before and after they were calibrated, on the same rows."""
+
+    before: Reliability
+    after: Reliability
+
+
 class Evaluation(Value):
     """Metrics on the holdout, gates and slices; `remarks` is what the holdout cannot say.
 
-    `scores` is a Parquet of time, label and what was answered, a holdout row; classes are numbered as in the `contract`.
+    `calibration` is there where one was asked for. `scores` is a Parquet of time, label and what was answered, a holdout row; classes are numbered as in the `contract`.
     """
 
     metrics: dict[str, float]
@@ -56,6 +79,7 @@ class Evaluation(Value):
     scores: str
     contract: str
     remarks: list[str] = []
+    calibration: Calibration | None = None
 
     @property
     def scores_path(self) -> Path:
