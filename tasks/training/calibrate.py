@@ -23,7 +23,7 @@ from tasks.training.fit import learned, taken_rows
 FOLDS = 5
 LEAST = -30.0  # of the logarithm of a probability
 KNOTS = 100  # of a curve, at most
-STEEPEST = 10.0  # over the largest score: what 32 bits lose of a score must not show in a probability
+STEEPEST = 10.0  # of a curve, over the largest score: what 32 bits lose of a score must not show in a probability
 
 
 class Sigmoid:
@@ -151,8 +151,11 @@ def isotonic(scores: np.ndarray, target: np.ndarray, weights: np.ndarray) -> Iso
 
 
 def _steepest(scores: np.ndarray) -> float:
-    """The steepest slope of a probability: 32 bits know a score to seven digits, so the larger it is the less exactly."""
-    return STEEPEST / max(float(np.abs(scores).max()), 1e-6)
+    """The steepest slope of a probability: 32 bits know a score to seven digits, so the larger it is the less exactly.
+
+    Never under 1, four times the steepest slope of a calibrated score: a few wild ones must not flatten the curve of all.
+    """
+    return max(1.0, STEEPEST / max(float(np.abs(scores).max()), 1e-6))
 
 
 CURVES: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], Sigmoid | Isotonic]] = {

@@ -71,7 +71,8 @@ class Calibration(Value):
 class Evaluation(Value):
     """Metrics on the holdout, gates and slices; `remarks` is what the holdout cannot say.
 
-    `calibration` is there where one was asked for. `scores` is a Parquet of time, label and what was answered, a holdout row; classes are numbered as in the `contract`.
+    `calibration` is there where one was asked for. `scores` is a Parquet of time, label and what was answered, a holdout
+    row; classes are numbered as in the `contract`.
     """
 
     metrics: dict[str, float]

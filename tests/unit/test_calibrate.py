@@ -79,8 +79,17 @@ def test_an_isotonic_curve_never_falls_and_is_never_steeper_than_32_bits_can_fol
     curve = isotonic(scores, target, np.ones(300))
     slopes = np.diff(curve.values) / np.diff(curve.knots)
     assert (slopes >= -1e-12).all()
-    assert (slopes <= 10 / np.abs(scores).max() + 1e-9).all()
+    assert (slopes <= max(1, 10 / np.abs(scores).max()) + 1e-9).all()
     assert 0 < curve.values.min() <= curve.values.max() < 1
+
+
+def test_a_few_wild_scores_do_not_flatten_the_curve_of_all():
+    generator = np.random.default_rng(0)
+    scores = generator.normal(0, 3, (4000, 1))
+    target = (generator.random(4000) < 1 / (1 + np.exp(-scores[:, 0]))).astype(int)
+    scores[:5] *= 200
+    at = np.linspace(-4, 4, 9)[:, None]
+    assert np.abs(isotonic(scores, target, np.ones(4000)).of(at) - 1 / (1 + np.exp(-at))).max() < 0.1
 
 
 def test_a_curve_of_one_level_is_one():
