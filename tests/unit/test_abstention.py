@@ -193,6 +193,16 @@ def test_without_a_bound_the_contract_and_the_head_are_as_before():
     assert [tensor.name for tensor in named_so.tensors] == ["abstained", "probabilities", "abstained_abstained"]
 
 
+def test_a_boolean_that_is_left_to_a_person_is_neither_true_nor_false():
+    head = head_of(Contract("small", COLUMNS, "y", (False, True), confidence=0.7))
+    answers, outputs = head.answer(np.float32([[0.1, 0.9], [0.5, 0.5], [0.8, 0.2]]))
+    assert answers == [True, None, False]
+    chosen, _, abstained = head.tensors
+    assert (chosen.datatype, chosen.data(answers, outputs)) == ("BYTES", ["true", "", "false"])
+    assert abstained.data(answers, outputs) == [False, True, False]
+    assert head.columns(np.float32([[0.5, 0.5], [0.1, 0.9]]))["prediction"].tolist() == [None, True]
+
+
 @pytest.mark.parametrize(
     ("target", "told"),
     [

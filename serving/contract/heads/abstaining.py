@@ -11,6 +11,7 @@ import numpy as np
 from serving.contract.contract import Contract
 from serving.contract.heads.classes import Class, Classes
 from serving.contract.heads.head import Answers, Outputs, Schemas, Tensor
+from serving.contract.spelling import spelled
 
 ABSTAINED = "abstained"
 
@@ -37,7 +38,7 @@ class Abstaining(Classes):
         self._confidence = confidence = float(contract.confidence)  # type: ignore[arg-type]
         (chosen, *others), target = self.tensors, contract.target
         name = f"{target}_{ABSTAINED}" if target == ABSTAINED else ABSTAINED
-        self.tensors = (chosen._replace(data=_texts), *others, Tensor(name, "BOOL", 1, _abstained))
+        self.tensors = (chosen._replace(datatype="BYTES", data=_texts), *others, Tensor(name, "BOOL", 1, _abstained))
         label, (_, answer, request) = self.schemas.label, self.schemas
         told = f"whether no class has a probability of {confidence:g} or more; then `prediction` is null"
         said = {"prediction": {"enum": [*label["enum"], None]}, ABSTAINED: {"type": "boolean", "description": told}}
@@ -74,8 +75,8 @@ def unsure(outputs: np.ndarray, confidence: float) -> np.ndarray:
 
 
 def _texts(answers: Sequence[Any], _: Outputs) -> list[str]:
-    """Classes as strings. A tensor has no null; an empty string stands in its place, and `abstained` says that it does."""
-    return ["" if each is None else str(each) for each in answers]
+    """Classes as strings, booleans too. A tensor has no null: an empty string stands in its place, and `abstained` says so."""
+    return ["" if each is None else each if isinstance(each, str) else spelled(each) for each in answers]
 
 
 def _abstained(answers: Sequence[Any], _: Outputs) -> list[bool]:
