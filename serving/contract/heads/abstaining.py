@@ -75,7 +75,7 @@ def unsure(outputs: np.ndarray, confidence: float) -> np.ndarray:
 
 
 def _texts(answers: Sequence[Any], _: Outputs) -> list[str]:
-    """Classes as strings, booleans too. A tensor has no null: an empty string stands in its place, and `abstained` says so."""
+    """Classes as strings, booleans too. Tensors have no null: an empty string stands there, and `abstained` says so."""
     return ["" if each is None else each if isinstance(each, str) else spelled(each) for each in answers]
 
 
