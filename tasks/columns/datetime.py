@@ -16,6 +16,7 @@ from serving.contract.contract import Column
 from serving.contract.kinds.moments import PARTS, at, parts
 from serving.contract.kinds.strings import MISSING
 from tasks.columns.bins import Bins, bins_of_categories
+from tasks.columns.scaler import ExactScaler
 from tasks.columns.strings import MOST_VALUES, Strings
 from tasks.columns.values import Sign
 
@@ -47,8 +48,6 @@ class Datetime(Strings):
         from sklearn.impute import SimpleImputer
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import FunctionTransformer
-
-        from tasks.columns.scaler import ExactScaler
 
         read = FunctionTransformer(numbers)
         return make_pipeline(read, SimpleImputer(keep_empty_features=True), ExactScaler()) if linear else read
