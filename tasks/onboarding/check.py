@@ -26,8 +26,8 @@ from tasks.onboarding.leaks import thinned, without_leaks
 from tasks.onboarding.table import SAMPLE
 from tasks.onboarding.values import Checked, Column
 from tasks.problems.problem import problem_of
+from tasks.training.fit import build_pipeline
 from tasks.training.given import hold_against, looked_at
-from tasks.training.own import own_pipeline
 
 FEW = 30  # held out rows of a class: hardly anybody can be judged by fewer
 
@@ -50,7 +50,7 @@ def _check(name: str, say: Callable[[str], None]) -> Checked:
         case, inferred = _loaded(name, say)
     except InputError as error:
         return Checked(problems=[str(error)])
-    problems = [*_secrets(case), *_own(case)]
+    problems = [*_secrets(case), *_model(case)]
     try:
         say("reading the source")
         seen = Seen()
@@ -91,11 +91,11 @@ def _secrets(case: UseCase) -> Iterator[str]:
             yield f"{key}: {error}"
 
 
-def _own(case: UseCase) -> Iterator[str]:
-    """An own pipeline that cannot be built."""
-    if case.model.pipeline is not None:
+def _model(case: UseCase) -> Iterator[str]:
+    """A model that cannot be built: an own pipeline that fails, a parameter that is none, a library that is missing."""
+    if case.model.onnx is None:
         try:
-            own_pipeline(case.features, case.model, problem_of(case.target))
+            build_pipeline(case.features, case.model, problem_of(case.target))
         except InputError as error:
             yield str(error)
 

@@ -8,15 +8,15 @@ from typing import Any, cast
 
 import numpy as np
 
-from configs.kinds import TAKEN_BY, ColumnKind, first_estimator
+from configs.kinds import COLUMN_KINDS, TAKEN_BY, ColumnKind, first_estimator
 from configs.problems import Estimator
-from configs.schema import Model, Target
+from configs.schema import Features, Model, Target
 from tasks.columns.choose import KINDS
 from tasks.onboarding.answers import Answer
 from tasks.onboarding.features.choose import feature_of
 from tasks.onboarding.values import Column
 from tasks.problems.problem import problem_of
-from tasks.training.fit import LINEAR
+from tasks.training.estimators.choose import FAMILIES
 
 FOLDS = 3
 RESAMPLES = 400
@@ -93,7 +93,7 @@ def _folds(
     from sklearn.model_selection import KFold, TimeSeriesSplit
 
     features = [column for column in columns if column.is_feature]
-    make = _Linear if model.estimator in LINEAR else _Trees
+    make = _Linear if FAMILIES[cast(Estimator, model.estimator)].linear else _Trees
     learner = make(features, sample, model, answer)
     splits = TimeSeriesSplit(FOLDS) if timed else KFold(FOLDS, shuffle=True, random_state=0)
     folds = []
@@ -125,7 +125,8 @@ class _Linear:
     """The pipeline of a release; texts are hashed once for all folds, since that learns nothing."""
 
     def __init__(self, features: list[Column], sample: Any, model: Model, answer: Answer) -> None:
-        self._model, self._answer = model, answer
+        self._model, self._answer, self._family = model, answer, FAMILIES[cast(Estimator, model.estimator)]
+        self._features = Features(**{kind: [each.name for each in features if each.kind == kind] for kind in COLUMN_KINDS})
         self._blocks = [(column.kind, feature_of(column).as_graph(sample[column.name])) for column in features]
 
     def answers(self, learn: np.ndarray, judge: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -139,6 +140,6 @@ class _Linear:
             known.append(csr_matrix(encoder.transform(block[learn])))
             asked.append(csr_matrix(encoder.transform(block[judge])))
         problem = problem_of(Target(column="answer", problem=self._answer.problem))
-        estimator = problem.estimator(self._model, {**LINEAR[str(self._model.estimator)], **self._model.parameters})
+        estimator = self._family.unfitted(problem.learner, self._features, self._model)
         fitted = self._answer.fit(estimator, hstack(known, format="csr"), y[learn])
         return self._answer.predict(fitted, hstack(asked, format="csr"))

@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 
 from configs.errors import InputError
-from configs.schema import Model, Target
+from configs.schema import Target
 from serving.contract.contract import Contract
 from serving.contract.heads.abstaining import unsure
 from tasks.problems.metrics import Metric, abstaining
-from tasks.problems.values import Answered
+from tasks.problems.values import Answered, Learner
 
 
 class Classes:
     """Answers that are classes."""
 
+    learner: Learner = "classifier"
     output = "probabilities"
     graph: Mapping[str, str] = {"label": "long", "probabilities": "float"}
     options: Mapping[str, Any] = {"zipmap": False}
@@ -30,14 +31,6 @@ class Classes:
         self._confidence = confidence
         if confidence is not None:
             self.metrics = abstaining(self.metrics, confidence)
-
-    def estimator(self, model: Model, parameters: Mapping[str, Any]) -> Any:
-        """A classifier."""
-        from sklearn.ensemble import HistGradientBoostingClassifier
-        from sklearn.linear_model import LogisticRegression
-
-        kinds = {"hist_gradient_boosting": HistGradientBoostingClassifier, "logistic_regression": LogisticRegression}
-        return kinds[str(model.estimator)](random_state=model.seed, **parameters)
 
     def unfit(self, estimator: Any) -> str:
         """It is no classifier, or one without probabilities."""

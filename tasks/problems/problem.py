@@ -12,14 +12,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from configs.schema import Model, Target
+from configs.schema import Target
 from serving.contract.contract import Contract
 from tasks.problems.binary import Binary
 from tasks.problems.metrics import Metric
 from tasks.problems.multiclass import Multiclass
 from tasks.problems.pages import Page
 from tasks.problems.regression import Regression
-from tasks.problems.values import Answered, Leak
+from tasks.problems.values import Answered, Leak, Learner
 
 
 class Problem(Protocol):
@@ -28,6 +28,7 @@ class Problem(Protocol):
     name: str
     metrics: Mapping[str, Metric]
     rows_needed: str  # of a verdict, beyond how many
+    learner: Learner
     output: str  # the graph's, by name
     graph: Mapping[str, str]  # every output of the graph, and its type in MLflow's words
     options: Mapping[str, Any]  # of the conversion
@@ -52,9 +53,6 @@ class Problem(Protocol):
 
     def remarks(self, contract: Contract, target: np.ndarray) -> list[str]:
         """What the holdout cannot say, in a sentence each."""
-
-    def estimator(self, model: Model, parameters: Mapping[str, Any]) -> Any:
-        """scikit-learn's, unfitted."""
 
     def unfit(self, estimator: Any) -> str:
         """Why what an own pipeline is made of does not fit the problem; or empty."""

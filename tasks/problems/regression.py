@@ -9,14 +9,14 @@ import numpy as np
 from msgspec import UNSET
 
 from configs.errors import InputError
-from configs.schema import Model, Target
+from configs.schema import Target
 from serving.contract.contract import Contract
 from serving.contract.kinds.numeric import FLOAT32_MAX
 from tasks.problems import metrics, numbers, pages
 from tasks.problems.calibration import spread
 from tasks.problems.leaks import rank
 from tasks.problems.metrics import Metric
-from tasks.problems.values import Answered, Leak
+from tasks.problems.values import Answered, Leak, Learner
 
 
 class Regression:
@@ -25,6 +25,7 @@ class Regression:
     name = "regression"
     metrics: Mapping[str, Metric] = metrics.REGRESSION
     rows_needed = " rows"
+    learner: Learner = "regressor"
     output = "values"
     graph: Mapping[str, str] = {"values": "float"}
     options: Mapping[str, Any] = {}
@@ -68,14 +69,6 @@ class Regression:
     def remarks(self, contract: Contract, target: np.ndarray) -> list[str]:
         """Nothing."""
         return []
-
-    def estimator(self, model: Model, parameters: Mapping[str, Any]) -> Any:
-        """A regressor."""
-        from sklearn.ensemble import HistGradientBoostingRegressor
-        from sklearn.linear_model import Ridge
-
-        kinds = {"hist_gradient_boosting": HistGradientBoostingRegressor, "ridge": Ridge}
-        return kinds[str(model.estimator)](random_state=model.seed, **parameters)
 
     def unfit(self, estimator: Any) -> str:
         """It is no regressor."""

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from configs.errors import InputError, nearest
+from configs.errors import InputError
 from configs.schema import HALF_LIFE, Features, Model, Recipe, length_of
 from serving.contract.contract import Contract
-from serving.contract.kinds.choose import KINDS
-from tasks.columns.encoder import encoder
 from tasks.data.frames import contract_of, encode, read_rows
 from tasks.data.values import Snapshot
 from tasks.problems.problem import Problem, problem_of
+from tasks.training.estimators.choose import family_of, settle
 from tasks.training.given import given_model
 from tasks.training.own import own_pipeline, same_source, told
-
-LINEAR: dict[str, dict[str, Any]] = {"logistic_regression": {"max_iter": 1000}, "ridge": {}}
 
 
 def fit(snapshot: Snapshot, rows: int, contract: str, recipe: Recipe, share: float = 1.0) -> tuple[Any, int]:
@@ -62,7 +58,7 @@ def learned(columns: Contract, recipe: Recipe, frame: Any, weights: np.ndarray, 
         if recipe.model.pipeline is None:
             raise
         raise InputError(f"model.pipeline: {recipe.model.pipeline} cannot be fitted: {told(error)}") from error
-    _round_thresholds(pipeline[-1])
+    settle(pipeline[-1])
     return pipeline
 
 
@@ -83,32 +79,6 @@ def _weighted(pipeline: Any, weights: np.ndarray) -> dict[str, Any]:
     return {f"{name}__sample_weight": weights}
 
 
-def _round_thresholds(model: Any) -> None:
-    """The thresholds of trees as float32, rounded down: no float32 value goes another way, in ONNX neither.
-
-    A threshold is the middle of two values, in doubles. Where these are neighbours among the float32s, ONNX would round it
-    to one of them, and in half of the cases to the larger one, whose rows would then turn left.
-    """
-    for tree in (tree for boosted in _boosted(model) for trees in boosted._predictors for tree in trees):
-        exact = tree.nodes["num_threshold"]
-        rounded = exact.astype(np.float32)
-        tree.nodes["num_threshold"] = np.where(rounded > exact, np.nextafter(rounded, np.float32(-np.inf)), rounded)
-
-
-def _boosted(model: Any) -> Iterator[Any]:
-    """Every fitted model of boosted trees in this one, which may hold others: a vote, a stack, a calibration."""
-    from sklearn.base import BaseEstimator
-
-    if hasattr(model, "_predictors"):
-        yield model
-    elif isinstance(model, list | tuple):
-        for part in model:
-            yield from _boosted(part)
-    elif isinstance(model, BaseEstimator) or type(model).__module__.startswith("sklearn.calibration"):
-        for part in vars(model).values():
-            yield from _boosted(part)
-
-
 def history_weights(times: Any, history: str) -> np.ndarray:
     """How much each row counts, shape (rows,), 0 where it is too old; `times` is a pandas series, ascending.
 
@@ -125,31 +95,11 @@ def history_weights(times: Any, history: str) -> np.ndarray:
 
 
 def build_pipeline(features: Features, model: Model, problem: Problem) -> Any:
-    """The unfitted pipeline: each kind of column encoded for trees or for linear models, then the estimator."""
+    """The unfitted pipeline: columns encoded as the family takes them, then the estimator."""
     from sklearn.pipeline import Pipeline
 
-    if model.pipeline is not None:
+    family = family_of(model)
+    if family is None:
         return own_pipeline(features, model, problem)
-    name = str(model.estimator)
-    linear = name in LINEAR
-    try:
-        own = LINEAR[name] if linear else {"early_stopping": False}
-        estimator = problem.estimator(model, {**own, **model.parameters, **({} if linear else _monotonic(features, model))})
-    except TypeError as error:
-        raise InputError(f"model.parameters: {model.estimator}: {error}") from None
-    return Pipeline([("encode", encoder(features, linear)), ("model", estimator)])
-
-
-def _monotonic(features: Features, model: Model) -> dict[str, Any]:
-    """`monotonic_cst` by column name, as a list in the order of the encoded columns, which have no names.
-
-    >>> _monotonic(Features(categorical=["c"], numeric=["a"]), Model(parameters={"monotonic_cst": {"a": -1}}))
-    {'monotonic_cst': [0, -1]}
-    """
-    named = model.parameters.get("monotonic_cst")
-    if not isinstance(named, dict):
-        return {}
-    if stray := sorted(set(named) - set(features.numeric)):
-        raise InputError(f"model.parameters: monotonic_cst: {stray[0]!r}: {nearest(stray[0], features.numeric)}")
-    widths = {name: KINDS[kind].width for name, kind in features.kinds.items()}
-    return {"monotonic_cst": [named.get(name, 0) for name, width in widths.items() for _ in range(width)]}
+    estimator = family.unfitted(problem.learner, features, model)
+    return Pipeline([("encode", family.encoder(features)), ("model", estimator)])

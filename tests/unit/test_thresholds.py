@@ -8,6 +8,7 @@ from serving.scoring.onnx import Scorer
 from tasks.data.frames import contract_of, encode, model_input
 from tasks.packaging.convert import convert
 from tasks.problems.problem import problem_of
+from tasks.training.estimators.choose import settle
 from tasks.training.fit import build_pipeline
 from tests.conftest import chain, small_frame, small_use_case
 
@@ -29,13 +30,11 @@ def test_neighbours_among_the_numbers_go_where_scikit_learn_sends_them(home, qui
 
 
 def test_rounding_moves_no_answer_of_scikit_learn(home, quiet, tmp_path):
-    from tasks.training.fit import _round_thresholds
-
     frame = small_frame(rows=2000)
     case = small_use_case(tmp_path, frame)
     _, contract, _, _ = chain(case)
     x = encode(contract_of(contract), frame)[case.features.all]
     pipeline = build_pipeline(case.features, case.model, problem_of(case.target)).fit(x, frame["y"] == "yes")
     before = pipeline.predict_proba(x)
-    _round_thresholds(pipeline.named_steps["model"])
+    settle(pipeline.named_steps["model"])
     assert np.array_equal(pipeline.predict_proba(x), before)
