@@ -37,7 +37,7 @@ bench: install
 
 # Versions and hashes, no index address.
 lock: install
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements.lock
 	$(BIN)/uv pip compile infra/serving.in --python-platform linux --python-version 3.11 --generate-hashes --no-header --no-annotate -c requirements.lock -o infra/serving.lock
 
 clean:

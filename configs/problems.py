@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 Problem = Literal["binary", "multiclass", "regression"]
-Estimator = Literal["hist_gradient_boosting", "logistic_regression", "ridge"]
+Estimator = Literal["hist_gradient_boosting", "random_forest", "lightgbm", "xgboost", "logistic_regression", "ridge"]
+_TREES: tuple[Estimator, ...] = ("hist_gradient_boosting", "random_forest", "lightgbm", "xgboost")
 Metric = Literal[
     "roc_auc",
     "average_precision",
@@ -67,7 +68,7 @@ class Words(NamedTuple):
 WORDS: dict[str, Words] = {
     "binary": Words(
         metrics=("roc_auc", "average_precision", "accuracy", "precision", "recall", "f1", "log_loss", "brier"),
-        estimators=("hist_gradient_boosting", "logistic_regression"),
+        estimators=(*_TREES, "logistic_regression"),
         positive=1,
         moves="probability",
         confidence=0.5,
@@ -76,14 +77,14 @@ WORDS: dict[str, Words] = {
     ),
     "multiclass": Words(
         metrics=("log_loss", "accuracy", "balanced_accuracy", "f1_macro", "roc_auc_ovr", "top_3_accuracy"),
-        estimators=("hist_gradient_boosting", "logistic_regression"),
+        estimators=(*_TREES, "logistic_regression"),
         confidence=0.0,
         promises=("abstention", "selective_accuracy"),
         calibrations=("sigmoid",),
     ),
     "regression": Words(
         metrics=("r2", "mae", "rmse", "median_absolute_error", "coverage"),
-        estimators=("hist_gradient_boosting", "ridge"),
+        estimators=(*_TREES, "ridge"),
         moves="prediction",
         answers="at_least or at_most",
         interval=0.9,

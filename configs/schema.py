@@ -287,7 +287,7 @@ class Split(Strict):
 
 
 class Model(Strict):
-    """The estimator, its parameters (scikit-learn's names) and the seed of everything random.
+    """The estimator, its parameters (its library's names) and the seed of everything random.
 
     In place of an estimator `pipeline` names a function that returns one, as `MODULE:FUNCTION`; it takes the parameters.
     Or `onnx` is the path of a file with a model that is released as it is, and not trained.

@@ -31,6 +31,7 @@ from tasks.step import step
 from tasks.store import put
 from tasks.training.calibrate import Calibrated
 from tasks.training.convertible import CONVERTS
+from tasks.training.estimators.choose import teach
 from tasks.training.fitted import load
 from tasks.training.given import GivenModel
 from tasks.training.interval import Within
@@ -203,6 +204,7 @@ def _converted(pipeline: Any, contract: Contract, features: Features, opset: dic
         (graph_input(i), kinds[columns[name].dtype]([None, 1]) if width == 1 else FloatTensorType([None, width]))
         for i, (name, width) in enumerate(zip(features.all, widths, strict=True))
     ]
+    teach()
     problem, pipeline = problem_of(contract), inside(pipeline, features, widths)
 
     def converted(part: Any, options: Any = None) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from tasks.training.estimators.choose import teach
+
 CONVERTS = (
     "what converts: what of scikit-learn skl2onnx lists (skl2onnx.supported_converters()), or "
     "anything that the module registers with skl2onnx.update_registered_converter"
@@ -16,6 +18,7 @@ def unconvertible(estimator: Any) -> str:
     from skl2onnx._parse import sklearn_parsers_map
     from skl2onnx._supported_operators import sklearn_operator_name_map
 
+    teach()
     for step, part in _parts(estimator):
         if type(part) not in sklearn_operator_name_map and type(part) not in sklearn_parsers_map:
             return f"{step} ({type(part).__name__}), which skl2onnx cannot convert; {CONVERTS}"

@@ -55,7 +55,9 @@ def learned(columns: Contract, recipe: Recipe, frame: Any, weights: np.ndarray, 
     except InvalidParameterError as error:
         raise InputError(f"model.parameters: {' '.join(str(error).split())}") from None
     except Exception as error:
-        if recipe.model.pipeline is None:
+        if family := family_of(recipe.model):
+            if isinstance(error, family.refusals()):
+                raise InputError(f"model.parameters: {recipe.model.named}: {' '.join(str(error).split())}") from error
             raise
         raise InputError(f"model.pipeline: {recipe.model.pipeline} cannot be fitted: {told(error)}") from error
     settle(pipeline[-1])

@@ -174,11 +174,11 @@ def test_what_has_no_seed_gets_that_of_the_use_case(own):
     assert len(digests) == 1
 
 
-def test_a_forest_whose_missing_numbers_go_elsewhere_in_the_graph_is_stopped(own):
+def test_a_tree_whose_missing_numbers_go_elsewhere_in_the_graph_is_stopped(own):
     frame = small_frame()
     frame.loc[frame["a"] > 1, "b"] = np.nan
-    forest = "make_pipeline(given.encoder(), RandomForestClassifier(20, min_samples_leaf=5))"
-    source = f"from sklearn.ensemble import *\nfrom sklearn.pipeline import *\ndef build(given): return {forest}\n"
+    forest = "make_pipeline(given.encoder(), DecisionTreeClassifier(min_samples_leaf=5))"
+    source = f"from sklearn.tree import *\nfrom sklearn.pipeline import *\ndef build(given): return {forest}\n"
     _, contract, parts, fitted = chain(case := own(source, frame=frame))
     with pytest.raises(ConversionError, match="ONNX says"):
         convert.fn(parts, contract, case.features, fitted)

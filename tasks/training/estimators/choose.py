@@ -9,10 +9,16 @@ from configs.problems import Estimator
 from configs.schema import Model
 from tasks.training.estimators.family import Family
 from tasks.training.estimators.gradient_boosting import GradientBoosting
+from tasks.training.estimators.lightgbm import LightGBM
 from tasks.training.estimators.linear import LogisticRegression, Ridge
+from tasks.training.estimators.random_forest import RandomForest
+from tasks.training.estimators.xgboost import XGBoost
 
 FAMILIES: dict[Estimator, Family] = {
     "hist_gradient_boosting": GradientBoosting(),
+    "random_forest": RandomForest(),
+    "lightgbm": LightGBM(),
+    "xgboost": XGBoost(),
     "logistic_regression": LogisticRegression(),
     "ridge": Ridge(),
 }

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from configs.errors import InputError, nearest
 from configs.schema import Features, Model
 from serving.contract.kinds.choose import KINDS
 from tasks.columns.encoder import encoder
 from tasks.problems.values import Learner
+
+
+class Kept(NamedTuple):
+    """The values of a parameter that become an exact graph, and why others do not."""
+
+    values: tuple[Any, ...]
+    why: str
 
 
 class Family:
@@ -34,22 +41,20 @@ class Family:
             InputError: it has no such parameter, or with it cannot become a graph.
         """
         made, parameters = self.classes()[learner], {**self.usual, **model.parameters}
-        if why := self.declined(made, parameters):
+        if why := self.declined(learner, parameters):
             raise InputError(f"model.parameters: {model.estimator}: {why}")
         try:
             return made(random_state=model.seed, **self._by_place(parameters, features))
         except TypeError as error:
             raise InputError(f"model.parameters: {model.estimator}: {error}") from None
 
-    def declined(self, made: Any, parameters: Mapping[str, Any]) -> str:
+    def declined(self, learner: Learner, parameters: Mapping[str, Any]) -> str:
         """Why it cannot be made with these parameters, or could not be converted afterwards, and what would; or empty."""
         return ""
 
     def refusals(self) -> tuple[type[Exception], ...]:
-        """What fitting raises where a parameter has a value that the library does not take."""
-        from sklearn.utils._param_validation import InvalidParameterError
-
-        return (InvalidParameterError,)
+        """What fitting raises, beside scikit-learn's own error, where a parameter has a value that is none."""
+        return ()
 
     def teach(self) -> None:
         """Give skl2onnx the converters that it has not got by itself, where the library is loaded."""
@@ -61,19 +66,29 @@ class Family:
         it to one of them, and in half of the cases to the larger one, whose rows would then turn left.
         """
 
+    @staticmethod
+    def unfit(parameters: Mapping[str, Any], kept: Mapping[str, Kept]) -> str:
+        """The first parameter with a value that is not among those that may be kept, and why; or empty.
+
+        >>> Family.unfit({"depth": 3, "sums": "odd"}, {"sums": Kept(("even",), "odd ones do not convert")})
+        "sums: 'odd' does not fit: odd ones do not convert"
+        """
+        wrong = [name for name, value in parameters.items() if name in kept and value not in kept[name].values]
+        return f"{wrong[0]}: {parameters[wrong[0]]!r} does not fit: {kept[wrong[0]].why}" if wrong else ""
+
     def _by_place(self, parameters: Mapping[str, Any], features: Features) -> Mapping[str, Any]:
-        """Constraints by the name of a column, as a list with one a column that the trees see, which have no names.
+        """Constraints by the name of a column, one for each column that the trees see, which have no names.
 
         >>> from configs.schema import Features
         >>> family = Family()
         >>> family.monotone = "rising"
         >>> family._by_place({"rising": {"a": -1}}, Features(categorical=["c"], numeric=["a"]))
-        {'rising': [0, -1]}
+        {'rising': (0, -1)}
         """
         named = parameters.get(self.monotone)
         if not isinstance(named, dict):
             return parameters
         if stray := sorted(set(named) - set(features.numeric)):
             raise InputError(f"model.parameters: {self.monotone}: {stray[0]!r}: {nearest(stray[0], features.numeric)}")
-        listed = [named.get(name, 0) for name, kind in features.kinds.items() for _ in range(KINDS[kind].width)]
-        return {**parameters, self.monotone: listed}
+        listed = (named.get(name, 0) for name, kind in features.kinds.items() for _ in range(KINDS[kind].width))
+        return {**parameters, self.monotone: tuple(listed)}

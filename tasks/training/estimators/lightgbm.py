@@ -1,0 +1,90 @@
+"""LightGBM: gradient boosting that grows the leaf that gains most. An extra."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from configs.errors import nearest
+from tasks.problems.values import Learner
+from tasks.training.estimators.extra import library, loaded, register
+from tasks.training.estimators.family import Family, Kept
+from tasks.training.estimators.gradient_boosting import rounded_down
+
+KEPT = {
+    "boosting": Kept(("gbdt", "gbrt", "dart"), "its forests lose their scale in ONNX; take random_forest, 'gbdt' or 'dart'"),
+    "categorical_feature": Kept((), "categories are numbers in front of the trees; leave it out"),
+    "early_stopping_round": Kept((0, -1), "no rows are held back to stop by; search n_estimators in training.search"),
+    "linear_tree": Kept((False,), "a leaf of an ONNX tree is one number"),
+    "reg_sqrt": Kept((False,), "ONNX would leave the squares out; transform the target in source.query"),
+    "seed": Kept((), "write model.seed"),
+    "sigmoid": Kept((1,), "ONNX has the standard one"),
+    "zero_as_missing": Kept((False,), "to ONNX only NaN is missing"),
+}
+OBJECTIVES: dict[Learner, tuple[str | None, ...]] = {
+    "classifier": (None, "binary", "multiclass", "softmax"),
+    "regressor": (
+        *(None, "regression", "regression_l2", "l2", "mse", "mean_squared_error", "regression_l1", "l1", "mae"),
+        *("mean_absolute_error", "huber", "quantile", "poisson", "gamma", "tweedie"),
+    ),
+}
+
+
+class LightGBM(Family):
+    """It adds up in the same order on any number of threads, so that the same rows give the same trees."""
+
+    usual: Mapping[str, Any] = {"deterministic": True, "force_row_wise": True, "verbosity": -1}
+    monotone = "monotone_constraints"
+
+    def classes(self) -> Mapping[Learner, Any]:
+        """Both."""
+        lightgbm = library("lightgbm")
+        return {"classifier": lightgbm.LGBMClassifier, "regressor": lightgbm.LGBMRegressor}
+
+    def declined(self, learner: Learner, parameters: Mapping[str, Any]) -> str:
+        """Also a name that LightGBM itself would pass over with a warning."""
+        from lightgbm.basic import _ConfigAliases
+
+        first = {each: name for name, names in _ConfigAliases._get_all_param_aliases().items() for each in (name, *names)}
+        known = {*first, *self.classes()[learner]().get_params()}
+        if stray := [name for name in parameters if name not in known]:
+            return f"{stray[0]!r}: {nearest(stray[0], sorted(known))}"
+        fitting = OBJECTIVES[learner]
+        kept = {**KEPT, "objective": Kept(fitting, f"what converts: {', '.join(filter(None, fitting))}")}
+        return self.unfit({first.get(name, name): value for name, value in parameters.items()}, kept)
+
+    def refusals(self) -> tuple[type[Exception], ...]:
+        """Its own error."""
+        return (library("lightgbm").basic.LightGBMError, TypeError)
+
+    def teach(self) -> None:
+        """The converter of onnxmltools."""
+        if loaded("lightgbm"):
+            from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm
+
+            register(self.classes(), convert_lightgbm)
+
+    def settle(self, part: Any) -> None:
+        """In its own text format, which is the only way in: a line of each tree has the thresholds.
+
+        That of `tree_sizes` has the bytes of every tree, which change; without it trees are read one after another.
+        """
+        if not loaded("lightgbm") or not isinstance(part, library("lightgbm").LGBMModel) or not part.__sklearn_is_fitted__():
+            return
+        lines = part.booster_.model_to_string().split("\n")
+        text = "\n".join(_rounded(line) for line in lines if not line.startswith("tree_sizes="))
+        part._Booster = library("lightgbm").Booster(model_str=text)
+
+
+def _rounded(line: str) -> str:
+    """A line of the text, with the thresholds rounded down if it has them.
+
+    >>> _rounded("threshold=0.5 0.1"), _rounded("split_feature=0 1")
+    ('threshold=0.5 0.09999999403953552', 'split_feature=0 1')
+    """
+    name, _, values = line.partition("=")
+    if name != "threshold" or not values:
+        return line
+    return f"{name}={' '.join(map(repr, rounded_down(np.array(values.split(), dtype=np.float64)).tolist()))}"

@@ -1,0 +1,54 @@
+"""scikit-learn's random forests: trees that each learn from other rows and columns, and their mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tasks.problems.values import Learner
+from tasks.training.estimators.family import Family
+
+TAUGHT = [f"Sklearn{kind}{learner}" for kind in ("RandomForest", "ExtraTrees") for learner in ("Classifier", "Regressor")]
+
+
+class RandomForest(Family):
+    """Leaves of one row, which are scikit-learn's own, would make a graph as large as the table."""
+
+    usual: Mapping[str, Any] = {"min_samples_leaf": 20, "n_jobs": -1}
+    monotone = "monotonic_cst"
+
+    def classes(self) -> Mapping[Learner, Any]:
+        """Both."""
+        from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+        return {"classifier": RandomForestClassifier, "regressor": RandomForestRegressor}
+
+    def teach(self) -> None:
+        """skl2onnx's own converters, and where a missing number goes, which they leave out; thresholds they round down."""
+        from skl2onnx.common._registration import get_converter, register_converter
+
+        for name in TAUGHT:
+            plain = get_converter(name)
+            if not isinstance(plain._fct, _WithMissing):
+                register_converter(name, _WithMissing(plain), overwrite=True, options=plain.get_allowed_options())
+
+
+class _WithMissing:
+    """A converter, after which each split sends a missing number where the forest sends it."""
+
+    def __init__(self, plain: Callable[..., None]) -> None:
+        self._plain = plain
+
+    def __call__(self, scope: Any, operator: Any, container: Any) -> None:
+        """Nodes stand in the graph in the order of the trees, and in each of the tree's own."""
+        from onnx import helper
+
+        before = len(container.nodes)
+        self._plain(scope, operator, container)
+        to_left = np.concatenate([each.tree_.missing_go_to_left for each in operator.raw_operator.estimators_])
+        for node in container.nodes[before:]:
+            for attribute in node.attribute:
+                if attribute.name == "nodes_missing_value_tracks_true":
+                    attribute.CopyFrom(helper.make_attribute(attribute.name, to_left.astype(int).tolist()))
