@@ -1,8 +1,8 @@
 """The trees of four libraries on all flights of a year: what each costs, and how well it does.
 
-`python -m benchmarks.models [PART]`: for each estimator with its usual parameters the seconds that fitting takes (the median
-of three), the AUC on the newest fifth, the size of the graph, how far it is from the library at most, on the holdout and on
-rows made for its splits, and the microseconds of one row in the graph. PART is the share of the rows that is fitted on.
+`python -m benchmarks.models [ESTIMATOR...]`: for each, with its usual parameters, the seconds that fitting takes (median of
+three), the AUC on the newest fifth, the size of the graph, how far it is from the library at most, on the holdout and on
+rows made for its splits, and the microseconds of one row in the graph.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ ROUNDS, CALLS, HELD = 3, 500, 0.2
 
 def main() -> None:
     """Print the table."""
-    share = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
     with tempfile.TemporaryDirectory() as home, disable_run_logger():
         os.environ["SLIPWAY_HOME"] = home
         case = load_use_case("flights")
@@ -42,16 +41,16 @@ def main() -> None:
         cut = round(snapshot.rows * (1 - HELD))
         held = read_rows(snapshot, cut, snapshot.rows)
         target, encoded = problem.targets(columns, held[case.target.column]), encode(columns, held)[case.features.all]
-        print(f"{snapshot.rows:,} flights, fitted on {share:g} of the first {cut:,}, judged on the other {len(held):,}\n")
+        print(f"{snapshot.rows:,} flights, fitted on the first {cut:,}, judged on the other {len(held):,}\n")
         heads = ("estimator", "fit, s", "AUC", "ONNX, MB", "apart at most", "generated rows", "one row, µs")
         print(f"| {' | '.join(heads)} |")
         print("|---" * len(heads) + "|")
-        for name in ESTIMATORS:
+        for name in sys.argv[1:] or ESTIMATORS:
             recipe = case.recipe.model_copy(update={"model": Model.model_validate({"estimator": name})})
             seconds = []
             for _ in range(ROUNDS):
                 began = time.perf_counter()
-                pipeline, _ = fit(snapshot, cut, contract, recipe, share)
+                pipeline, _ = fit(snapshot, cut, contract, recipe)
                 seconds.append(time.perf_counter() - began)
             content = to_onnx(pipeline, columns, case.features)
             scorer, expected = Scorer(content, columns), problem.outputs(columns, pipeline, encoded)

@@ -18,11 +18,13 @@ from tasks.data.frames import contract_of, encode, model_input, read_rows
 from tasks.onboarding.check import check
 from tasks.packaging.convert import convert
 from tasks.problems.problem import problem_of
+from tasks.training.compare import measure
 from tasks.training.estimators.choose import FAMILIES
 from tasks.training.evaluate import evaluate
 from tasks.training.fit import build_pipeline
 from tasks.training.fitted import load
 from tests.conftest import SMALL, chain, small_frame, small_use_case
+from tests.unit.test_problems import built, case_of, frame_of
 
 ADULT = """
 name: adult
@@ -176,3 +178,14 @@ def test_nothing_of_an_extra_is_in_the_serving_image_and_none_is_loaded_unasked(
     code = "import sys, flows.release, tasks.training.fit; print([n for n in sys.modules if n in ('lightgbm', 'xgboost')])"
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("estimator", FEW)
+def test_a_challenger_of_another_library_is_judged_beside_the_champion(home, quiet, tmp_path, estimator):
+    frame = frame_of("multiclass", rows=3000)
+    champion, *_ = built(case_of(tmp_path, "multiclass", frame[:200]))
+    case = case_of(tmp_path, "multiclass", frame, model=f"{{estimator: {estimator}, parameters: {{n_estimators: 30}}}}")
+    challenger, evaluation, parts, _ = built(case, "2")
+    verdict = measure(case, champion, evaluation, parts, "a person")
+    assert verdict.better, verdict.reason
+    assert estimator in (challenger.bundle.path / "card.md").read_text()

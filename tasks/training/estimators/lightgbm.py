@@ -30,6 +30,7 @@ OBJECTIVES: dict[Learner, tuple[str | None, ...]] = {
         *("mean_absolute_error", "huber", "quantile", "poisson", "gamma", "tweedie"),
     ),
 }
+ZERO = np.float32(1e-35)  # LightGBM's kZeroThreshold
 
 
 class LightGBM(Family):
@@ -87,4 +88,15 @@ def _rounded(line: str) -> str:
     name, _, values = line.partition("=")
     if name != "threshold" or not values:
         return line
-    return f"{name}={' '.join(map(repr, rounded_down(np.array(values.split(), dtype=np.float64)).tolist()))}"
+    return f"{name}={' '.join(map(repr, _exact(np.array(values.split(), dtype=np.float64)).tolist()))}"
+
+
+def _exact(thresholds: np.ndarray) -> np.ndarray:
+    """Rounded down; and since LightGBM reads a value of at most ZERO as 0, all of these on one side, as 0 is.
+
+    >>> below, above = _exact(np.array([-1e-35, 0.0]))
+    >>> bool(below < -ZERO), bool(above == ZERO)
+    (True, True)
+    """
+    nearly = np.where(thresholds < 0, np.nextafter(-ZERO, np.float32(-np.inf)), ZERO)
+    return np.where(np.abs(thresholds) <= ZERO, nearly, rounded_down(thresholds))
