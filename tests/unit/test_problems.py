@@ -289,7 +289,7 @@ monitoring: {{window: 100 rows}}
         ("binary", "mae", "", "", "'mae' does not fit problem 'binary'"),
         ("regression", "mae", "", "promotion: {metric: f1}", "'promotion.metric': 'f1' does not fit"),
         ("regression", "mae", ", positive: 1", "", "leave it out"),
-        ("regression", "mae", "", "model: {estimator: logistic_regression}", "those that do: hist_gradient_boosting, ridge"),
+        ("regression", "mae", "", "model: {estimator: logistic_regression}", "random_forest, lightgbm, xgboost, ridge"),
         ("ordinal", "mae", "", "", "'target.problem': input should be 'binary', 'multiclass' or 'regression'"),
         (
             "regression",
