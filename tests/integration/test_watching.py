@@ -70,7 +70,7 @@ def test_a_run_that_fails_is_told(served, prefect):
     prefect.create_flow_run_from_deployment(score.id, parameters={"use_case": "loans"})
     (reason,) = until(lambda: told("score-loans"), "nobody was told of the failure")
     assert "ended as Failed" in reason
-    assert "score needs a 'source' file" in reason
+    assert "score needs a 'source' and a 'destination'" in reason
 
 
 def test_a_run_that_is_killed_is_told(served, prefect):

@@ -36,7 +36,7 @@ def test_what_a_training_does_not_run_trains_nothing_again(module, old, new):
 
 
 def test_a_changed_line_trains_again_and_only_what_runs_it():
-    after = edited("tasks.training.fit", '"max_iter": 1000', '"max_iter": 1001')
+    after = edited("tasks.training.estimators.linear", '"max_iter": 1000', '"max_iter": 1001')
     assert after.digest("tasks.training.train") != CODE.digest("tasks.training.train")
     assert after.digest("tasks.training.try_recipe") != CODE.digest("tasks.training.try_recipe")
     assert after.digest("tasks.data.validate") == CODE.digest("tasks.data.validate")
@@ -106,7 +106,9 @@ def test_a_step_is_kept_under_code_environment_and_inputs(monkeypatch):
     monkeypatch.setattr(tasks.step, "ENVIRONMENT", "python-9\nnumpy-99.0")
     others.append(tasks.step.content_key(context, {"rows": 3}))
     monkeypatch.undo()
-    monkeypatch.setattr(tasks.step, "CODE", edited("tasks.training.fit", '"max_iter": 1000', '"max_iter": 1001'))
+    monkeypatch.setattr(
+        tasks.step, "CODE", edited("tasks.training.estimators.linear", '"max_iter": 1000', '"max_iter": 1001')
+    )
     others.append(tasks.step.content_key(context, {"rows": 3}))
     monkeypatch.setattr(tasks.step, "CODE", edited("tasks.gates.load", '"""', '"""Edited. '))
     assert tasks.step.content_key(context, {"rows": 3}) == key
