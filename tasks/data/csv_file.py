@@ -146,16 +146,16 @@ def header_of(text: io.TextIOBase, delimiter: str) -> list[str]:
 
 
 def uneven(text: io.TextIOBase, delimiter: str) -> str:
-    """The first line with another number of fields than the header; reads all before it."""
+    """The first line with another number of fields than the header, or that there is none; reads all before it."""
     lines = csv.reader(text, delimiter=delimiter)
-    width = len(next(lines, []))
+    width, line = len(next(lines, [])), None
     for line in lines:
         if line and len(line) != width:
             return (
                 f"line {lines.line_num}: has {len(line)} fields where the header has {width} (separated by {delimiter!r}); "
                 "'source.csv: {delimiter: ...}' says what separates, and quotes keep one in a field"
             )
-    return "a quote is not closed"
+    return "has no rows" if line is None else "a quote is not closed"
 
 
 def distinct(where: str, names: list[str]) -> list[str]:

@@ -491,6 +491,8 @@ WRONG = {
         lambda folder: lines(folder, "a,b,c,y", ROW, "1,2,red", ROW),
         "line 3: has 3 fields where the header has 4",
     ),
+    "only a header": (lambda folder: lines(folder, "a,b,c,y", ""), "has no rows"),
+    "only a header, and no line break": (lambda folder: lines(folder, "a,b,c,y"), "has no rows"),
     "a long line": (lambda folder: lines(folder, "a,b,c,y", ROW, ROW + ",5"), "line 3: has 5 fields where the header has 4"),
     "one name twice": (lambda folder: lines(folder, "a,b,c,y,a", ROW + ",5"), "two columns are called 'a'"),
     "capitals only": (lambda folder: lines(folder, "a,b,c,y,A", ROW + ",5"), "'a' and 'A' differ only in capitals"),

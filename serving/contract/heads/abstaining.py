@@ -53,10 +53,8 @@ class Abstaining(Classes):
 
     def columns(self, outputs: np.ndarray) -> dict[str, Any]:
         """`prediction`, masked where there is none; `abstained`; probabilities as ever."""
-        kinds = {type(value) for value in self._classes}
-        classes = np.array(self._classes, dtype=kinds.pop() if len(kinds) == 1 else object)
         without = unsure(outputs, self._confidence)
-        answers = np.ma.MaskedArray(classes[outputs.argmax(axis=1)], mask=without)
+        answers = np.ma.MaskedArray(self._chosen(outputs), mask=without)
         return {"prediction": answers, ABSTAINED: without, **self._probabilities(outputs)}
 
     def _row(self, name: str, answer: Class | None, shares: Any) -> AnswerOrNot:
