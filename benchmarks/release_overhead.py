@@ -64,8 +64,8 @@ def plain_script(until: str) -> None:
 
     from prefect.logging import disable_run_logger
 
+    from configs.forms import parse_time
     from configs.load import load_use_case
-    from configs.schema import parse_time
     from tasks.containers import containerize, inventory, publish
     from tasks.data import derive_contract, ingest, split, validate
     from tasks.deploying import deploy, reconcile

@@ -402,7 +402,7 @@ def _register(use_case: str) -> None:
 
 
 def _moment(text: str | None) -> datetime | None:
-    from configs.schema import parse_time
+    from configs.forms import parse_time
 
     try:
         return parse_time(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefect import flow, get_run_logger
 
-from configs.schema import Moment
+from configs.forms import Moment
 from flows.chain import build, roll_out
 from tasks.clock import current_time
 from tasks.lock import one_at_a_time

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prefect import flow
 
+from configs.forms import Moment
 from configs.load import load_use_case
-from configs.schema import Moment
 from flows.chain import build, roll_out
 from tasks.clock import current_time
 from tasks.lock import one_at_a_time

@@ -6,7 +6,8 @@ import json
 from datetime import UTC, datetime
 
 from configs.files import write_atomically
-from configs.schema import UseCase, parse_time
+from configs.forms import parse_time
+from configs.schema import UseCase
 from configs.settings import use_case_home
 
 

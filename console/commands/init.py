@@ -12,9 +12,10 @@ from rich.table import Table
 
 from configs.errors import InputError
 from configs.files import write_atomically
+from configs.forms import USE_CASE_NAME
 from configs.inferred import read_inferred
 from configs.load import parse_use_case, use_case_file
-from configs.schema import USE_CASE_NAME, Model
+from configs.schema import Model
 from configs.settings import made
 from tasks.onboarding.propose import Proposal, propose
 from tasks.onboarding.table import table_name

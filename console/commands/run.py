@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from configs.errors import CheckFailed
-from configs.schema import UseCase, parse_time
+from configs.forms import parse_time
+from configs.schema import UseCase
 from console.commands.replay import Figures, Replay
 from console.commands.status import addresses
 from console.commands.summary import summarize

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from configs.schema import UseCase, parse_duration
+from configs.forms import parse_duration
+from configs.schema import UseCase
 from tasks.clock import clock_moves, current_time
 
 WINDOWS_BACK = 12

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-from configs.schema import UseCase, parse_duration
+from configs.forms import parse_duration
+from configs.schema import UseCase
 from serving.contract.contract import Contract
 from tasks.clock import current_time
 from tasks.log.event_times import happened

@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from configs.errors import InputError
 from configs.files import locked, write_atomically
+from configs.forms import Strict
 from configs.inferred import Inferred, Keys, NotInferred, inferred_file, lists_columns, parse_inferred, read_inferred
 from configs.load import declared_keys, load_use_case, use_case_file
-from configs.schema import Features, Source, Split, Strict, Target, UseCase
+from configs.schema import Features, Source, Split, Target, UseCase
 from configs.settings import made
 from tasks.onboarding.propose import Declared, propose
 from tasks.onboarding.written import as_yaml, scalar

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from configs.errors import InputError, nearest
+from configs.forms import parse_duration
 from configs.kinds import ColumnKind
-from configs.schema import Features, Model, Source, Target, parse_duration
+from configs.schema import Features, Model, Source, Target
 from tasks.data.sql import quoted, text_literal
 from tasks.onboarding.answers import Answer, choose_answer, declared_answer
 from tasks.onboarding.baseline import gate_of

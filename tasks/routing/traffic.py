@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from configs.files import locked, write_atomically
-from configs.schema import USE_CASE_NAME
+from configs.forms import USE_CASE_NAME
 from configs.settings import home, made
 from configs.tls import running_tls
 from tasks.routing.render import render

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from configs.errors import InputError
-from configs.schema import HALF_LIFE, Features, Model, Recipe, length_of
+from configs.forms import length_of
+from configs.schema import HALF_LIFE, Features, Model, Recipe
 from serving.contract.contract import Contract
 from tasks.data.frames import contract_of, encode, read_rows
 from tasks.data.values import Snapshot

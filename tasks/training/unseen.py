@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from configs.schema import UseCase, parse_time
+from configs.forms import parse_time
+from configs.schema import UseCase
 from serving.scoring.bundle import Bundle
 from tasks.data.frames import read_rows
 from tasks.data.row_keys import content_keys, row_keys

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from prefect import flow
 
-from configs.schema import Moment, Replay, Retraining, parse_time
+from configs.forms import Moment, parse_time
+from configs.schema import Replay, Retraining
 from flows.release import release
 from flows.retrain import retrain
 from tasks.data.source import replay_rows, training_rows
