@@ -23,7 +23,7 @@ TEST_CALLER = "integration-test"  # these requests are no traffic: monitoring le
 LIVE = f"kind = 'prediction' and caller != '{TEST_CALLER}'"
 LARGEST_LINE = 64 * 1024 * 1024
 # A random number of 32 bits a prediction, the same for its labels, its shadows and for what was sent twice:
-# `bucket < share * BUCKETS` is a sample of the log. Parts are sorted by it, so that a sample is the first row groups of each.
+# `bucket < share * BUCKETS` is a sample of the log. Parts are sorted by it, so a sample is the first row groups of each.
 BUCKET = "(md5_number_lower(prediction_id) >> 32)::uinteger"
 BUCKETS = 2**32
 
