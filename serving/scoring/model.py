@@ -234,7 +234,8 @@ class ServedModel:
         """A job's records, signed with who answered it."""
         who = job.elsewhere or self.identity
         version, release, variant = who.version, who.release, who.variant
-        happened, caller, digest, (plan, assigned, fallback) = job.event_time or now, job.caller, job.digest, job.exposure
+        happened = job.event_time = job.event_time or now
+        caller, digest, (plan, assigned, fallback) = job.caller, job.digest, job.exposure
         for place, prediction_id, row, answer, output in zip(
             job.at, job.ids or (), job.rows, job.answers, job.outputs, strict=True
         ):

@@ -145,6 +145,7 @@ class Carrier:
     def _join(self, job: Job, parts: Sequence[Job]) -> None:
         """Put the parts' answers together, in the order of the rows."""
         if parts[0] is not job:
+            job.event_time = parts[0].event_time
             job.answers, job.outputs = [None] * len(job.rows), [[]] * len(job.rows)
             for part in parts:
                 for place, answer, output in zip(part.at, part.answers, part.outputs, strict=True):

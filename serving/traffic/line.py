@@ -206,7 +206,7 @@ class Line:
                 async with asyncio.timeout(CONNECT_SECONDS):
                     port = where.port or (443 if secure else 80)
                     _, made = await loop.create_connection(connection, str(where.hostname), port, ssl=secure or None)
-            except (OSError, TimeoutError) as error:
+            except (OSError, TimeoutError, ValueError) as error:  # a name that none can be is a ValueError
                 problem = f"{where.netloc}: {type(error).__name__}"
                 continue
             self._next = server + 1

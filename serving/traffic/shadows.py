@@ -70,7 +70,7 @@ class Shadows:
                 Shadow(
                     name,
                     now,
-                    part.event_time or now,
+                    part.event_time or now,  # the prediction's
                     line.arm.version,
                     line.arm.release,
                     part.caller,
