@@ -64,6 +64,8 @@ class Assignment:
 
     def arms(self, rows: Sequence[Record], ids: Sequence[str]) -> list[str]:
         """The name of the arm that each row meets."""
+        if not self._intervals and not self._cohorts:
+            return [CHAMPION] * len(ids)
         if self._key is None and not self._cohorts:
             return [self._arm(name) for name in ids]
         return [self._arm_of(row, name) for row, name in zip(rows, ids, strict=True)]

@@ -118,13 +118,14 @@ class Carrier:
 
     async def _ask(self, now: _InForce, part: Job, arm: str) -> None:
         """Have an arm answer the rows, or note why the champion will."""
+        line, seconds = now.lines[arm], now.late
         found: Found = "late"
-        seconds = now.late
         if part.budget is not None:  # half of what is left is the champion's
             seconds = min(seconds, (part.budget - (time.perf_counter() - part.received)) / 2)
         if seconds > 0:
-            asked = now.lines[arm].ask(self._model.plain(part.rows), len(part.rows), seconds, seconds == now.late)
-            found = await asked
+            found = "off"
+            if line.admits():
+                found = await line.ask(self._model.plain(part.rows), len(part.rows), seconds, seconds == now.late)
         fallback = ""
         if isinstance(found, str):
             fallback = found

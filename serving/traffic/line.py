@@ -117,16 +117,17 @@ class Line:
         """Whether nothing is sent there, or no more than a request now and then."""
         return not self._servers or self._breaker.off
 
+    def admits(self) -> bool:
+        """Whether a request may be sent there now; asked once for each, since of an arm that is off some are let through."""
+        return bool(self._servers) and self._breaker.admits(time.monotonic())
+
     def ask(self, body: bytes, rows: int, seconds: float, fair: bool = True) -> asyncio.Future[Found]:
-        """What the arm says of rows (a list in JSON), or why it says nothing, within that time.
+        """What the arm says of rows (a list in JSON), or why it says nothing, within that time. Only where it `admits`.
 
         Where the time is not `fair`, because a client is in a hurry, being late says nothing about the arm.
         """
         loop = asyncio.get_running_loop()
         call = _Call(body, rows, loop.create_future(), fair)
-        if not self._servers or not self._breaker.admits(time.monotonic()):
-            call.end("off")
-            return call.done
         call.timer = loop.call_later(max(seconds, 0.0), self._late, call)
         self._waiting.append(call)
         if not self._due:

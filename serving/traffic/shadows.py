@@ -39,6 +39,9 @@ class Shadows:
             if under_way and under_way + len(chosen) > ROWS:
                 self._metrics.shadow(line.arm.name, "dropped", len(chosen))
                 continue
+            if not line.admits():
+                self._metrics.shadow(line.arm.name, "off", len(chosen))
+                continue
             part = job if len(chosen) == len(job.rows) else job.pick(chosen)
             self._under_way[line] = under_way + len(chosen)
             began = time.perf_counter()
