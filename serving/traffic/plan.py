@@ -11,7 +11,7 @@ from serving.contract.contract import Contract
 
 CHAMPION, BASELINE, CHALLENGER, SHADOW = "champion", "baseline", "challenger", "shadow"
 LATE_MS = 500.0
-ADDRESS = re.compile(r"https?://[^/\s:@]+(:\d{1,5})?")
+ADDRESS = re.compile(r"https?://(\[[0-9a-fA-F:.]+\]|[^/\s:@\[\]]+)(:\d{1,5})?")
 NAME = "^[a-z][a-z0-9_.-]{0,39}$"
 
 Value = str | int | float | bool
