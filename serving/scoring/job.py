@@ -94,11 +94,12 @@ class Job:
             yield part
 
     def pick(self, places: Sequence[int]) -> Job:
-        """The rows at some places of a request whose ids are known."""
+        """Some of the rows, whose ids are known."""
         assert self.ids is not None
+        at = self.at
         inputs = self.inputs.rows(places) if self.inputs else None
-        part = Job([self.rows[at] for at in places], self.event_time, [self.ids[at] for at in places], inputs)
-        part.places = tuple(places)
+        part = Job([self.rows[each] for each in places], self.event_time, [self.ids[each] for each in places], inputs)
+        part.places = tuple(at[place] for place in places)
         self._hand_on(part)
         return part
 

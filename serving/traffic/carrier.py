@@ -81,40 +81,48 @@ class Carrier:
         now = self._now
         if now is None:
             return await self._batcher.submit(job)
-        rows = job.rows
-        ids = job.ids = job.ids or self._model.new_ids(len(rows))
+        job.ids = job.ids or self._model.new_ids(len(job.rows))
         job.exposure = Exposure(now.plan.id, CHAMPION)
-        met = now.assignment.arms(rows, ids)
-        if met.count(CHAMPION) == len(rows):
-            await self._batcher.submit(job)
-            self._count(job)
-        elif len(rows) <= BATCH_ROWS:
-            await self._small(now, job, met)
+        if len(job.rows) > BATCH_ROWS:
+            await self._large(now, job)
         else:
-            await self._large(now, job, met)
-        for arm, places in now.assignment.copies(ids):
-            self._shadows.copy(job, places, now.lines[arm.name])
+            await self._small(now, job, now.assignment.arms(job.rows, job.ids))
+        if now.plan.shadows:  # when the answer is on its way
+            asyncio.get_running_loop().call_soon(self._copy, now, job, 0)
         return None
 
     async def _small(self, now: _InForce, job: Job, met: Sequence[str]) -> None:
         """First whoever is elsewhere is asked; then all of it is scored and logged in one turn, or nothing is."""
+        if met.count(CHAMPION) == len(met):
+            await self._batcher.submit(job)
+            self._count(job)
+            return
         parts = _parts(job, met)
         await self._all([self._ask(now, part, arm) for arm, part in parts if arm != CHAMPION])
         await self._all([self._batcher.submit(part) for _, part in parts])
         self._join(job, [part for _, part in parts])
 
-    async def _large(self, now: _InForce, job: Job, met: Sequence[str]) -> None:
-        """Piece by piece, as the champion's large jobs go, so that nobody else waits long."""
+    async def _large(self, now: _InForce, job: Job) -> None:
+        """Slice by slice, as large jobs go, so that nobody else waits long."""
         pieces: list[Job] = []
-        for arm, part in _parts(job, met):
-            for piece in part.parts(SLICE_ROWS if arm == CHAMPION else EXCHANGE_ROWS):
-                if job.gone:
-                    raise client_gone()
-                if arm != CHAMPION:
-                    await self._ask(now, piece, arm)
-                await self._batcher.submit(piece)
-                pieces.append(piece)
+        for cut in job.parts(SLICE_ROWS):
+            for arm, part in _parts(cut, now.assignment.arms(cut.rows, cut.ids or ())):
+                for piece in part.parts(SLICE_ROWS if arm == CHAMPION else EXCHANGE_ROWS):
+                    if job.gone:
+                        raise client_gone()
+                    if arm != CHAMPION:
+                        await self._ask(now, piece, arm)
+                    await self._batcher.submit(piece)
+                    pieces.append(piece)
         self._join(job, pieces)
+
+    def _copy(self, now: _InForce, job: Job, start: int) -> None:
+        """Send shadows their rows of a slice; the next slice has its turn after whoever waits."""
+        end = start + SLICE_ROWS
+        for arm, places in now.assignment.copies((job.ids or [])[start:end]):
+            self._shadows.copy(job, [start + place for place in places], now.lines[arm.name])
+        if end < len(job.rows):
+            asyncio.get_running_loop().call_soon(self._copy, now, job, end)
 
     async def _ask(self, now: _InForce, part: Job, arm: str) -> None:
         """Have an arm answer the rows, or note why the champion will."""

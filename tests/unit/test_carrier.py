@@ -291,18 +291,18 @@ def test_a_client_in_a_hurry_gets_the_champion_in_time_and_says_nothing_of_the_a
 
 def test_a_large_request_is_split_in_pieces(split):
     async def body(app, arm, follow):
-        follow(plan_of(("challenger", 0.3, arm)))
-        answers = await predict(app, *rows_of(1000))
+        follow(plan_of(("challenger", 0.3, arm), shadows=[("candidate", 0.1, "http://127.0.0.1:9")]))
+        answers = await predict(app, *({**ROW, "a": number / 10_000} for number in range(5000)))
         return answers, [len(rows) for rows in arm.asked]
 
     answers, asked = split(body)
     met = logged("coalesce(place, 0), variant, prediction_id, output[2]")
-    assert sum(asked) == sum(variant == "challenger" for _, variant, *_ in met) in range(200, 400)
+    assert sum(asked) == sum(variant == "challenger" for _, variant, *_ in met) in range(1300, 1700)
     assert max(asked) <= line.EXCHANGE_ROWS
     by_place = {place: (name, chance) for place, _, name, chance in met}
-    assert [(each["prediction_id"], each["probabilities"]["yes"]) for each in answers] == [by_place[n] for n in range(1000)]
+    assert [(each["prediction_id"], each["probabilities"]["yes"]) for each in answers] == [by_place[n] for n in range(5000)]
     for place, variant, _, chance in met:
-        assert variant == "champion" or chance == pytest.approx(place / 1000, abs=1e-6)
+        assert variant == "champion" or chance == pytest.approx(place / 10_000, abs=1e-6)
 
 
 def test_shadows_pair_exactly_and_nobody_sees_them(split):
