@@ -103,24 +103,28 @@ def _wait(release: Release, digest: str) -> None:
     """Until all workers of each replica carry out the plan with that digest ("": none)."""
     workers = int(release.settings.get("SLIPWAY_WORKERS", "1"))
     wanted = {digest: workers} if digest else {}
-    deadline, waiting, found = time.monotonic() + TAKEN_SECONDS, gateway.routed(release.use_case), ""
-    while True:
-        for address in list(waiting):
-            try:
-                answer = httpx.get(f"{address}{PLANS}", timeout=2)
-                found = f"{address} answers {answer.status_code}: {answer.text[:200]}"
-                if answer.status_code == 200 and answer.json() == wanted:
-                    waiting.remove(address)
-            except httpx.TransportError as error:
-                found = f"{address}: {type(error).__name__}"
-        if not waiting:
-            return
-        if not digest and found.startswith(f"{waiting[0]}: ConnectError"):
-            return  # whoever does not run carries out nothing, and finds no plan when it starts
+    deadline, waiting = time.monotonic() + TAKEN_SECONDS, gateway.routed(release.use_case)
+    while waiting := [address for address in waiting if _differs(address, wanted)]:
         if time.monotonic() > deadline:
             what = f"take traffic plan {digest} with {workers} workers" if digest else "let go of the traffic plan"
             raise NotSplit(
-                f"release {release.name} did not {what} within {TAKEN_SECONDS:g} s: {found}; a release that an earlier "
-                "version of Slipway started knows no plans, and has to be deployed again"
+                f"release {release.name} did not {what} within {TAKEN_SECONDS:g} s: {_differs(waiting[0], wanted)}; its log "
+                "says why. A release that an earlier version of Slipway started knows no plans, and has to be deployed again"
             )
         time.sleep(0.05)
+
+
+def _differs(address: str, wanted: dict[str, int]) -> str:
+    """What a server says that carries out other plans than those, by digest and workers; "" where it is so.
+
+    One that does not run, or that knows no plans, carries out none.
+    """
+    try:
+        answer = httpx.get(f"{address}{PLANS}", timeout=2)
+    except httpx.TransportError as error:
+        none = isinstance(error, httpx.ConnectError) and not wanted
+        return "" if none else f"{address}: {type(error).__name__}"
+    none = answer.status_code == 404 and not wanted
+    if none or (answer.status_code == 200 and answer.json() == wanted):
+        return ""
+    return f"{address} answers {answer.status_code}: {answer.text[:200]}"

@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 
 from configs.errors import InputError
@@ -14,7 +15,8 @@ from tasks.deploying.platforms import local
 from tasks.deploying.reconcile import describe
 from tasks.deploying.settings import handed_over
 from tasks.deploying.values import Replica
-from tasks.routing.splitting import plan_path, split, split_of, splits_folder
+from tasks.routing import splitting
+from tasks.routing.splitting import plan_path, split, split_of, splits_folder, unsplit
 from tests.unit.test_rollback import release, switched, version
 
 
@@ -67,9 +69,20 @@ def test_a_plan_that_contradicts_itself_changes_nothing(home):
     assert not list(splits_folder("loans").iterdir())
 
 
-def test_what_is_written_is_what_is_read(home):
-    import msgspec
+def test_what_does_not_run_or_knows_no_plans_carries_none_out(home, monkeypatch):
+    switched("1", 9)
+    plan_path(release("1", 9)).write_text('{"id": "p", "salt": "s"}')
+    unsplit("loans")
+    assert split_of("loans") is None
+    monkeypatch.setattr(splitting, "TAKEN_SECONDS", 0.0)
+    with pytest.raises(
+        splitting.NotSplit, match=r"did not take traffic plan .* workers within 0 s: http://127.0.0.1:9: Con"
+    ):
+        split("loans", Plan("p", "s"))
+    assert split_of("loans") is None, "what was there before is back"
 
+
+def test_what_is_written_is_what_is_read(home):
     plan = Plan("p", "s", "customer", "each", (Arm("challenger", "2", "r", ("http://user@a.b:80",), 0.25),))
     with pytest.raises(PlanError, match="is no address"):
         read_plan(msgspec.json.encode(plan))
