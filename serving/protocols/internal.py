@@ -48,18 +48,20 @@ class Internal:
             ContractError: naming every fault by its row.
             msgspec.ValidationError, msgspec.DecodeError: it is no list of records, or not JSON.
         """
-        try:
-            if self._records.renamed:
-                raise msgspec.ValidationError
-            records = self._strict.decode(body)
-        except msgspec.ValidationError:
-            records = self._records.read(self._raws.decode(body))
+        records = self._plain(body) or self._records.read(self._raws.decode(body))
         if not records:
             raise ContractError("there is no row to score")
         self._model.check_size(len(records))
         job = Job(records)
         job.logged = False
         return job
+
+    def _plain(self, body: bytes) -> list[Any] | None:
+        """What most bodies are, in one go; None where it takes more."""
+        try:
+            return None if self._records.renamed else self._strict.decode(body)
+        except msgspec.ValidationError:
+            return None
 
     def write(self, job: Job) -> bytes:
         """The answers, in the order of the rows."""
