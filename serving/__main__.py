@@ -123,6 +123,7 @@ def _options(args: argparse.Namespace) -> Options:
         segment_bytes=args.segment_mib * 1024 * 1024,
         segment_seconds=args.segment_seconds,
         access_log=args.access_log,
+        traffic=str(args.traffic) if args.traffic else "",
         predict_route=os.environ.get("AIP_PREDICT_ROUTE", ""),
         health_route=os.environ.get("AIP_HEALTH_ROUTE", ""),
     )
@@ -189,7 +190,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Serve one bundle over HTTP (native, Open Inference v2, MLflow scoring) and, if asked, gRPC.",
         epilog="Most options can be set by the environment: SLIPWAY_ and the option's name, such as SLIPWAY_WORKERS. "
         "SLIPWAY_LOG_KEY (base64 of 32 bytes) encrypts the prediction log, SLIPWAY_LOG_PEPPER is the key of its hashes; "
-        "either may be in a file that the variable with _FILE names. Vertex AI's AIP_ variables are honoured.",
+        "SLIPWAY_INTERNAL_KEY is the key that servers of a traffic plan let each other in with; each may be in a file that "
+        "the variable with _FILE names. Vertex AI's AIP_ variables are honoured.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("command", nargs="?", choices=["serve"], help="SageMaker starts containers with it")
@@ -223,6 +225,7 @@ def _parser() -> argparse.ArgumentParser:
     option("log-failure", "refuse", "when the log cannot be written: 503, or answer", choices=["refuse", "answer"])
     option("segment-mib", 64, "largest log segment, in MiB", int)
     option("segment-seconds", 3600.0, "longest time a log segment is written to", float)
+    option("traffic", None, "file of the traffic plan that this server carries out while it is there", Path)
     wanted = from_environment("SLIPWAY_ACCESS_LOG", str, ("0", "1", "false", "true")) in ("1", "true")
     parser.add_argument("--access-log", action="store_true", default=wanted, help="log every request")
     return parser

@@ -40,6 +40,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     segment_bytes: int = 64 * 1024 * 1024
     segment_seconds: float = 3600.0
     access_log: bool = False
+    traffic: str = ""  # the traffic plan's file; "" where no plan can be
     predict_route: str = ""
     health_route: str = ""
 

@@ -86,3 +86,5 @@ def erase(
         compacted(case.name)
         done = erased(case.name, conditions, reason)
     screen.print(f"Erased {done.predictions:,} predictions, {done.labels:,} labels and {done.windows} collected windows")
+    if done.shadows:
+        screen.print(f"and {done.shadows:,} answers of shadows to the same rows")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -31,9 +32,10 @@ class Inputs(NamedTuple):
     numbers: np.ndarray
     texts: np.ndarray
 
-    def rows(self, cut: slice) -> Inputs:
+    def rows(self, cut: slice | Sequence[int]) -> Inputs:
         """Some of the rows."""
-        return Inputs(self.numbers[:, cut], self.texts[:, cut])
+        chosen = cut if isinstance(cut, slice) else list(cut)
+        return Inputs(self.numbers[:, chosen], self.texts[:, chosen])
 
 
 def json_list(raws: Sequence[msgspec.Raw]) -> bytes:
@@ -62,10 +64,15 @@ def in_slices(rows: int, read: Callable[[slice], list[Record]]) -> list[Record]:
 
 
 class Records:
-    """The record type of a contract, and what turns records into model input."""
+    """The record type of a contract, and what turns records into model input.
 
-    def __init__(self, contract: Contract) -> None:
-        self.contract = contract
+    Args:
+        contract: What a record must be.
+        others: Fields that the contract does not know are passed over; by default they are faults.
+    """
+
+    def __init__(self, contract: Contract, others: bool = False) -> None:
+        self.contract, self._others = contract, others
         self._strings = [column for column in contract.columns if column.dtype == "string"]
         self._numbers = [column for column in contract.columns if column.dtype == "float32"]
         self._split = len(self._strings)
@@ -100,7 +107,7 @@ class Records:
             fields,
             rename={f"f{i}": self._inside.get(given, given) for i, given in enumerate(self._names)},
             kw_only=True,
-            forbid_unknown_fields=True,
+            forbid_unknown_fields=not self._others,
             omit_defaults=True,
             gc=False,
         )
@@ -193,6 +200,10 @@ class Records:
     def renamed(self) -> bool:
         """Whether a column has another name inside a record, so that only `fields` tells its own."""
         return bool(self._inside)
+
+    def value_of(self, name: str) -> Callable[[Record], Any]:
+        """Reads the value of a column or an identifier out of a record."""
+        return attrgetter(f"f{self._names.index(name)}")
 
     def fields(self, record: Record) -> dict[str, Any]:
         """A record as it is logged: its values by the columns' own names."""

@@ -28,7 +28,9 @@ from serving.security.secret import given
 
 SEGMENT_BYTES = 64 * 1024 * 1024
 SEGMENT_SECONDS = 3600.0
-FORM = 2  # of a prediction's record; those without one are of the first, whose output was called `probabilities`
+# Of a prediction's record. Those without one are of the first form, whose output was called `probabilities`; those before 3
+# know no traffic plan.
+FORM = 3
 ROTATE = "rotate"  # touched by maintenance: start a new segment, so that the one before can be worked on
 
 
@@ -39,6 +41,10 @@ class Prediction(msgspec.Struct, frozen=True, tag_field="kind", tag="prediction"
     SHA-256 of the request's body, the same for every row of it; `features` are the record as it came; `output` are the
     numbers that the answer was made of: a probability a class, or one number; `place` is the row's in its request, left out
     for the first, so that requests can be counted. A `prediction` of null was left to a person.
+
+    Where a traffic plan is in force, the record is the exposure: `plan` is its id, `assigned` the arm that the row was to
+    meet, `variant` the one that answered; `fallback` says why that is another one. `model_version` and `release` are those
+    that answered.
     """
 
     prediction_id: str
@@ -55,6 +61,33 @@ class Prediction(msgspec.Struct, frozen=True, tag_field="kind", tag="prediction"
     request_digest: str
     place: int = 0
     form: int = msgspec.field(default_factory=lambda: FORM)  # a factory's value is written, a default is not
+    plan: str = ""
+    assigned: str = ""
+    fallback: str = ""
+
+
+class Shadow(msgspec.Struct, frozen=True, tag_field="kind", tag="shadow", gc=False, omit_defaults=True):
+    """What a shadow said of a row, that nobody was answered: no prediction, but the pair of the one with the same id.
+
+    `assigned` is the shadow's name in the plan, `latency_us` how long it took. One that failed has a `fallback`, which says
+    why, and no output. The row's features stand in the prediction's record.
+    """
+
+    prediction_id: str
+    time: str
+    event_time: str
+    model_version: str
+    release: str
+    caller: str
+    prediction: str | int | bool | float | None
+    output: list[float]
+    latency_us: int
+    plan: str
+    assigned: str
+    fallback: str = ""
+    place: int = 0
+    variant: str = msgspec.field(default_factory=lambda: "shadow")
+    form: int = msgspec.field(default_factory=lambda: FORM)
 
 
 class Feedback(msgspec.Struct, frozen=True, tag_field="kind", tag="feedback"):
@@ -78,7 +111,7 @@ class Refused(msgspec.Struct, frozen=True, tag_field="kind", tag="refused"):
     requests: int
 
 
-Entry = Prediction | Feedback | Refused
+Entry = Prediction | Shadow | Feedback | Refused
 
 
 class PredictionLog:

@@ -20,7 +20,7 @@ from serving.contract.contract import ContractError
 from serving.contract.heads.choose import head_of
 from serving.contract.records import Records
 from serving.log.refusals import Refusals
-from serving.log.writer import FORM, Entry, Feedback, Prediction, PredictionLog, Sensitive
+from serving.log.writer import FORM, Entry, Feedback, Prediction, PredictionLog, Sensitive, Shadow
 from serving.refusal import Refusal, too_late, too_many_rows, unlogged
 from serving.scoring.bundle import Bundle
 from serving.scoring.job import Job
@@ -52,6 +52,7 @@ LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 Label = TypeVar("Label")  # the head's
+Cached = tuple[str, int, tuple[int, ...] | None]  # a request's digest, and which of its rows
 
 
 class Outcome(msgspec.Struct, Generic[Label], forbid_unknown_fields=True):
@@ -92,12 +93,13 @@ class ServedModel:
         self.records = Records(self.contract)
         self._scorer = Scorer(bundle.model, self.contract)
         self._sensitive, self._answer_unlogged = sensitive, answer_unlogged
-        self._cache: OrderedDict[tuple[str, int], np.ndarray] = OrderedDict()
+        self._cache: OrderedDict[Cached, np.ndarray] = OrderedDict()
         self._cache_size = cache_size
         self.refusals = Refusals(column.name for column in self.contract.columns)
         self._last: tuple[str, str] | None = None
         self._prefix = secrets.token_hex(8)
         self._count = 0
+        self._encode = msgspec.json.Encoder().encode
 
     def score(self, jobs: Sequence[Job]) -> None:
         """Score, log and answer a batch: afterwards each job holds its answers, or in `error` why it has none."""
@@ -198,46 +200,78 @@ class ServedModel:
             self._answer_apart(jobs[middle:])
 
     def _answer(self, jobs: list[Job]) -> None:
-        rows = jobs[0].rows if len(jobs) == 1 else [row for job in jobs for row in job.rows]
-        answers, outputs = self.head.answer(self._outputs(jobs, rows))
-        entries, at, now = [], 0, utc_text(datetime.now(UTC))
-        version, release, variant = self.identity.version, self.identity.release, self.identity.variant
-        clock = time.perf_counter()
+        if own := [job for job in jobs if job.elsewhere is None]:
+            self._score(own)
+        entries: list[Prediction] = []
+        now, clock = utc_text(datetime.now(UTC)), time.perf_counter()
         for job in jobs:
-            end = at + len(job.rows)
-            ids = job.ids = job.ids or self._new_ids(len(job.rows))
-            job.answers, job.outputs = answers[at:end], outputs[at:end]
-            happened, latency = job.event_time or now, int((clock - job.received) * 1e6)
-            answered = zip(ids, job.rows, job.answers, job.outputs, strict=True)
-            for place, (prediction_id, row, answer, output) in enumerate(answered, job.start):
-                entries.append(
-                    Prediction(
-                        prediction_id,
-                        now,
-                        happened,
-                        version,
-                        release,
-                        variant,
-                        job.caller,
-                        row,
-                        answer,
-                        output,
-                        latency,
-                        job.digest,
-                        place,
-                        FORM,
-                    )
-                )
-            at = end
+            job.ids = job.ids or self.new_ids(len(job.rows))
+            if job.elsewhere is not None:
+                job.answers, job.outputs = job.elsewhere.answers, job.elsewhere.outputs
+            if job.logged:
+                self._enter(entries, job, now, int((clock - job.received) * 1e6))
+        if not entries:
+            return
         if self._sensitive or self.records.renamed:
             entries = [self._guarded(entry) for entry in entries]
         self._write(entries)
         self._last = entries[-1].event_time, now
+
+    def _score(self, jobs: list[Job]) -> None:
+        """Put answers into jobs, in one call of the model."""
+        rows = jobs[0].rows if len(jobs) == 1 else [row for job in jobs for row in job.rows]
+        answers, outputs = self.head.answer(self._outputs(jobs, rows))
+        at = 0
+        for job in jobs:
+            end = at + len(job.rows)
+            job.answers, job.outputs = answers[at:end], outputs[at:end]
+            at = end
         self.metrics.rows.inc(at)
         self.metrics.abstained.inc(answers.count(None))
         self.metrics.batch.observe(at)
 
-    def _new_ids(self, rows: int) -> list[str]:
+    def _enter(self, entries: list[Prediction], job: Job, now: str, latency: int) -> None:
+        """A job's records, signed with who answered it."""
+        who = job.elsewhere or self.identity
+        version, release, variant = who.version, who.release, who.variant
+        happened = job.event_time = job.event_time or now
+        caller, digest, (plan, assigned, fallback) = job.caller, job.digest, job.exposure
+        for place, prediction_id, row, answer, output in zip(
+            job.at, job.ids or (), job.rows, job.answers, job.outputs, strict=True
+        ):
+            entries.append(
+                Prediction(
+                    prediction_id,
+                    now,
+                    happened,
+                    version,
+                    release,
+                    variant,
+                    caller,
+                    row,
+                    answer,
+                    output,
+                    latency,
+                    digest,
+                    place,
+                    FORM,
+                    plan,
+                    assigned,
+                    fallback,
+                )
+            )
+
+    def plain(self, rows: Sequence[Any]) -> bytes:
+        """Records by the columns' own names, as a list in JSON: what another server of the use case reads."""
+        return self._encode([self.records.fields(row) for row in rows] if self.records.renamed else rows)
+
+    def write_shadows(self, entries: Sequence[Shadow]) -> None:
+        """Log what shadows said; where the log cannot be written, which is told, it is lost."""
+        with contextlib.suppress(Refusal):
+            self._write(entries)
+
+    def new_ids(self, rows: int) -> list[str]:
+        """Names for predictions that the client gave none."""
         prefix, first = self._prefix, self._count
         self._count += rows
         return [f"{prefix}{number:012x}" for number in range(first, self._count)]
@@ -245,11 +279,11 @@ class ServedModel:
     def _outputs(self, jobs: list[Job], rows: list[Any]) -> np.ndarray:
         """Shape (rows, k), float32; from the cache where it is on and every request of the batch is in it."""
         if self._cache_size:
-            known = [self._cache.get((job.digest, job.start)) for job in jobs]
+            known = [self._cache.get(_cached(job)) for job in jobs]
             for job, found in zip(jobs, known, strict=True):
                 self.metrics.cache.labels("yes" if found is not None else "no").inc()
                 if found is not None:
-                    self._cache.move_to_end((job.digest, job.start))
+                    self._cache.move_to_end(_cached(job))
             if all(found is not None for found in known):
                 return np.concatenate(known)  # type: ignore[arg-type]
         inputs = jobs[0].inputs if len(jobs) == 1 and jobs[0].inputs else self.records.inputs(rows)
@@ -263,7 +297,7 @@ class ServedModel:
     def _remember(self, jobs: list[Job], outputs: np.ndarray) -> None:
         at = 0
         for job in jobs:
-            self._cache[job.digest, job.start] = outputs[at : at + len(job.rows)]
+            self._cache[_cached(job)] = outputs[at : at + len(job.rows)]
             at += len(job.rows)
         while len(self._cache) > self._cache_size:
             self._cache.popitem(last=False)
@@ -280,6 +314,10 @@ class ServedModel:
             logger.error("the prediction log cannot be written: %s", error)
             if not self._answer_unlogged:
                 raise unlogged(error) from error
+
+
+def _cached(job: Job) -> Cached:
+    return job.digest, job.start, job.places
 
 
 def own_ids(ids: list[str], rows: int) -> list[str]:

@@ -9,17 +9,21 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from serving.options import Options
+from serving.refusal import Refusal
 from serving.scoring.admission import Admission, Overloaded, Place
 from serving.scoring.batcher import BATCH_ROWS, SLICE_ROWS, Batcher
 from serving.scoring.beside import LARGE_BODY, Beside
 from serving.scoring.job import Job
 from serving.scoring.model import Outcome, ServedModel
 from serving.security.keys import Guard, Role
+from serving.traffic.carrier import Carrier
 
 CALLER = "x-slipway-caller"
+INSIDE = "only servers of this use case ask here, and each other directly"
 LONGEST_CALLER = 100
 
 Read = Callable[[bytes], tuple[Job, Any]]
@@ -53,6 +57,7 @@ class Pipeline:
     def __init__(self, model: ServedModel, guard: Guard | None, options: Options) -> None:
         self.model, self._guard, self._internal = model, guard, options.internal_caller
         self.admission, self.batcher, self.beside = Admission(options.queue_rows), Batcher(model.score), Beside()
+        self.carrier = Carrier(model, self.batcher, Path(options.traffic)) if options.traffic else None
         self.overloads = 0  # that nobody was told of yet
 
     def caller(self, authorization: str | None, role: Role, said: str | None) -> str:
@@ -65,6 +70,29 @@ class Pipeline:
             return (said or "")[:LONGEST_CALLER]
         name = self._guard.admit(authorization, role)
         return (said or name)[:LONGEST_CALLER] if name == self._internal else name
+
+    def internal(self, authorization: str | None, forwarded: bool) -> str:
+        """Who asks, where only servers of the same use case may.
+
+        Raises:
+            Refusal: 401 or 403; without authentication whatever came through a gateway.
+        """
+        if self._guard is None:
+            self.inside(forwarded)
+            return ""
+        name = self._guard.admit(authorization, "predict")
+        if not name or name != self._internal:
+            raise Refusal(403, INSIDE)
+        return name
+
+    def inside(self, forwarded: bool) -> None:
+        """Raise `Refusal` (403) for what came through a gateway."""
+        if forwarded:
+            raise Refusal(403, INSIDE)
+
+    def submit(self, job: Job) -> Awaitable[None]:
+        """Have a job answered and logged: here, or where the traffic plan says."""
+        return self.carrier.submit(job) if self.carrier else self.batcher.submit(job)
 
     async def answer(self, visit: Visit, body: bytes, read: Read, write: Write, submit: Submit) -> Any:
         """What `write` makes of the body's answers. What is large is read and written beside the event loop.

@@ -10,6 +10,8 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from serving.telemetry.traffic import PLAN_WORKERS, TrafficMetrics
+
 _LATENCY = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
@@ -42,6 +44,7 @@ class Metrics:
         self.log_bytes = Counter("slipway_log_bytes", "Bytes appended to the prediction log", registry=registry)
         self.log_failures = Counter("slipway_log_failures", "Batches that could not be logged", registry=registry)
         self.cache = Counter("slipway_cache_lookups", "Answers looked up in the cache", ["found"], registry=registry)
+        self.traffic = TrafficMetrics(registry, _LATENCY)
         self._count: dict[tuple[str, int], Callable[[], None]] = {}
         self._time: dict[str, Callable[[float], None]] = {}
 
@@ -57,12 +60,26 @@ class Metrics:
 
     def text(self) -> bytes:
         """The exposition format."""
+        return generate_latest(self._everyone())
+
+    def plans(self) -> dict[str, int]:
+        """How many workers carry out each traffic plan, by the digest of its file."""
+        found = {
+            sample.labels["digest"]: int(sample.value)
+            for metric in self._everyone().collect()
+            for sample in metric.samples
+            if sample.name == PLAN_WORKERS
+        }
+        return {digest: workers for digest, workers in found.items() if workers}
+
+    def _everyone(self) -> Any:
+        """This worker's numbers, or with several all of theirs."""
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-            return generate_latest(self.registry)
+            return self.registry
         _forget_the_dead(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
         everyone: Any = CollectorRegistry()
         MultiProcessCollector(everyone)
-        return generate_latest(everyone)
+        return everyone
 
 
 def _forget_the_dead(folder: Path) -> None:

@@ -155,7 +155,7 @@ class Service:
 
     def _submit(self, job: Job) -> Awaitable[None]:
         """A call that is cancelled must not take its batch with it."""
-        return asyncio.shield(self._pipeline.batcher.submit(job))
+        return asyncio.shield(self._pipeline.submit(job))
 
     def _parse(self, body: bytes) -> tuple[Job, Any]:
         try:

@@ -11,13 +11,13 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from serving.contract.contract import ContractError
 from serving.options import Options
-from serving.protocols import docs, mlflow, open_inference
+from serving.protocols import docs, internal, mlflow, open_inference
 from serving.protocols.mlflow import MlflowScoring
 from serving.protocols.native import Native
 from serving.protocols.openapi import openapi
@@ -31,6 +31,7 @@ from serving.scoring.pipeline import CALLER, Pipeline, Visit
 from serving.security.keys import Guard, KeysError, Role
 from serving.telemetry.telling import defect, told
 from serving.telemetry.tracing import Tracing
+from serving.traffic.carrier import LOOK_SECONDS, Carrier
 from serving.transports.bodies import SOON, Bodies
 
 logger = logging.getLogger("slipway")
@@ -43,6 +44,9 @@ Write = Callable[[Job, Any], Answer]
 Explain = Callable[[int, ContractError], tuple[int, Answer]]  # how a protocol tells what is wrong with a body
 
 
+Asker = Role | Literal["inside"] | None  # who may get a path: whoever has the role, does not come through a gateway, anybody
+
+
 class Route(NamedTuple):
     """What a protocol does with the bodies of one path; without `read` and `write` they are outcomes, never scored."""
 
@@ -50,11 +54,13 @@ class Route(NamedTuple):
     write: Write | None
     fault: Explain
     role: Role = "predict"
+    internal: bool = False  # other servers of the use case ask: neither split, nor logged, nor counted as refused
 
 
 TICK_SECONDS = 0.5
 PARTS = ("event_time", "prediction_ids", "kpis")  # of a request, beside the contract's columns, that a fault may name
 BUDGET = "x-request-timeout-ms"
+FORWARDED = "x-forwarded-for"  # every gateway says so
 READ = (open_inference.JSON_LENGTH, "content-type")  # headers that protocols read; a thread beside the loop gets these
 LONGEST_ID_HEADER = 16
 OVERLOADED = Overloaded()
@@ -83,6 +89,8 @@ class App:
         self._parent = os.getppid()
         loop.call_later(TICK_SECONDS, self._tick, loop)
         loop.call_later(SOON, self._sweep, loop)
+        if self.pipeline.carrier is not None:
+            loop.call_later(LOOK_SECONDS, self._look, loop, self.pipeline.carrier)
         if self._options.grpc_port:
             from serving.transports.grpc import Service  # a second's worth of memory that not everybody needs
 
@@ -95,6 +103,8 @@ class App:
             loop.run_until_complete(self._grpc.stop(self._options.grace_seconds))
         if self._tracing:
             self._tracing.close()
+        if self.pipeline.carrier is not None:
+            self.pipeline.carrier.close()
         self.model.close()
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
@@ -105,7 +115,8 @@ class App:
             length = scope.headers.get("content-length", "")
             place = self.pipeline.admission.enter(int(length) if length.isdecimal() else 0)
             if place is None:
-                self.pipeline.refused(OVERLOADED, "")
+                if not route.internal:
+                    self.pipeline.refused(OVERLOADED, "")
                 status, (headers, body) = 429, self._no_place
             else:
                 status, (headers, body) = await self._post(route, scope, protocol, place, visit)
@@ -119,7 +130,7 @@ class App:
         headers, status, failed = scope.headers, 200, None
         span = self._tracing.start(f"POST {scope.path}", headers.get("traceparent")) if self._tracing else None
         try:
-            visit.caller = self._caller(headers, route.role)
+            visit.caller = self._internal(headers) if route.internal else self._caller(headers, route.role)
             body = await self._bodies.read(headers, protocol, place)
             read, write = route.read, route.write
             if read is None or write is None:
@@ -128,10 +139,11 @@ class App:
             if (budget := headers.get(BUDGET)) is not None:
                 visit.budget = _seconds(budget)
             header = headers.get if len(body) <= LARGE_BODY else {name: headers.get(name) for name in READ}.get
-            submit = partial(self._submit, protocol)
+            submit = self.pipeline.batcher.submit if route.internal else partial(self._submit, protocol)
             return 200, await self.pipeline.answer(visit, body, lambda content: read(content, header), write, submit)
         except Exception as error:
-            self.pipeline.refused(error, visit.caller)
+            if not route.internal:
+                self.pipeline.refused(error, visit.caller)
             status, answer = self._failure(error, route.fault)
             failed = error
             return status, answer
@@ -142,7 +154,7 @@ class App:
     def _submit(self, protocol: Any, job: Job) -> Awaitable[None]:
         """A small job is done before anybody could notice that its client went away."""
         if len(job.rows) <= BATCH_ROWS:
-            return self.pipeline.batcher.submit(job)
+            return self.pipeline.submit(job)
         return self._submit_large(job, protocol)
 
     async def _submit_large(self, job: Job, protocol: Any) -> None:
@@ -154,7 +166,7 @@ class App:
 
         watcher = asyncio.ensure_future(watch())
         try:
-            await self.pipeline.batcher.submit(job)
+            await self.pipeline.submit(job)
         finally:
             watcher.cancel()
 
@@ -163,7 +175,9 @@ class App:
         try:
             if method in ("GET", "HEAD") and path in self._gets:
                 role, get = self._gets[path]
-                if role is not None:
+                if role == "inside":
+                    self.pipeline.inside(scope.headers.get(FORWARDED) is not None)
+                elif role is not None:
                     self._caller(scope.headers, role)
                 return 200, path, get()
             if path in self._posts or path in self._gets:
@@ -179,6 +193,9 @@ class App:
 
     def _caller(self, headers: Any, role: Role) -> str:
         return self.pipeline.caller(headers.get("authorization"), role, headers.get(CALLER))
+
+    def _internal(self, headers: Any) -> str:
+        return self.pipeline.internal(headers.get("authorization"), headers.get(FORWARDED) is not None)
 
     def _failure(self, error: Exception, fault: Explain) -> tuple[int, Answer]:
         """The answer to a request that failed: what the client did wrong is a 4xx, and never a 500."""
@@ -236,9 +253,14 @@ class App:
         loop.call_later(SOON, self._sweep, loop)
         self._bodies.sweep()
 
+    def _look(self, loop: asyncio.AbstractEventLoop, carrier: Carrier) -> None:
+        loop.call_later(LOOK_SECONDS, self._look, loop, carrier)
+        carrier.tick()
+
     def _post_routes(self) -> dict[str, Route]:
         native, opened, scoring = self._native, self._open, self._mlflow
-        ids = self._id_header
+        ids, asked = self._id_header, internal.Internal(self.model)
+        packed: Headers = [("content-type", "application/msgpack"), ("x-slipway-release", self.model.identity.release)]
         infer = Route(
             lambda body, header: opened.read(body, header(open_inference.JSON_LENGTH)),
             lambda job, request: self._with_release(opened.write(job, request)),
@@ -257,13 +279,19 @@ class App:
             f"{paths['model']}/infer": infer,
             f"{paths['version']}/infer": infer,
             "/invocations": invocations,
+            internal.PATH: Route(
+                lambda body, _: (asked.read(body), None),
+                lambda job, _: (packed, asked.write(job)),
+                _native_fault,
+                internal=True,
+            ),
             "/feedback": Route(None, None, _native_fault, "feedback"),
         }
         if self._options.predict_route:
             routes[self._options.predict_route] = invocations
         return routes
 
-    def _get_routes(self) -> dict[str, tuple[Role | None, Callable[[], Answer]]]:
+    def _get_routes(self) -> dict[str, tuple[Asker, Callable[[], Answer]]]:
         model, paths = self.model, open_inference.names(self.model)
         name = msgspec.json.encode({"name": model.contract.use_case, "ready": True})
         identity = model.identity
@@ -277,13 +305,14 @@ class App:
             return lambda: (headers, body)
 
         metrics = [("content-type", "text/plain; version=0.0.4; charset=utf-8")]
-        routes: dict[str, tuple[Role | None, Callable[[], Answer]]] = {
+        routes: dict[str, tuple[Asker, Callable[[], Answer]]] = {
             "/livez": (None, constant(b'{"live":true}')),
             "/readyz": (None, constant(msgspec.json.encode(ready))),
             "/ping": (None, constant(b"\n")),
             "/health": (None, constant(b"\n")),
             "/version": (None, constant(version, "text/plain; charset=utf-8")),
             "/metrics": ("admin", lambda: (metrics, model.metrics.text())),
+            internal.PLANS: ("inside", lambda: (None, msgspec.json.encode(model.metrics.plans()))),
             "/openapi.json": ("predict", constant(document)),  # it shows what training saw
             "/docs": (None, constant(docs.PAGE, "text/html; charset=utf-8", docs.HEADERS)),
             "/v2": (None, constant(server)),

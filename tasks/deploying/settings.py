@@ -7,7 +7,7 @@ import hashlib
 from configs.schema import UseCase
 from configs.secrets import secret
 from configs.tls import gateway_tls, running_tls
-from tasks.deploying.keys import INTERNAL
+from tasks.deploying.keys import INTERNAL, internal_key
 from tasks.deploying.values import Release
 from tasks.log.encryption import begin, check_key
 from tasks.log.keys import pepper
@@ -47,8 +47,13 @@ def secrets_digest(use_case: str) -> str:
 
 
 def handed_over(release: Release) -> dict[str, str]:
-    """The secrets of a release whose servers are about to start; that its log is encrypted from now on is remembered."""
-    found = secrets(release.use_case)
+    """The secrets of a release whose servers are about to start; that its log is encrypted from now on is remembered.
+
+    Slipway's own key is among them, by which servers of a traffic plan let each other in. It makes no other release: a new
+    one must not rename what runs.
+    """
+    found = {**secrets(release.use_case), "SLIPWAY_INTERNAL_KEY": internal_key(release.use_case)}
+    found["SLIPWAY_INTERNAL_KEY_FILE"] = ""
     if release.log == LOG:
         begin(release.use_case)
     return found

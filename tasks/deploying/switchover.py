@@ -23,6 +23,7 @@ from tasks.registry.values import Version
 from tasks.routing import gateway
 from tasks.routing.released import released_version
 from tasks.routing.served import forget_served, keep_served, restore_served, served_version
+from tasks.routing.splitting import forget_splits
 
 READY_SECONDS = 60
 RESTARTS = 3
@@ -79,6 +80,7 @@ def send(version: Version, release: Release, reason: str) -> str | None:
         else:
             restore_served(before)
         raise
+    forget_splits(release.use_case, keep=release.name)  # a plan ends with the release that carried it out
     previous = released_version(release.use_case)
     if previous == version.version:
         return None

@@ -31,11 +31,13 @@ RECORD_FIELDS = ("caller", "prediction_id")
 
 
 class Erasure(Value):
-    """What was taken out: predictions, the labels that belonged to them, and the collected windows that held copies."""
+    """What was taken out: predictions, the labels that belonged to them, the collected windows that held copies, and what
+    shadows said of the same rows."""
 
     predictions: int
     labels: int
     windows: int
+    shadows: int = 0
 
 
 class Condition(NamedTuple):
@@ -115,7 +117,7 @@ def _spellings(condition: Condition) -> set[str]:
 
 
 def erase(use_case: str, conditions: list[Condition], reason: str) -> Erasure:
-    """Take every matching prediction, its labels and its copies out of the Parquet parts and the collected windows.
+    """Take every matching prediction, its labels, its shadows' answers and its copies out of parts and collected windows.
 
     Call it within `log_files.maintaining`, after `rotate` and `compact`. What arrives meanwhile is not erased.
 
@@ -123,12 +125,12 @@ def erase(use_case: str, conditions: list[Condition], reason: str) -> Erasure:
         CheckFailed: afterwards the log still holds a match (a damaged segment, or new requests of the subject).
     """
     folder, ids = prediction_log(use_case), set(matching(use_case, conditions))
-    counts = {"prediction": 0, "feedback": 0}
+    counts = {"prediction": 0, "feedback": 0, "shadow": 0}
     for part in parts(folder) if ids else []:
         for kind, count in _rewrite(folder, part, ids, *_meets(use_case, conditions)).items():
             counts[kind] += count
     windows = _drop_windows(use_case, ids) if ids else 0
-    done = Erasure(predictions=counts["prediction"], labels=counts["feedback"], windows=windows)
+    done = Erasure(predictions=counts["prediction"], labels=counts["feedback"], windows=windows, shadows=counts["shadow"])
     key = hash_keys(use_case)[0]
     where = {each.field: hashed(each.value, key) for each in conditions}  # the audit must not keep what was erased
     record(use_case, "log-erasure", reason, where=where, **done.model_dump())
@@ -139,7 +141,7 @@ def erase(use_case: str, conditions: list[Condition], reason: str) -> Erasure:
 
 
 def _rewrite(folder: Path, part: Path, ids: set[str], meets: str, values: list[Any]) -> dict[str, int]:
-    """The part without these predictions and their labels; how many of each it held.
+    """The part without these predictions, their labels and their shadows' answers; how many of each it held.
 
     A prediction of somebody else stays, even one that a client gave the same id.
     """
@@ -147,7 +149,8 @@ def _rewrite(folder: Path, part: Path, ids: set[str], meets: str, values: list[A
     with connection:
         memory.pipe("/part", read_part(part))
         connection.execute("create table ids as select unnest(?::varchar[]) as id", [sorted(ids)])
-        theirs = f"coalesce(({meets}) or kind = 'feedback' and prediction_id in (select id from ids), false)"
+        belongs = "kind in ('feedback', 'shadow') and prediction_id in (select id from ids)"
+        theirs = f"coalesce(({meets}) or {belongs}, false)"
         part_rows = "read_parquet('memory:///part', hive_partitioning = false)"
         connection.execute(f"create table records as select *, {theirs} as theirs from {part_rows}", values)
         counts = "select kind, count(*) from records where theirs group by kind"

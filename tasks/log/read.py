@@ -19,10 +19,11 @@ from tasks.log.files import connect, is_sealed, parts, read_part, reading, segme
 from tasks.log.keys import required_cipher
 
 TEST_CALLER = "integration-test"  # these requests are no traffic: monitoring leaves them out
+# A shadow's answers have a kind of their own, `shadow`: nobody was answered.
 LIVE = f"kind = 'prediction' and caller != '{TEST_CALLER}'"
 LARGEST_LINE = 64 * 1024 * 1024
-# A random number of 32 bits a prediction, the same for its labels and for what was sent twice: `bucket < share * BUCKETS` is
-# a sample of the log. Parts are sorted by it, so that a sample is the first row groups of each.
+# A random number of 32 bits a prediction, the same for its labels, its shadows and for what was sent twice:
+# `bucket < share * BUCKETS` is a sample of the log. Parts are sorted by it, so a sample is the first row groups of each.
 BUCKET = "(md5_number_lower(prediction_id) >> 32)::uinteger"
 BUCKETS = 2**32
 
@@ -47,6 +48,9 @@ COLUMNS = {
     "request_digest": "VARCHAR",
     "place": "INTEGER",
     "form": "INTEGER",
+    "plan": "VARCHAR",
+    "assigned": "VARCHAR",
+    "fallback": "VARCHAR",
 }
 # What predictions of the first form, which has no number, called their output. Segments and parts hold either; nobody who
 # reads the log sees the difference.
@@ -58,7 +62,7 @@ OUTPUT = "coalesce(output, probabilities) as output"
 def open_log(
     use_case: str, contract: Contract | None = None, log: str = "predictions"
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection with a view `log` of every record, prediction and feedback alike.
+    """A connection with a view `log` of every record: predictions, feedback, what shadows said, what was refused.
 
     `features` is JSON, or with a contract a struct of its columns; `bucket` is for samples. A line that was torn by a crash
     is no record: it was never answered. It reads as nulls, and `kind is null` counts it until maintenance cuts it off.

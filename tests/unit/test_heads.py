@@ -257,7 +257,7 @@ def test_the_log_holds_the_output_whole_and_a_window_offers_it(served, tmp_path,
     rows, window = look()
     assert [type(each)(found) for each, (found, *_) in zip(answers, rows, strict=True)] == answers
     assert np.array_equal(np.float32([output for _, output, _ in rows]), server.wanted)
-    assert {form for *_, form in rows} == {2}
+    assert {form for *_, form in rows} == {3}
     window = window.sort_by("prediction_id")
     assert window["output"].to_pylist() == [output for _, output, _ in rows]
     assert window["prediction"].to_pylist() == [found for found, *_ in rows]

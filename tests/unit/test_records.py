@@ -90,6 +90,19 @@ def test_columns_and_records_encode_alike(changes):
     assert RECORDS.feeds(RECORDS.inputs(RECORDS.convert(logged))).keys() == from_records.keys()
 
 
+@pytest.mark.parametrize("name", ["size", 'si "ze"'])
+def test_fields_that_nobody_knows_are_passed_over_where_that_is_asked(name):
+    contract = Contract("demo", (Column(name, "numeric"), Column("word", "categorical")), "y", (0, 1))
+    raws = [msgspec.Raw(json.dumps({name: 1, "word": word, "other": [1]}).encode()) for word in ("a", 5)]
+    for cut in (raws[:1], raws):  # strictly, and leniently
+        found = Records(contract, others=True)
+        assert [found.fields(row) for row in found.read(cut)] == [{name: 1.0, "word": "a"}, {name: 1.0, "word": "5"}][
+            : len(cut)
+        ]
+        with pytest.raises(ContractError, match="is not in the contract"):
+            Records(contract).read(cut)
+
+
 def test_every_fault_is_named_at_once():
     wrong = [
         {**GOOD, "size": 11, "word": ""},

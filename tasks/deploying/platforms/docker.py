@@ -17,6 +17,7 @@ from tasks.deploying.platforms.ports import free_port
 from tasks.deploying.settings import handed_over
 from tasks.deploying.values import Release, Replica
 from tasks.packaging.signing_keys import public_key
+from tasks.routing.splitting import plan_path, splits_folder
 
 IMAGE_USER = 10001
 STOP_SECONDS = 15
@@ -63,6 +64,23 @@ def take_down(release: Release) -> None:
             network.remove()
 
 
+def reach(release: Release, other: Release) -> tuple[str, ...]:
+    """By names in a network of the use case, in which only those releases are that a traffic plan brought together."""
+    if other.platform != release.platform:
+        raise InputError(
+            f"release {release.name} runs in containers and {other.name} on platform {other.platform!r}, whose servers a "
+            "container cannot reach; deploy both on docker"
+        )
+    client, found = _client(), []
+    network = _shared_network(client, release.use_case, make=True)
+    for each in (release, other):
+        for container in _containers(client, each.use_case, each.name):
+            _join(network, container)
+            if each.name == other.name and _replica(container).alive:
+                found.append(f"http://{_alias(container)}:{PORT.partition('/')[0]}")
+    return tuple(found)
+
+
 def memory(release: Release) -> int:
     """What the engine counts, without the page cache that the kernel could take back."""
     client, total = _client(), 0
@@ -95,12 +113,14 @@ def _run(client: Any, name: str, release: Release) -> Any:
             str(log): {"bind": "/log", "mode": "rw"},
             str(keys_folder(release.use_case)): {"bind": "/keys", "mode": "ro"},
             str(public_key().parent): {"bind": "/signing", "mode": "ro"},
+            str(splits_folder(release.use_case)): {"bind": "/traffic", "mode": "ro"},
         },
         "environment": {
             "SLIPWAY_MODEL_VERSION": release.version,
             "SLIPWAY_RELEASE": release.name,
             "SLIPWAY_KEYS": "/keys/keys.json",
             "SLIPWAY_PUBLIC_KEY": "/signing/public.pem",
+            "SLIPWAY_TRAFFIC": f"/traffic/{plan_path(release).name}",
             **release.settings,
             **handed_over(release),
         },
@@ -126,6 +146,8 @@ def _run(client: Any, name: str, release: Release) -> Any:
         container = client.containers.create(release.image, ports={PORT: ("127.0.0.1", free_port())}, **options)
         try:
             container.start()
+            if (shared := _shared_network(client, release.use_case)) is not None:  # it may stand in for one that died
+                _join(shared, container)
             container.reload()
             return container
         except APIError as error:
@@ -147,6 +169,26 @@ def _network(client: Any) -> str:
         options = {"com.docker.network.bridge.enable_icc": "false"}
         client.networks.create(_prefix(), options=options, labels={"slipway.home": str(home())}, check_duplicate=True)
     return _prefix()
+
+
+def _shared_network(client: Any, use_case: str, make: bool = False) -> Any:
+    """The network in which releases of a use case reach each other, and nothing else; None where there is none."""
+    name = f"{_prefix()}-{use_case}"
+    found = [network for network in client.networks.list(names=[name]) if network.name == name]
+    if found or not make:
+        return found[0] if found else None
+    return client.networks.create(name, internal=True, labels={"slipway.home": str(home())}, check_duplicate=True)
+
+
+def _join(network: Any, container: Any) -> None:
+    container.reload()
+    if network.name not in container.attrs["NetworkSettings"]["Networks"]:
+        network.connect(container, aliases=[_alias(container)])
+
+
+def _alias(container: Any) -> str:
+    """A container's name may be longer than a name in DNS can be."""
+    return f"r{hashlib.sha256(container.name.encode()).hexdigest()[:12]}"
 
 
 def _replica(container: Any) -> Replica:

@@ -25,6 +25,7 @@ from tasks.deploying.settings import handed_over
 from tasks.deploying.values import Release, Replica
 from tasks.packaging.signing_keys import public_key
 from tasks.packaging.values import BundleRef
+from tasks.routing.splitting import plan_path
 
 
 def observe(use_case: str) -> list[Release]:
@@ -47,7 +48,8 @@ def bring_up(release: Release) -> Release:
     if not all(each.name for each in supervisor.read_status(folder)):  # an earlier version's supervisor, which names nothing
         end(folder)
     output = made(home() / "logs") / f"release-{release.name}.log"
-    supervise(folder, processes, output, {**os.environ, **release.settings, **handed_over(release)})
+    own = {**release.settings, **handed_over(release), "SLIPWAY_TRAFFIC": str(plan_path(release))}
+    supervise(folder, processes, output, {**os.environ, **own})
     return release.model_copy(update={"replicas": replicas})
 
 
@@ -58,6 +60,11 @@ def take_down(release: Release) -> None:
         return
     end(folder)
     shutil.rmtree(folder)
+
+
+def reach(release: Release, other: Release) -> tuple[str, ...]:
+    """As they are: what runs on this machine is published on its loopback interface, containers too."""
+    return tuple(other.addresses)
 
 
 def memory(release: Release) -> int:

@@ -21,6 +21,13 @@ class Platform(Protocol):
     def take_down(self, release: Release) -> None:
         """Stop what there is of it, after it has finished what it accepted, and leave nothing behind."""
 
+    def reach(self, release: Release, other: Release) -> tuple[str, ...]:
+        """Make it so that this release's servers reach those of another that run; returns their addresses, for them.
+
+        Raises:
+            InputError: they cannot, where the other runs.
+        """
+
     def memory(self, release: Release) -> int:
         """Bytes that its servers hold in memory now, without files that the kernel keeps for them."""
 
