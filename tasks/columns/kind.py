@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -16,7 +17,7 @@ class ColumnKind(Protocol):
 
     shown_as: Literal["numbers", "categories"]  # in Evidently's report
 
-    def boolean(self, values: Any) -> bool:
+    def boolean(self, values: Iterable[Any]) -> bool:
         """Whether plain values are numbers that are true and false where they come from."""
 
     def missing(self, encoded: np.ndarray) -> np.ndarray:

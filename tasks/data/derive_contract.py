@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec import UNSET
@@ -16,6 +17,8 @@ from tasks.data.values import Snapshot
 from tasks.problems.problem import problem_of
 from tasks.step import step
 from tasks.store import put
+
+PART_ROWS = 10_000
 
 
 @step
@@ -53,10 +56,16 @@ def contract_of_rows(use_case: UseCase, frame: Any) -> Contract:
     )
 
 
+def _values(series: Any) -> Iterator[Any]:
+    """The plain values, so many as are asked for: the first mostly says that they are no booleans."""
+    for start in range(0, len(series), PART_ROWS):
+        yield from plain(series.iloc[start : start + PART_ROWS])
+
+
 def _column(name: str, kind: ColumnKind, rule: ColumnRule, series: Any, shown: bool, tokens: tuple[str, ...]) -> Column:
     """A column; what was observed of one that the log must not keep is not in the contract, which travels, either."""
     its = KINDS[kind]
-    boolean = its.boolean(plain(series))
+    boolean = its.boolean(_values(series))
     try:
         encoded = encode_column(Column(name, kind, nullable=True, boolean=boolean), series).ravel()
     except ContractError as error:

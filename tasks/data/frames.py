@@ -34,7 +34,7 @@ def frame_of(table: Any) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    frame = table.to_pandas()
+    frame = table.to_pandas(split_blocks=True)  # so that most columns stay where Arrow has them
     for name, column in zip(table.column_names, table.columns, strict=True):
         if pa.types.is_integer(column.type) and column.null_count and (pc.max(pc.abs(column)).as_py() or 0) > EXACT:
             frame[name] = column.to_pandas(integer_object_nulls=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,13 +27,18 @@ KINDS = {"reference": "references", "holdout": "scores"}
 
 def keep_reference(use_case: UseCase, snapshot: Snapshot) -> str:
     """Keep rows of the training snapshot, in its order: what monitoring compares a window with. Returns their digest."""
+    import pandas as pd
     import pyarrow as pa
 
     time = use_case.source.time_column
     names = [*use_case.watched, use_case.target.column, *([time] if time else [])]
-    frame = read_rows(snapshot, 0, snapshot.rows, names)
-    kept = frame.iloc[reference_rows(frame[time].to_numpy() if time else None, len(frame))]
-    return put_parquet("references", pa.Table.from_pandas(kept, preserve_index=False))
+
+    def column(name: str) -> Any:
+        return read_rows(snapshot, 0, snapshot.rows, [name])[name]
+
+    kept = reference_rows(column(time).to_numpy() if time else None, snapshot.rows)
+    frame = pd.DataFrame({name: column(name).iloc[kept] for name in names})  # one at a time: few rows are kept
+    return put_parquet("references", pa.Table.from_pandas(frame, preserve_index=False))
 
 
 def reference_rows(times: np.ndarray | None, rows: int) -> np.ndarray:

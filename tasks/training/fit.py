@@ -35,7 +35,7 @@ def taken_rows(snapshot: Snapshot, rows: int, recipe: Recipe, share: float = 1.0
     weights = np.ones(rows) if recipe.time_column is None else history_weights(frame[recipe.time_column], recipe.history)
     taken = np.flatnonzero(weights)
     taken = taken[np.linspace(0, len(taken) - 1, max(2, round(share * len(taken)))).round().astype(int)]
-    return frame.iloc[taken], weights[taken]
+    return (frame if len(taken) == rows else frame.iloc[taken]), weights[taken]
 
 
 def learned(columns: Contract, recipe: Recipe, frame: Any, weights: np.ndarray, target: np.ndarray | None = None) -> Any:
