@@ -175,6 +175,18 @@ def status() -> None:
 
 
 @app.command()
+def history(
+    use_case: UseCaseName,
+    since: Annotated[str | None, typer.Option(help="Nothing before this day or time, e.g. 2026-03-01.")] = None,
+    as_data: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """What happened to a use case, in order: releases, verdicts, alarms, rollbacks; and what serves now."""
+    from console.commands.history import show
+
+    show(use_case, since, as_data, screen)
+
+
+@app.command()
 def release(use_case: UseCaseName, until: Until = None) -> None:
     """Ingest, validate, train, evaluate, convert, bundle, register, containerize, test, deploy, switch.
 

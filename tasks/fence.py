@@ -67,6 +67,12 @@ def emergency(use_case: str, what: str, reason: str, say: Callable[[str], None])
         yield
 
 
+def last_emergency(use_case: str) -> dict[str, str] | None:
+    """The last time somebody raised the fence: `what` was done, `reason` and `time`; None where nobody ever did."""
+    found = _read(use_case)
+    return {name: str(found[name]) for name in ("what", "reason", "time")} if "time" in found else None
+
+
 def refuse_if_fenced(use_case: str, began: int) -> None:
     """Raise where the use case was rolled back since that epoch."""
     if epoch(use_case) != began:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from configs.errors import InputError
 from configs.settings import home, use_case_home
+from console.commands.history import require_history
 from console.deployments import unregister
 from tasks.deploying.reconcile import releases, take_down
 from tasks.fence import emergency
-from tasks.history import read_history, record
+from tasks.history import record
 from tasks.registry.versions import uncrown
 from tasks.routing import gateway
 from tasks.routing.released import is_retired
@@ -22,8 +23,7 @@ def require_known(use_case: str) -> None:
     Raises:
         InputError: it is one of them.
     """
-    if not (home() / "use_cases" / use_case).is_dir() or not read_history(use_case):
-        raise InputError(f"use case {use_case!r} has no history in {home()}; 'slipway status' lists those that have")
+    require_history(use_case)
     if is_retired(use_case):
         raise InputError(f"use case {use_case!r} is retired; 'slipway release {use_case}' brings it back")
 

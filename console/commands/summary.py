@@ -10,6 +10,7 @@ from rich.table import Table
 
 from configs.schema import UseCase
 from configs.settings import report_address, reports
+from console.commands.history import DECISIONS, events, table, zone_of
 from serving.contract.contract import Contract
 from serving.scoring.bundle import read_bundle
 from serving.scoring.onnx import Scorer
@@ -36,13 +37,13 @@ def summarize(case: UseCase, screen: Console) -> None:
     """Print and keep the summary."""
     lines = measure(case)
     metric = case.promotion.metric
-    table = Table(title=f"{case.name}: {metric} by window", title_justify="left")
+    windows = Table(title=f"{case.name}: {metric} by window", title_justify="left")
     for column in ("window", "champion", "never retrained", "gain", "served by", "labels"):
-        table.add_column(column, justify="left" if column in ("window", "served by") else "right")
+        windows.add_column(column, justify="left" if column in ("window", "served by") else "right")
     for line in lines:
         gain = f"{gain_of(metric, line.champion, line.frozen):+.3f}"
-        table.add_row(line.window, f"{line.champion:.3f}", f"{line.frozen:.3f}", gain, line.versions, f"{line.labelled:,}")
-    screen.print(table)
+        windows.add_row(line.window, f"{line.champion:.3f}", f"{line.frozen:.3f}", gain, line.versions, f"{line.labelled:,}")
+    screen.print(windows)
     screen.print(deploys(case))
     if lines:
         path = reports(case.name, "summary") / "index.html"
@@ -88,25 +89,9 @@ def _served(case: UseCase, contract: Contract, frame: Any) -> tuple[np.ndarray, 
 
 
 def deploys(case: UseCase) -> Table:
-    """Each deploy and why, each verdict that kept the champion, and each retraining that had to wait."""
-    table = Table(title="Deploys and verdicts", title_justify="left")
-    for column in ("known until", "version", "what", "why"):
-        table.add_column(column, overflow="fold")
-    for entry in read_history(case.name):
-        if entry["what"] == "deploy":
-            table.add_row(
-                entry.get("until", "")[:10],
-                entry["version"],
-                f"serves on {entry.get('platform') or entry['target']}",
-                entry["reason"],
-            )
-        elif entry["what"] == "verdict" and not entry.get("promoted", entry["better"]):
-            table.add_row(
-                entry.get("until", "")[:10], entry["version"], "not deployed", f"{entry['cause']}: {entry['reason']}"
-            )
-        elif entry["what"] == "declined":
-            table.add_row(entry["until"][:10], "", "not trained", f"{entry['cause']}: {entry['reason']}")
-    return table
+    """Each deploy and why, each verdict, and each retraining that had to wait."""
+    decided = [event for event in events(case.name, zone_of(case.name)) if event.kind in DECISIONS]
+    return table("Deploys and verdicts", decided)
 
 
 def _plot(case: UseCase, lines: list[Line]) -> Any:

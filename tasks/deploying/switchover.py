@@ -64,7 +64,7 @@ def start(wanted: Release) -> Release:
     return release
 
 
-def send(version: Version, release: Release, reason: str) -> str | None:
+def send(version: Version, release: Release, reason: str, rollback: bool = False) -> str | None:
     """Send all requests to the release, and write that down; the caller holds the lock of `tasks/fence.py`.
 
     Returns:
@@ -94,6 +94,7 @@ def send(version: Version, release: Release, reason: str) -> str | None:
         platform=release.platform,
         bundle=version.bundle.digest,
         until=version.tags.get("until", ""),
+        rollback=rollback,
     )
     return previous
 

@@ -52,7 +52,7 @@ def roll_back(use_case: str, version: str | None, reason: str, say: Callable[[st
         say(f"Release {release.name} is ready: {', '.join(release.addresses)} ({release.platform})")
         _test(release, before, now)
         replaced = _behind_gateway(use_case, release)
-        send(before.version, release, reason)
+        send(before.version, release, reason, rollback=True)
         say(f"{use_case} version {before.version.version} serves: {reason}")
         _take_down(replaced, say)
     _mirror(use_case, say)
