@@ -1,0 +1,28 @@
+"""The value of verdicts: what a comparison of a challenger with a reference says, and may say at any time."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tasks.store import Value
+
+Says = Literal["better", "worse", "equivalent", "undecided"]
+
+
+class Verdict(Value):
+    """What one check says. `estimate` is how much worse the challenger is, `lower` and `upper` hold the truth at all times.
+
+    All three are in the units of the check, and above zero is worse, whichever way its measure runs. They are left out where
+    nothing can be said. `level` is the chance that the interval ever misses the truth, `points` how many independent values
+    (keys, requests, pairs) each side has.
+    """
+
+    check: str
+    verdict: Says
+    reason: str
+    margin: float
+    level: float
+    points: tuple[int, int]
+    estimate: float | None = None
+    lower: float | None = None
+    upper: float | None = None
