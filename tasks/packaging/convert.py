@@ -25,6 +25,7 @@ from tasks.packaging.calibration_graph import calibrated
 from tasks.packaging.generated import Generated, Rows, apart, generate
 from tasks.packaging.inside import first_line, inside, refused
 from tasks.packaging.interval_graph import joined
+from tasks.packaging.many_rows import outputs_of
 from tasks.packaging.values import OnnxModel
 from tasks.problems.problem import Problem, problem_of
 from tasks.step import step
@@ -60,7 +61,7 @@ def convert(split: Split, contract: str, features: Features, fitted: FittedModel
     encoded = encode(columns, frame)[features.all]
     expected = problem.outputs(columns, pipeline, encoded)
     scorer = Scorer(content, columns)
-    found = scorer.outputs(model_input(encoded))
+    found = outputs_of(scorer, model_input(encoded))
     named = f"of snapshot {split.snapshot.digest[:12]}"
     difference = _compare(problem, found, expected, expected, lambda row: f"row {split.cut + row} {named}", origin)
     get_run_logger().info("ONNX equals %s on %s rows, at most %.1e apart", origin, f"{len(frame):,}", difference)
@@ -101,7 +102,7 @@ def check_generated(
     together, single = generated.together, generated.single
 
     def compare(rows: Rows, expected: np.ndarray) -> None:
-        found = scorer.outputs(model_input(rows.encoded))
+        found = outputs_of(scorer, model_input(rows.encoded))
         _compare(
             problem,
             found,

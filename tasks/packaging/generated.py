@@ -118,7 +118,8 @@ class _Aims:
     """
 
     def __init__(self, read: Any, columns: dict[str, Column], bases: Any) -> None:
-        self.bases, self.columns, self.base_inputs = bases, columns, read(bases)
+        self.columns, self.base_inputs = columns, read(bases)
+        self.bases = {name: bases[name].to_numpy() for name in columns}
         self.values = {name: _values(column, bases[name]) for name, column in columns.items()}
         self.inputs: dict[str, np.ndarray] = {}
         owners: dict[int, list[str]] = {}
@@ -162,7 +163,7 @@ class _Aims:
 
     def _fitting(self, name: str, rooms: dict[int, Room], base: int) -> Any:
         """A value of a column that leads on; the base's own where it does."""
-        own = self.bases[name].iat[base]
+        own = self.bases[name][base]
         if len(rooms) == 1 and (feature := next(iter(rooms))) in self.itself:
             room = rooms[feature]
             if room.low <= room.high and (room.low < LARGEST and room.high > -LARGEST):

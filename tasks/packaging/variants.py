@@ -17,6 +17,7 @@ from serving.scoring.onnx import Scorer
 from tasks.data.frames import contract_of, encode, model_input, read_rows
 from tasks.data.values import Split
 from tasks.packaging.generated import apart, generate
+from tasks.packaging.many_rows import outputs_of
 from tasks.packaging.values import OnnxModel
 from tasks.problems.problem import problem_of
 from tasks.step import step
@@ -54,7 +55,7 @@ def choose_variant(split: Split, contract: str, features: Features, onnx: OnnxMo
     arrays = model_input(encoded)
     plain, best, gained, table = Scorer(onnx.path, columns), onnx, 1.0, []
     made = model_input(generate(onnx.path.read_bytes(), columns, encoded).together.encoded)
-    expected = [plain.outputs(rows) for rows in (arrays, made)]
+    expected = [outputs_of(plain, rows) for rows in (arrays, made)]
     for name in VARIANTS:
         try:
             content = build_variant(name, onnx.path)
@@ -62,7 +63,7 @@ def choose_variant(split: Split, contract: str, features: Features, onnx: OnnxMo
             table.append(Measured(name, False, str(reason)))
             continue
         variant = Scorer(content, columns)
-        found = [variant.outputs(rows) for rows in (arrays, made)]
+        found = [outputs_of(variant, rows) for rows in (arrays, made)]
         pairs = list(zip(found, expected, strict=True))
         difference = max(float(apart(problem, *pair, expected[0]).max()) for pair in pairs)
         if difference > TOLERANCE or any((problem.decisions(one) != problem.decisions(other)).any() for one, other in pairs):

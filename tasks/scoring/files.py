@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from serving.contract.heads.choose import head_of
 from serving.scoring.bundle import read_bundle
 from serving.scoring.onnx import Scorer
 from tasks.data.frames import encode_columns
+from tasks.processors import processors
 from tasks.registry.values import Version
 from tasks.scoring.answers import WRITTEN, check_free, is_folder, join
 from tasks.scoring.rows import Source
@@ -113,7 +113,7 @@ def _at_once(call: Callable[..., None], each: Iterator[tuple[Any, ...]]) -> Iter
 
     As many wait as are worked on, so that memory does not grow with the source.
     """
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = processors()
     waiting: deque[tuple[Future[None], tuple[Any, ...]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
