@@ -21,6 +21,7 @@ from tasks.data.files import NOTHING, read_file, tell
 from tasks.data.frames import EXACT
 from tasks.data.row_keys import row_keys
 from tasks.data.sql import quoted, text_literal
+from tasks.data.time_order import in_time_order
 
 NUMBERS = (
     "FLOAT", "DOUBLE", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
@@ -215,8 +216,10 @@ def _timed(use_case: str, rows: duckdb.DuckDBPyRelation, column: str) -> duckdb.
 
 def _ordered(rows: duckdb.DuckDBPyRelation, source: Source) -> Any:
     """In time order, ties in the order of all columns, so that equal rows give equal bytes."""
-    names = [*([source.time_column] if source.time_column else []), *rows.columns]
-    return rows.order(", ".join(map(quoted, names))).to_arrow_table()
+    by_all = ", ".join(map(quoted, [*([source.time_column] if source.time_column else []), *rows.columns]))
+    if source.time_column is None:
+        return rows.order(by_all).to_arrow_table()
+    return in_time_order(rows.to_arrow_table(), source.time_column, by_all)
 
 
 def _read_table(name: str, url: str, declared: Declared, form: CsvFormat, seen: Seen | None) -> Any:
