@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from configs.forms import USE_CASE_NAME, Cron, Duration, Moment, Size, Strict, TimeZone, length_of
 from configs.kinds import COLUMN_KINDS, RULES_OF, TAKEN_BY, ColumnKind
 from configs.problems import CALIBRATED, PROMISED, WORDS, Estimator, Metric, Problem, Words
+from configs.rollout import Rollout
 
 Cause = Literal["drift", "performance", "estimate"]
 Season = Literal["hour", "weekday", "month"]
@@ -624,6 +625,7 @@ class UseCase(Strict):
     log: Log = Log()
     monitoring: Monitoring = Monitoring()
     retraining: Retraining = Retraining()
+    rollout: Rollout | None = None
     replay: Replay | None = None
 
     @model_validator(mode="before")
@@ -679,6 +681,7 @@ class UseCase(Strict):
         self._check_words()
         self._check_behaviour()
         self._check_file()
+        self._check_rollout()
         if self.target.column in [*self.features.all, *self.features.identifiers]:
             raise ValueError(f"the target {self.target.column!r} is also a feature: it would leak the answer")
         timed = self.source.time_column is not None
@@ -754,6 +757,12 @@ class UseCase(Strict):
                     f"'model.estimator': {estimator!r} does not take {name!r}, a feature of kind {kind!r}; those "
                     f"that do: {fitting}"
                 )
+
+    def _check_rollout(self) -> None:
+        known = [*self.features.all, *self.features.identifiers]
+        for name, key in (self.rollout.columns if self.rollout else {}).items():
+            if name not in known:
+                raise ValueError(f"'rollout.{key}': {name!r} is neither a feature nor an identifier, so no request has it")
 
     def _check_behaviour(self) -> None:
         known = [*self.features.all, *self.features.identifiers]

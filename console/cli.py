@@ -278,6 +278,49 @@ def rollback(
 
 
 @app.command()
+def rollout(
+    use_case: UseCaseName,
+    action: Annotated[
+        str, typer.Argument(help="show, start, look, pause, resume, abort, promote, approve or reject.")
+    ] = "show",
+    version: Annotated[str | None, typer.Option(help="The version to start with.")] = None,
+    reason: Annotated[str, typer.Option(help="Why; it is kept.")] = "",
+) -> None:
+    """A new version meets real requests stage by stage, as 'rollout:' in the use case says; where it stands, and your word.
+
+    'start' begins one, 'look' looks at the stage now instead of at the next scheduled look. 'pause', 'resume', 'abort',
+    'promote' (to the next stage), 'approve' and 'reject' need a --reason. An abort is carried out at once, and needs neither
+    Prefect nor MLflow. For example:
+
+    slipway rollout flights start --version 4 --reason "learned June"
+
+    slipway rollout flights abort --reason "the desk sees wrong answers"
+    """
+    from console.commands.rollout import WORDS, show, spoken
+
+    if action == "show":
+        show(load_use_case(use_case), screen)
+    elif action in ("start", "look"):
+        _rolled(use_case, action, version, reason)
+    elif action not in WORDS:
+        raise InputError(f"{action!r} is nothing that a rollout does; use show, start, look, {', '.join(WORDS)}")
+    elif not reason.strip():
+        raise InputError(f"'{action}' needs a reason, which is kept: --reason '...'")
+    else:
+        spoken(load_use_case(use_case), action, reason, screen)
+
+
+def _rolled(use_case: str, action: str, version: str | None, reason: str) -> None:
+    if (action == "start") != (version is not None):
+        raise InputError("'start' begins a rollout and needs --version N; 'look' goes on with the one that is under way")
+    case = _ready(use_case)
+    from flows.rollout import rollout as flow
+
+    screen.print(flow(case.name, version, reason or "rolled out by a person"), markup=False)
+    screen.print(f"More: slipway rollout {case.name}")
+
+
+@app.command()
 def retire(
     use_case: UseCaseName,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

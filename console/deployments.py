@@ -21,9 +21,10 @@ from configs.inferred import NotInferred
 from configs.load import load_use_case, use_case_names
 from configs.schema import UseCase
 from configs.settings import PROJECT, home, made, pool
-from console.pattern import rendered
+from console.pattern import rendered, schedules_of
 from console.pool import make_pool
-from tasks.monitoring.watching import deployments, pause, remove
+from tasks.monitoring.watching import deployments, look_by_schedule, pause, remove
+from tasks.rollouts.state import under_way
 from tasks.routing.released import is_retired, released_version
 
 PAUSED = "paused: its file is gone"
@@ -87,13 +88,14 @@ def _finish(case: UseCase) -> None:
     """What `prefect deploy` leaves: schedules that are no more, and a use case that is not to be changed in the form."""
     from prefect.client.orchestration import get_client
 
-    cron = {"monitor": case.monitoring.schedule, "retrain": case.retraining.schedule, "maintain": case.log.schedule}
+    cron = schedules_of(case)
     with get_client(sync_client=True) as client:
         for deployment in deployments(client, case.name):
             flow = client.read_flow(deployment.flow_id).name
             for schedule in deployment.schedules if not cron.get(flow) else []:
                 client.delete_deployment_schedule(deployment.id, schedule.id)
             client.update_deployment(deployment.id, _with_one_use_case(deployment))
+    look_by_schedule(case.name, "rollout", under_way(case.name) is not None)
 
 
 def _with_one_use_case(deployment: Any) -> Any:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim
 from ruamel.yaml import YAML
 
+from configs.rollout import LOOKS
 from configs.schema import UseCase
 from configs.settings import PROJECT, shipped
 
@@ -55,6 +56,16 @@ def longest_pause(cron: str, time_zone: str) -> timedelta:
     return max(later.astimezone(ZoneInfo("UTC")) - moment.astimezone(ZoneInfo("UTC")) for moment, later in pairwise(moments))
 
 
+def schedules_of(case: UseCase) -> dict[str, str | None]:
+    """When the use case wants each flow that has a schedule."""
+    return {
+        "monitor": case.monitoring.schedule,
+        "retrain": case.retraining.schedule,
+        "maintain": case.log.schedule,
+        "rollout": case.rollout.looks if case.rollout else LOOKS,  # off but for while a rollout is under way
+    }
+
+
 def _renamed(part: Any, name: str) -> Any:
     """The example's name is replaced wherever it stands as a word."""
     if isinstance(part, dict):
@@ -67,7 +78,7 @@ def _renamed(part: Any, name: str) -> Any:
 def _fitted(deployment: Deployment, case: UseCase) -> Deployment:
     """With the use case's own schedules, and told as late as these allow."""
     flow = flow_of(deployment)
-    schedules = {"monitor": case.monitoring.schedule, "retrain": case.retraining.schedule, "maintain": case.log.schedule}
+    schedules = schedules_of(case)
     if flow in schedules:
         cron, (usual,) = schedules[flow], deployment.pop("schedules")
         deployment["schedules"] = [{**usual, "cron": cron, "timezone": case.time_zone}] if cron else []

@@ -73,22 +73,28 @@ def build(use_case: UseCase, until: datetime | None) -> Challenger:
 
 
 def roll_out(use_case: UseCase, version: Version, reason: str, began: int | None = None) -> Release:
-    """Containerize, rehearse, publish, bring up beside the champion, test, switch, take the old one down; watch it.
+    """Stand beside the champion, switch all traffic at once, take the old release down; watch it.
 
     `began` is the epoch in which the run began: a rollback since then keeps it from switching.
     """
     began = epoch(use_case.name) if began is None else began
     with unless_fenced(use_case.name, began):
-        image = containerize(use_case, version)
-        wanted = describe(use_case, version, image)
-        plan(wanted)
-        if not passed_before(use_case, wanted):
-            rehearse(use_case, version, image, wanted)
-        publish(use_case, image)
-        release = bring_up(wanted)
-        contract_gate(release, version)
+        release = stand_beside(use_case, version)
         switch(version, release, reason, began)
     watch(use_case)
+    return release
+
+
+def stand_beside(use_case: UseCase, version: Version) -> Release:
+    """Containerize, rehearse, publish, bring up beside the champion, test: ready for traffic, and without any."""
+    image = containerize(use_case, version)
+    wanted = describe(use_case, version, image)
+    plan(wanted)
+    if not passed_before(use_case, wanted):
+        rehearse(use_case, version, image, wanted)
+    publish(use_case, image)
+    release = bring_up(wanted)
+    contract_gate(release, version)
     return release
 
 

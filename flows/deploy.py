@@ -8,6 +8,7 @@ from configs.load import load_use_case
 from flows.chain import roll_out
 from tasks.lock import one_at_a_time
 from tasks.registry.versions import get_version, the_champion
+from tasks.rollouts.state import refuse_during_rollout
 
 
 @flow(name="deploy", flow_run_name="deploy-{use_case}")
@@ -24,6 +25,7 @@ def deploy(use_case: str = "flights", version: str | None = None, reason: str = 
     """
     case = load_use_case(use_case)
     with one_at_a_time(case.name) as began:
+        refuse_during_rollout(case.name)
         target = get_version(case.name, version) if version else the_champion(case.name)
         roll_out(case, target, reason, began)
     return target.version

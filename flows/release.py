@@ -9,11 +9,12 @@ from flows.chain import build, roll_out
 from tasks.clock import current_time
 from tasks.lock import one_at_a_time
 from tasks.onboarding.infer import whole
+from tasks.rollouts.state import refuse_during_rollout
 
 
 @flow(name="release", flow_run_name="release-{use_case}")
 def release(use_case: str = "flights", until: Moment | None = None, reason: str = "released by a person") -> str:
-    """Train, test and deploy a use case, and send it the traffic.
+    """Train, test and deploy a use case, and send it all the traffic at once; a retraining ends in its rollout.
 
     Args:
         use_case: A name in `configs/`, for example `flights` or `loans`.
@@ -25,6 +26,7 @@ def release(use_case: str = "flights", until: Moment | None = None, reason: str 
     """
     case = whole(use_case, get_run_logger().info)
     with one_at_a_time(case.name) as began:
+        refuse_during_rollout(case.name)
         challenger = build(case, until or current_time(case))
         roll_out(case, challenger.version, reason, began)
     return challenger.version.version

@@ -12,6 +12,7 @@ from tasks.deploying.reconcile import releases, take_down
 from tasks.fence import emergency
 from tasks.history import record
 from tasks.registry.versions import uncrown
+from tasks.rollouts.take_back import end_rollout
 from tasks.routing import gateway
 from tasks.routing.released import is_retired
 from tasks.routing.served import forget_served
@@ -34,6 +35,7 @@ def retire(use_case: str, reason: str, say: Callable[[str], None]) -> None:
     Whatever deploys at that moment is fenced, as by a rollback.
     """
     with emergency(use_case, "retired", reason, say):
+        end_rollout(use_case, f"retired: {reason}")
         gateway.route(use_case, [])
         for release in releases(use_case):
             say(f"Stopping release {release.name}")

@@ -39,6 +39,15 @@ def remove(use_case: str) -> None:
         client.delete_deployment(deployment.id)
 
 
+def look_by_schedule(use_case: str, flow: str, active: bool) -> None:
+    """Switch the schedules of one of a use case's flows on or off; nothing where they are so."""
+    client = _client()
+    for deployment in deployments(client, use_case, flow):
+        for schedule in deployment.schedules:
+            if schedule.active != active:
+                client.update_deployment_schedule(deployment.id, schedule.id, active=active)
+
+
 def next_looks() -> dict[str, str]:
     """When each use case is looked at next, or why it is not."""
     found: dict[str, str] = {}

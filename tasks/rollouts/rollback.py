@@ -21,12 +21,16 @@ from tasks.gates.checks import GateClosed, decide
 from tasks.gates.contract_checks import contract_checks
 from tasks.log.keys import given
 from tasks.registry.versions import the_champion
+from tasks.rollouts.state import under_way
+from tasks.rollouts.take_back import end_rollout, tidy
+from tasks.rollouts.values import State
 from tasks.routing import gateway
 from tasks.routing.served import Served, earlier
 
 # The door and the log stay as strict as they are now; the rest is as it was when the version served.
 OF_NOW = ("SLIPWAY_AUTH", "SLIPWAY_SENSITIVE", "SLIPWAY_LOG_FAILURE")
 MLFLOW_SECONDS = 2
+BEFORE_THE_SWITCH = ("initialising", "progressing", "waiting")
 
 
 class SecretMissing(CheckFailed):
@@ -45,8 +49,12 @@ def roll_back(use_case: str, version: str | None, reason: str, say: Callable[[st
             f"nothing of {use_case!r} was ever switched to in {home()}, so there is nothing to roll back; 'slipway deploy "
             f"{use_case} --version N' tests any version and switches to it"
         )
+    rolling = under_way(use_case)
+    if rolling is not None and version is None and rolling.phase in BEFORE_THE_SWITCH:
+        return _challenger_back(rolling, reason, say)
     earlier(use_case, version)  # where there is none, no run is fenced either
     with emergency(use_case, "rolled back", reason, say):
+        ended = end_rollout(use_case, f"rolled back: {reason}")
         now, before = earlier(use_case, version)
         release = start(as_it_ran(before, now.release.settings))
         say(f"Release {release.name} is ready: {', '.join(release.addresses)} ({release.platform})")
@@ -55,6 +63,8 @@ def roll_back(use_case: str, version: str | None, reason: str, say: Callable[[st
         send(before.version, release, reason, rollback=True)
         say(f"{use_case} version {before.version.version} serves: {reason}")
         _take_down(replaced, say)
+    if ended is not None:
+        tidy(ended)
     _mirror(use_case, say)
     return before.version.version
 
@@ -74,6 +84,16 @@ def as_it_ran(record: Served, now: dict[str, str]) -> Release:
         )
     settings = {**record.release.settings, **{name: now[name] for name in OF_NOW if name in now}}
     return named(record.release.model_copy(update={"settings": settings, "replicas": ()}))
+
+
+def _challenger_back(rolling: State, reason: str, say: Callable[[str], None]) -> str:
+    """While a challenger meets its first requests, what is to go back is the challenger; the champion serves as before."""
+    with emergency(rolling.use_case, "rolled back", reason, say):
+        ended = end_rollout(rolling.use_case, f"rolled back: {reason}")
+    if ended is not None:
+        say(f"Version {ended.challenger.version}, which was being rolled out, gets no request any more")
+        tidy(ended)
+    return rolling.champion.version
 
 
 def _test(release: Release, before: Served, now: Served) -> None:

@@ -11,7 +11,10 @@ from console.pattern import flow_of, longest_pause, read_pattern, rendered
 from tasks.training.may_retrain import HELD_BACK
 from tests.conftest import SMALL
 
-FLOWS = {"release", "monitor", "missed", "failed", "retrain", "deploy", "rollback", "score", "reproduce", "maintain"}
+FLOWS = {
+    *("release", "monitor", "missed", "failed", "retrain", "deploy", "rollback", "rollout", "score", "reproduce"),
+    "maintain",
+}
 
 
 def changed(name, **parts):

@@ -1,0 +1,57 @@
+"""Rollout: a challenger meets real requests, stage by stage."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from configs.load import load_use_case
+from flows.chain import stand_beside
+from tasks.lock import one_at_a_time
+from tasks.monitoring.keep_looking import keep_looking
+from tasks.monitoring.watch import watch
+from tasks.registry.versions import get_version
+from tasks.rollouts.baseline import fresh_baseline
+from tasks.rollouts.begin import begin
+from tasks.rollouts.look import look_at
+from tasks.rollouts.promote import finalise, promote
+from tasks.rollouts.stages import carry_out, conclude, first_stage
+from tasks.rollouts.state import last_rollout
+from tasks.rollouts.take_back import taken_back_if_it_fails
+from tasks.rollouts.tell import told
+from tasks.rollouts.tidied import tidied
+
+
+@flow(name="rollout", flow_run_name="rollout-{use_case}")
+def rollout(use_case: str = "flights", version: str | None = None, reason: str = "rolled out by a person") -> str:
+    """Begin a rollout, or look at the one that is under way, and do what it leads to; no run waits for a stage to end.
+
+    Args:
+        use_case: A name in `configs/`.
+        version: The version to roll out. Empty: go on with the rollout that is under way, if there is one.
+        reason: Why, for the history.
+
+    Returns:
+        Where the rollout stands, in one line.
+    """
+    case = load_use_case(use_case)
+    with one_at_a_time(case.name) as began:
+        state = begin(case, get_version(case.name, version), reason, began) if version else last_rollout(case.name)
+        if state is None or state.ended:
+            keep_looking(case, False)
+            return tidied(case, state)
+        keep_looking(case, True)
+        if state.phase == "initialising":
+            with taken_back_if_it_fails(state):
+                state = first_stage(case, state, stand_beside(case, state.challenger), fresh_baseline(case, state))
+        while state.phase in ("progressing", "waiting"):
+            before, state = state.stage, carry_out(case, state)
+            state = state if state.ended else conclude(case, state, look_at(case, state))
+            if state.stage == before:
+                break
+        if state.phase == "promoting":
+            state = promote(case, state)
+            watch(case)
+        if state.phase == "finalising":
+            state = finalise(case, state)
+        keep_looking(case, not state.ended)
+    return told(case, state)

@@ -1,0 +1,47 @@
+"""Begin: a rollout is written down before anything of it is done."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from prefect import get_run_logger, task
+
+from configs.errors import InputError
+from configs.schema import UseCase
+from tasks.history import record
+from tasks.registry.values import Version
+from tasks.registry.versions import the_champion
+from tasks.rollouts.declared import declared_by, now
+from tasks.rollouts.state import begin as write_down
+from tasks.rollouts.values import State
+
+
+@task
+def begin(use_case: UseCase, challenger: Version, reason: str, began: int) -> State:
+    """A rollout of this version, from the champion that serves now.
+
+    Raises:
+        InputError: the use case declares none, the version is the champion already, or another rollout is under way.
+        Fenced: the use case was rolled back since this run began.
+    """
+    declared_by(use_case)
+    champion = the_champion(use_case.name)
+    if champion.version == challenger.version:
+        raise InputError(
+            f"version {challenger.version} of {use_case.name!r} serves already, so there is nothing to roll out"
+        )
+    moment = now(use_case)
+    state = write_down(
+        State(
+            id=f"{use_case.name}-v{champion.version}-v{challenger.version}-{datetime.now(UTC):%Y%m%dT%H%M%S}",
+            use_case=use_case.name,
+            champion=champion,
+            challenger=challenger,
+            reason=reason,
+            began=moment,
+            began_at_epoch=began,
+        )
+    )
+    record(use_case.name, "rollout", f"begun: {reason}", rollout=state.id, version=challenger.version, move="begin")
+    get_run_logger().info("Rollout of version %s beside champion %s: %s", challenger.version, champion.version, reason)
+    return state

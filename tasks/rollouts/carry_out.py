@@ -1,0 +1,42 @@
+"""The traffic of a stage: made of the state alone, so that it can be carried out again and again."""
+
+from __future__ import annotations
+
+from configs.rollout import CHALLENGER, Rollout
+from serving.traffic.plan import Arm, Plan
+from tasks.deploying.values import Release
+from tasks.rollouts.strategies.choose import STRATEGIES, in_force, moving
+from tasks.rollouts.values import State
+
+BASELINE = "baseline"
+
+
+def traffic_of(declared: Rollout, state: State) -> Plan | None:
+    """The split of the state's stage; None where all requests are the champion's."""
+    place = in_force(declared, state.stage)
+    if place is None or state.phase not in ("progressing", "waiting") or state.release is None:
+        return None
+    stage = declared.stages[place]
+    empty = Plan(
+        id=plan_id(state, place),
+        salt=state.id,
+        key=declared.key,
+        without=declared.without_key,
+        late_ms=round(declared.late.total_seconds() * 1000),
+    )
+    baseline = _arm(BASELINE, state.baseline) if state.baseline else None
+    return STRATEGIES[stage.strategy].split(stage, empty, _arm(CHALLENGER, state.release), baseline)
+
+
+def plan_id(state: State, place: int) -> str:
+    """What records and metrics call the traffic of a stage."""
+    return f"{state.id}.{place + 1}"
+
+
+def wants_baseline(declared: Rollout) -> bool:
+    """Whether some stage compares with a fresh baseline of the champion."""
+    return any(STRATEGIES[each.strategy].shares(each)[1] for each in moving(declared))
+
+
+def _arm(name: str, release: Release) -> Arm:
+    return Arm(name=name, version=release.version, release=release.name, addresses=tuple(release.addresses), share=0.0)

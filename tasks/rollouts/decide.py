@@ -1,0 +1,98 @@
+"""What a look at a stage leads to: a pure function of what was declared, where the rollout stands, and what was seen.
+
+The order is the order of who outranks whom: a challenger that is worse goes back, whatever a person has paused or approved;
+then what people said; then the time; and too few requests never promote.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal, NamedTuple
+
+from configs.rollout import Ab, Approval, BlueGreen, Rollout
+from tasks.rollouts.values import Look, Said, State, Word
+
+Move = Literal["stay", "wait", "next", "back"]
+
+
+class Step(NamedTuple):
+    """What to do now, and why."""
+
+    move: Move
+    why: str
+
+
+def decide(declared: Rollout, state: State, look: Look) -> Step:
+    """Stay in the stage, wait for a person, go on to the next one (after the last: promote), or take the challenger back."""
+    if look.worse:
+        return Step("back", "; ".join(each.reason for each in look.worse))
+    if state.paused:
+        return Step("wait", "paused by " + next(f"{w.by}: {w.reason}" for w in reversed(state.words) if w.said == "pause"))
+    if (word := _said(state, "promote")) is not None:
+        return Step("next", f"{word.by} said promote: {word.reason}")
+    if look.mismatch and _said(state, "resume") is None:
+        return Step("wait", f"the shares are not those declared: {look.mismatch}. 'resume' goes on, 'abort' ends it")
+    stage, ran = declared.stages[state.stage], timedelta(seconds=state.ran)
+    if isinstance(stage, Approval):
+        return _approval(stage, state, ran)
+    if isinstance(stage, BlueGreen):
+        return Step("next", "blue_green goes to all at once")
+    if isinstance(stage, Ab) and look.requests >= declared.min_requests and not undecided(declared, look):
+        return Step("next", "every required check is decided")
+    if ran < stage.lasts:
+        return Step("stay", f"{_words(stage.lasts - ran)} of {_words(stage.lasts)} are left")
+    return _at_the_end(declared, state, look, ran - stage.lasts, stage.lasts)
+
+
+def undecided(declared: Rollout, look: Look) -> list[str]:
+    """The required checks that say nothing yet; those that cannot be in this stage are not asked for."""
+    open_ = {each.check for each in look.verdicts if each.verdict == "undecided"}
+    return [check.name for check in declared.checks if check.required and check.name in open_]
+
+
+def _at_the_end(declared: Rollout, state: State, look: Look, over: timedelta, lasts: timedelta) -> Step:
+    few, open_ = look.requests < declared.min_requests, undecided(declared, look)
+    if not few and not open_:
+        return Step("next", "its time is over and no check says worse")
+    why = (
+        f"{look.requests:,} requests are fewer than the {declared.min_requests:,} that 'min_requests' asks for"
+        if few
+        else f"undecided: {', '.join(open_)}"
+    )
+    if over < declared.patience * lasts:
+        return Step("stay", f"{why}; it goes on for at most {_words(declared.patience * lasts - over)} more")
+    if declared.undecided == "promote" and not few:
+        return Step("next", f"{why}; 'undecided: promote' goes on")
+    if declared.undecided == "roll back":
+        return Step("back", f"{why} after {_words(over + lasts)}; 'undecided: roll back'")
+    return Step("wait", f"{why} after {_words(over + lasts)}; 'promote' or 'abort' decides")
+
+
+def _approval(stage: Approval, state: State, ran: timedelta) -> Step:
+    if (word := _said(state, "approve", "reject")) is not None:
+        return Step("next" if word.said == "approve" else "back", f"{word.by} said {word.said}: {word.reason}")
+    if ran < stage.within:
+        return Step("wait", f"an approval; within {_words(stage.within - ran)}, or else as if {stage.otherwise}")
+    move: Move = "next" if stage.otherwise == "approve" else "back"
+    return Step(move, f"nobody answered within {_words(stage.within)}, which is as if {stage.otherwise}")
+
+
+def _said(state: State, *wanted: Said) -> Word | None:
+    """The last such word of this stage: those of earlier ones count no more."""
+    since = state.stage_began
+    return next((w for w in reversed(state.words) if w.said in wanted and (since is None or w.at >= since)), None)
+
+
+def _words(length: timedelta) -> str:
+    """A length of time as people say it.
+
+    >>> _words(timedelta(hours=30)), _words(timedelta(seconds=90)), _words(timedelta(days=3))
+    ('30 hours', '90 seconds', '3 days')
+    """
+    seconds = max(round(length.total_seconds()), 0)
+    for name, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * size or seconds == size:
+            count = seconds / size
+            told = f"{count:.0f}" if count == round(count) or count >= 10 else f"{count:.1f}"
+            return f"{told} {name}{'s' * (told != '1')}"
+    return f"{seconds} second{'s' * (seconds != 1)}"

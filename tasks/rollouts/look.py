@@ -1,0 +1,38 @@
+"""A look at the stage: everything that the log holds of it by now, and what each check says."""
+
+from __future__ import annotations
+
+from prefect import get_run_logger, task
+
+from configs.rollout import Rollout
+from configs.schema import UseCase
+from tasks.rollouts.checks.choose import CHECKS
+from tasks.rollouts.declared import declared_by, now
+from tasks.rollouts.evidence import gather
+from tasks.rollouts.strategies.choose import in_force, moving
+from tasks.rollouts.values import Look, State
+from tasks.verdicts.ratio import mismatch
+
+
+@task
+def look_at(use_case: UseCase, state: State) -> Look:
+    """Every check of the stage's traffic. Where none was ever moved there is nothing to look at."""
+    declared, at = declared_by(use_case), now(use_case)
+    place = in_force(declared, state.stage)
+    if place is None:
+        return Look(at=at, stage=state.stage, requests=0)
+    evidence = gather(use_case, declared, state, place)
+    found = [CHECKS[check.measure](evidence, check, level_of(declared)) for check in declared.checks]
+    verdicts = [each for each in found if each is not None]
+    for each in verdicts:
+        get_run_logger().info("%s: %s", each.verdict, each.reason)
+    wrong = mismatch(evidence.counts, evidence.shares)
+    return Look(at=at, stage=state.stage, requests=len(evidence.challenger), verdicts=verdicts, mismatch=wrong)
+
+
+def level_of(declared: Rollout) -> float:
+    """The part of `false_rollbacks` that one check of one stage may spend, by Bonferroni's inequality.
+
+    It holds however the checks depend on each other, which errors and latency do.
+    """
+    return declared.false_rollbacks / (len(declared.checks) * max(len(moving(declared)), 1))

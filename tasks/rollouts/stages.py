@@ -1,0 +1,82 @@
+"""The steps between two looks: the first stage, its traffic, and what a look leads to."""
+
+from __future__ import annotations
+
+from prefect import get_run_logger, task
+
+from configs.rollout import BlueGreen, Rollout
+from configs.schema import UseCase
+from tasks.deploying.switchover import NotReady, start
+from tasks.deploying.values import Release
+from tasks.history import record
+from tasks.rollouts.carry_out import traffic_of
+from tasks.rollouts.decide import Step, decide
+from tasks.rollouts.declared import declared_by, now
+from tasks.rollouts.state import change
+from tasks.rollouts.take_back import take_back
+from tasks.rollouts.values import Look, State
+from tasks.routing.splitting import split, unsplit
+
+
+@task
+def first_stage(use_case: UseCase, state: State, release: Release, baseline: Release | None) -> State:
+    """Challenger and baseline are up and tested: from now on the first stage's time counts."""
+    return _enter(use_case, change(state, release=release, baseline=baseline), 0)
+
+
+@task
+def carry_out(use_case: UseCase, state: State) -> State:
+    """The servers of the stage run, and its share of the requests goes to them; what is so already stays as it is.
+
+    A challenger that does not come up any more is taken back.
+    """
+    try:
+        up = {name: start(each) for name in ("release", "baseline") if (each := getattr(state, name)) is not None}
+    except NotReady as error:
+        return take_back(state, f"its servers do not stay up: {error}")
+    if any(each.addresses != getattr(state, name).addresses for name, each in up.items()):
+        state = change(state, **up)
+    plan = traffic_of(declared_by(use_case), state)
+    split(use_case.name, plan) if plan else unsplit(use_case.name)
+    return state
+
+
+@task
+def conclude(use_case: UseCase, state: State, look: Look) -> State:
+    """Keep what was seen, and do what it leads to: stay, wait for a person, the next stage, all requests, or back."""
+    declared = declared_by(use_case)
+    ran = state.ran + (0.0 if state.paused or state.seen is None else (look.at - state.seen).total_seconds())
+    state = change(state, look=look, seen=look.at, ran=ran)
+    step = decide(declared, state, look)
+    _tell(use_case, declared, state, step)
+    if step.move == "back":
+        return take_back(state, step.why)
+    if step.move == "next":
+        return _enter(use_case, state, state.stage + 1)
+    return change(state, phase="waiting" if step.move == "wait" else "progressing", waits=step.why)
+
+
+def _enter(use_case: UseCase, state: State, stage: int) -> State:
+    """The stage begins; behind the last one, and where all goes at once, the challenger is promoted."""
+    declared, moment = declared_by(use_case), now(use_case)
+    last = stage >= len(declared.stages)
+    phase = "promoting" if last or isinstance(declared.stages[stage], BlueGreen) else "progressing"
+    kept = {} if last else {"stage": stage}
+    return change(state, **kept, phase=phase, stage_began=moment, seen=moment, ran=0.0, waits="")
+
+
+def _tell(use_case: UseCase, declared: Rollout, state: State, step: Step) -> None:
+    stage, of = state.stage + 1, len(declared.stages)
+    named = f"stage {stage} of {of} ({declared.stages[state.stage].strategy})"
+    get_run_logger().info("Rollout of version %s, %s: %s: %s", state.challenger.version, named, step.move, step.why)
+    if step.move in ("next", "back"):
+        verdicts = [each.model_dump(mode="json") for each in state.look.verdicts] if state.look else []
+        record(
+            use_case.name,
+            "rollout",
+            f"{named}: {step.why}",
+            rollout=state.id,
+            version=state.challenger.version,
+            move=step.move,
+            verdicts=verdicts,
+        )

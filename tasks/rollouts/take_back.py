@@ -1,0 +1,74 @@
+"""Taking a challenger back: all requests are the champion's again at once, and then its servers go.
+
+It needs no Prefect, no MLflow and no run: only this home's files and the platform.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from configs.errors import CheckFailed
+from tasks.deploying.reconcile import releases, take_down
+from tasks.deploying.switchover import DRAIN_SECONDS
+from tasks.fence import Fenced, switching
+from tasks.history import record
+from tasks.rollouts.state import changed_now, under_way
+from tasks.rollouts.values import State
+from tasks.routing.served import serving
+from tasks.routing.splitting import unsplit
+
+
+def take_back(state: State, why: str) -> State:
+    """End the rollout for the worse. The end is written first: whoever is killed here, no request goes there again."""
+    with switching(state.use_case):
+        ended = _end(state, why)
+    tidy(ended)
+    return ended
+
+
+def end_rollout(use_case: str, why: str) -> State | None:
+    """End whatever rollout is under way, without taking servers down; the caller holds the lock."""
+    state = under_way(use_case)
+    return None if state is None else _end(state, why)
+
+
+def _end(state: State, why: str) -> State:
+    ended = changed_now(state, phase="failed", outcome=why, waits="")
+    told = f"taken back: {why}"
+    record(state.use_case, "rollout", told, rollout=state.id, version=state.challenger.version, move="failed")
+    unsplit(state.use_case)
+    return ended
+
+
+@contextmanager
+def taken_back_if_it_fails(state: State) -> Iterator[None]:
+    """A challenger that a gate keeps out, or that does not come up, has met no request: its rollout is over."""
+    try:
+        yield
+    except CheckFailed as failure:
+        if not isinstance(failure, Fenced):  # what fences has ended the rollout
+            take_back(state, str(failure))
+        raise
+
+
+def tidy(state: State) -> None:
+    """Take down the servers of a rollout that has ended, but for those of what serves; done again, it finds nothing.
+
+    Of one that never came to its first stage, the releases of its challenger are not written down; no other run may start
+    any meanwhile, so they are known by their version.
+    """
+    names = {each.name for each in (state.release, state.baseline) if each is not None}
+    version = state.challenger.version
+    with switching(state.use_case):
+        unsplit(state.use_case)
+        now = serving(state.use_case)
+        kept = now.release.name if now else ""
+        there = [each for each in releases(state.use_case) if each.name != kept]
+        left = [each for each in there if each.name in names or each.version == version]
+    if left:
+        time.sleep(DRAIN_SECONDS)  # what was sent there is answered before it stops
+    for release in left:
+        with switching(state.use_case):
+            take_down(release)

@@ -1,0 +1,41 @@
+"""Where a rollout stands, for people: a line, and a Prefect artifact that is refreshed by every look."""
+
+from __future__ import annotations
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+
+from configs.rollout import Rollout
+from configs.schema import UseCase
+from tasks.rollouts.declared import declared_by
+from tasks.rollouts.values import State
+
+
+@task
+def told(use_case: UseCase, state: State) -> str:
+    """One line, and the artifact `rollout-NAME`."""
+    declared = declared_by(use_case)
+    create_markdown_artifact(key=f"rollout-{use_case.name}", markdown=page(declared, state))
+    return line(declared, state)
+
+
+def line(declared: Rollout, state: State) -> str:
+    """The challenger, the stage, and what it waits for or how it ended."""
+    who = f"version {state.challenger.version} of {state.use_case}"
+    if state.ended:
+        return f"{who}: {state.phase}: {state.outcome}"
+    stage = declared.stages[min(state.stage, len(declared.stages) - 1)]
+    where = f"stage {state.stage + 1} of {len(declared.stages)} ({stage.strategy}), {state.phase}"
+    return f"{who}: {where}{f': {state.waits}' if state.waits else ''}"
+
+
+def page(declared: Rollout, state: State) -> str:
+    """The same with every check of the last look and every word that a person said, in Markdown."""
+    text = [f"# {line(declared, state)}", f"Champion: version {state.champion.version}. Began {state.began:%Y-%m-%d %H:%M}."]
+    if state.look is not None:
+        look = state.look
+        text.append(f"Looked at {look.at:%Y-%m-%d %H:%M}, {look.requests:,} requests were the challenger's. {look.mismatch}")
+        text.append("| check | verdict | why |\n|---|---|---|")
+        text[-1] += "".join(f"\n| {each.check} | **{each.verdict}** | {each.reason} |" for each in look.verdicts)
+    text += [f"- {word.at:%Y-%m-%d %H:%M} {word.by}: {word.said}: {word.reason}" for word in state.words]
+    return "\n\n".join(text)

@@ -1,0 +1,74 @@
+"""Values of rollouts: where one stands, what was looked at, and what people said."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from tasks.deploying.values import Release
+from tasks.registry.values import Version
+from tasks.store import Value
+from tasks.verdicts.values import Verdict
+
+Phase = Literal["initialising", "progressing", "waiting", "promoting", "finalising", "succeeded", "failed"]
+Said = Literal["pause", "resume", "abort", "promote", "approve", "reject"]
+ENDED = ("succeeded", "failed")
+
+
+class Word(Value):
+    """What a person said, who it was, when, and why."""
+
+    said: Said
+    by: str
+    at: datetime
+    reason: str
+
+
+class Look(Value):
+    """What a stage showed at one moment: requests that were assigned to the challenger, and what each check says."""
+
+    at: datetime
+    stage: int
+    requests: int
+    verdicts: list[Verdict] = []
+    mismatch: str = ""
+
+    @property
+    def worse(self) -> list[Verdict]:
+        """The checks that say that the challenger is worse."""
+        return [each for each in self.verdicts if each.verdict == "worse"]
+
+
+class State(Value):
+    """A rollout. Times are those of the use case; `champion` and `challenger` are as they were registered when it began.
+
+    `revision` counts changes: who decided on an earlier one decides anew. `began_at_epoch` is the fence's: after a rollback
+    the rollout moves nothing. `ran` is how long a stage has run, in seconds, without the time that it was paused. `waits`
+    says for what, `outcome` why it has ended.
+    """
+
+    id: str
+    revision: int = 0
+    use_case: str
+    champion: Version
+    challenger: Version
+    reason: str
+    began: datetime
+    began_at_epoch: int
+    phase: Phase = "initialising"
+    stage: int = 0
+    stage_began: datetime | None = None
+    seen: datetime | None = None
+    ran: float = 0.0
+    release: Release | None = None
+    baseline: Release | None = None
+    paused: bool = False
+    waits: str = ""
+    outcome: str = ""
+    words: list[Word] = []
+    look: Look | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of it moves any more."""
+        return self.phase in ENDED
