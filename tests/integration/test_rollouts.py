@@ -2,7 +2,6 @@
 
 import threading
 import time
-from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -139,17 +138,16 @@ def history():
 
 
 def test_one_that_is_worse_goes_back_at_the_next_look(rolled):
-    home, _ = rolled
+    home, version = rolled
     before = serving()
     with Clients(home.record) as clients:
-        looked(home, "1")
+        looked(home, other(version))
         clients.more(100)
         assert "stage 2 of 3" in looked(home)
         clients.more(800)
         found = exposures(2)
         right = found["prediction"].where(found["assigned"] != "challenger", found["prediction"].map(wrong))
-        told = SimpleNamespace(rows=list(zip(found["prediction_id"], right, strict=True)))
-        label(told.rows)
+        label(list(zip(found["prediction_id"], right, strict=True)))
         said = looked(home)
         assert "failed" in said, standing()
         assert "loss: " in said
@@ -158,6 +156,10 @@ def test_one_that_is_worse_goes_back_at_the_next_look(rolled):
     assert serving() == before
     assert standing().look.worse[0].check == "loss"
     assert not set(clients.ids[-20:]) & set(exposures(2)["prediction_id"]), "nobody meets it any more"
+
+
+def other(version):
+    return "1" if serving() == version else version
 
 
 def wrong(answer):
@@ -172,15 +174,15 @@ def label(rows):
     from tasks.data.frames import contract_of
 
     head = head_of(contract_of(standing().challenger.tags["contract"]))
-    body = {"feedback": [{"prediction_id": name, "label": head.label_of(value)} for name, value in rows]}
+    body = {"labels": [{"prediction_id": name, "label": head.label_of(value)} for name, value in rows]}
     answer = httpx.post(f"{address(case.name)}/feedback", json=body, timeout=60)
     assert answer.status_code == 200, answer.text
 
 
 def test_people_pause_abort_and_roll_back(rolled):
-    home, _ = rolled
-    before = serving()
-    looked(home, "1")
+    home, version = rolled
+    before, next_one = serving(), other(version)
+    looked(home, next_one)
     assert "needs a reason" in home.told("rollout", NAME, "pause")
     home.told("rollout", NAME, "pause", "--reason", "a holiday", status=0)
     assert "a holiday" in looked(home)
@@ -191,8 +193,8 @@ def test_people_pause_abort_and_roll_back(rolled):
     assert (standing().phase, serving()) == ("failed", before)
     assert "no rollout of 'rolled' is under way" in home.told("rollout", NAME, "abort", "--reason", "again")
 
-    looked(home, "1")
+    looked(home, next_one)
     told = home.told("rollback", NAME, status=0)
-    assert "Version 1, which was being rolled out, gets no request any more" in told
+    assert f"Version {next_one}, which was being rolled out, gets no request any more" in told
     assert (standing().phase, serving()) == ("failed", before)
     assert "no rollout is under way" in looked(home)
