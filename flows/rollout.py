@@ -5,6 +5,7 @@ from __future__ import annotations
 from prefect import flow
 
 from configs.load import load_use_case
+from configs.schema import UseCase
 from flows.chain import stand_beside
 from tasks.lock import one_at_a_time
 from tasks.monitoring.keep_looking import keep_looking
@@ -15,10 +16,11 @@ from tasks.rollouts.begin import begin
 from tasks.rollouts.look import look_at
 from tasks.rollouts.promote import finalise, promote
 from tasks.rollouts.stages import carry_out, conclude, first_stage
-from tasks.rollouts.state import last_rollout
+from tasks.rollouts.state import Moved, last_rollout
 from tasks.rollouts.take_back import taken_back_if_it_fails
 from tasks.rollouts.tell import told
 from tasks.rollouts.tidied import tidied
+from tasks.rollouts.values import State
 
 
 @flow(name="rollout", flow_run_name="rollout-{use_case}")
@@ -40,18 +42,25 @@ def rollout(use_case: str = "flights", version: str | None = None, reason: str =
             keep_looking(case, False)
             return tidied(case, state)
         keep_looking(case, True)
-        if state.phase == "initialising":
-            with taken_back_if_it_fails(state):
-                state = first_stage(case, state, stand_beside(case, state.challenger), fresh_baseline(case, state))
-        while state.phase in ("progressing", "waiting"):
-            before, state = state.stage, carry_out(case, state)
-            state = state if state.ended else conclude(case, state, look_at(case, state))
-            if state.stage == before:
-                break
-        if state.phase == "promoting":
-            state = promote(case, state)
-            watch(case)
-        if state.phase == "finalising":
-            state = finalise(case, state)
+        try:
+            state = go_on(case, state)
+        except Moved as moved:  # a person said something in between: the next look heeds it
+            return str(moved)
         keep_looking(case, not state.ended)
     return told(case, state)
+
+
+def go_on(case: UseCase, state: State) -> State:
+    """Bring the challenger up, look at its stages for as long as one ends, and send it everything behind the last."""
+    if state.phase == "initialising":
+        with taken_back_if_it_fails(state):
+            state = first_stage(case, state, stand_beside(case, state.challenger), fresh_baseline(case, state))
+    while state.phase in ("progressing", "waiting"):
+        before, state = state.stage, carry_out(case, state)
+        state = state if state.ended else conclude(case, state, look_at(case, state))
+        if state.stage == before:
+            break
+    if state.phase == "promoting":
+        state = promote(case, state)
+        watch(case)
+    return finalise(case, state) if state.phase == "finalising" else state

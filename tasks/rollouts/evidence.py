@@ -37,6 +37,11 @@ class Evidence(NamedTuple):
     shares: dict[str, float]
     keyed: bool
 
+    @property
+    def alone(self) -> bool:
+        """Whether the challenger gets every request, so that nobody is there to compare it with."""
+        return self.shares.keys() == {CHALLENGER}
+
     def groups(self, values: Callable[[Any], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """A number of each row of both groups, as independent points."""
         return self.cluster(values(self.challenger), self.challenger), self.cluster(values(self.reference), self.reference)

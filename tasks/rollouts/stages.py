@@ -33,7 +33,7 @@ def carry_out(use_case: UseCase, state: State) -> State:
     try:
         up = {name: start(each) for name in ("release", "baseline") if (each := getattr(state, name)) is not None}
     except NotReady as error:
-        return take_back(state, f"its servers do not stay up: {error}")
+        return take_back(state, f"the servers of the stage do not stay up: {error}")
     if any(each.addresses != getattr(state, name).addresses for name, each in up.items()):
         state = change(state, **up)
     plan = traffic_of(declared_by(use_case), state)

@@ -14,7 +14,7 @@ from tasks.deploying.reconcile import releases, take_down
 from tasks.deploying.switchover import DRAIN_SECONDS
 from tasks.fence import Fenced, switching
 from tasks.history import record
-from tasks.rollouts.state import changed_now, under_way
+from tasks.rollouts.state import Moved, changed_now, under_way
 from tasks.rollouts.values import State
 from tasks.routing.served import serving
 from tasks.routing.splitting import unsplit
@@ -48,7 +48,7 @@ def taken_back_if_it_fails(state: State) -> Iterator[None]:
     try:
         yield
     except CheckFailed as failure:
-        if not isinstance(failure, Fenced):  # what fences has ended the rollout
+        if not isinstance(failure, Fenced | Moved):  # who fenced it has ended it, and who spoke is heard by the next look
             take_back(state, str(failure))
         raise
 

@@ -12,7 +12,7 @@ from tasks.verdicts.values import Verdict
 
 def kpi(evidence: Evidence, check: Check, level: float) -> Verdict | None:
     """The difference of the means, the rarest values moved in; a shadow's answers reach nobody, so nothing comes of them."""
-    if evidence.paired:
+    if evidence.paired or evidence.alone:
         return None
     column, sign = f"{KPI}{check.kpi}", -1.0 if check.better == "higher" else 1.0
     known = [rows[rows[column].notna()] for rows in (evidence.challenger, evidence.reference)]

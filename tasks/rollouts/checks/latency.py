@@ -18,7 +18,7 @@ QUANTILE = 0.95
 
 def latency(evidence: Evidence, check: Check, level: float) -> Verdict | None:
     """The difference of the shares. A shadow waits for nobody, so its times are no client's."""
-    if evidence.paired:
+    if evidence.paired or evidence.alone:
         return None
     known = evidence.reference["latency_us"].to_numpy(dtype=float)
     slow = float(np.quantile(known, QUANTILE)) if len(known) else np.inf

@@ -13,6 +13,8 @@ from tasks.verdicts.values import Verdict
 
 def loss(evidence: Evidence, check: Check, level: float) -> Verdict | None:
     """The difference of the means; of a shadow that of the same requests, in the order in which their labels came."""
+    if evidence.alone:
+        return None
     theirs, ours = (rows[rows["target"].notna()].sort_values("told") for rows in (evidence.challenger, evidence.reference))
     if min(len(theirs), len(ours)) == 0:
         return judged(check.name, check.margin, level, (len(theirs), len(ours)), None)
