@@ -410,6 +410,30 @@ def reproduce(use_case: UseCaseName, version: Annotated[str, typer.Argument(help
     screen.print(flow(case.name, version))
 
 
+@app.command()
+def compare(
+    use_case: UseCaseName,
+    versions: Annotated[list[str], typer.Argument(help="Two or three numbers of versions.")],
+    as_data: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """Versions side by side: data, configuration, packages, model; metrics on rows that none learned from; what they decide.
+
+    slipway compare flights 3 4
+    """
+    from tasks.comparing.asked import require_versions
+
+    require_versions(use_case, versions)
+    case = _ready(use_case, Console(stderr=True) if as_data else screen)
+    from console.commands.compare import show
+    from flows.compare import compare as flow
+
+    found = flow(case.name, tuple(versions))
+    if as_data:
+        print(found.model_dump_json(indent=1))
+    else:
+        show(found, screen)
+
+
 def _until_interrupted() -> None:
     screen.print("Everything stays up. Ctrl-C stops what this command started.")
     with contextlib.suppress(KeyboardInterrupt):
@@ -425,15 +449,15 @@ def _stop_everything() -> None:
         services.down(screen.print)
 
 
-def _ready(use_case: str) -> Any:
-    """The use case, checked before anything is started; then the services, if they are not up."""
+def _ready(use_case: str, to: Console = screen) -> Any:
+    """The use case, checked before anything is started; then the services, if they are not up, which is told."""
     case = load_use_case(use_case)
     services.require_disk()
     names = ("prefect", "mlflow", "gateway", "reports", "worker")
     if not (services.supervised() and all(services.is_up(name) for name in names)):
-        services.up(screen.print)
-        screen.print("Services stay up; 'slipway down' stops them")
-    _register(case.name)
+        services.up(to.print)
+        to.print("Services stay up; 'slipway down' stops them")
+    _register(case.name, to)
     return case
 
 
@@ -449,11 +473,11 @@ def _whole(use_case: str) -> Any:
         return load_use_case(use_case)
 
 
-def _register(use_case: str) -> None:
+def _register(use_case: str, to: Console = screen) -> None:
     """The deployments of a use case, as its file says now; also of one that comes back from retirement."""
     from console.deployments import register
 
-    register(screen.print, use_case)
+    register(to.print, use_case)
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -60,6 +60,17 @@ def quiet(monkeypatch):
         yield
 
 
+@pytest.fixture
+def few(monkeypatch):
+    """Comparisons with few resamples and no plots, where neither is the matter."""
+    import tasks.comparing.measure
+    import tasks.comparing.put_side_by_side
+
+    monkeypatch.setattr(tasks.comparing.measure, "RESAMPLES", 20)
+    monkeypatch.setattr(tasks.comparing.measure, "FEWER", 20)
+    monkeypatch.setattr(tasks.comparing.put_side_by_side, "plots", lambda *_: [])
+
+
 def small_frame(rows=600, seed=0):
     import numpy as np
     import pandas as pd

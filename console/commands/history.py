@@ -87,11 +87,11 @@ def events(use_case: str, zone: tzinfo) -> list[Event]:
 def table(title: str, found: Iterable[Event]) -> Table:
     """The events as a table for people."""
     shown = Table(title=title, title_justify="left")
-    for column in ("when", "what", "version", "known until", "by", "why"):
-        shown.add_column(column, overflow="fold", ratio=1 if column == "why" else None)
+    for column in ("when", "what", "version", "why"):
+        shown.add_column(column, overflow="fold", no_wrap=column == "when")
     for event in found:
-        when = f"{event.time:%Y-%m-%d %H:%M:%S}"
-        cells = (when, event.what, event.version, event.until[:10], event.by, event.why)
+        why = "; ".join([event.why, *([f"data until {event.until[:10]}"] if event.until else []), f"by {event.by}"])
+        cells = (f"{event.time:%Y-%m-%d %H:%M}", event.what, event.version, why)
         shown.add_row(*(Text(cell) for cell in cells))  # reasons hold brackets that are no markup
     return shown
 

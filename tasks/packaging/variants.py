@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from prefect import get_run_logger
 from prefect.artifacts import create_table_artifact
 
@@ -18,6 +16,7 @@ from tasks.data.frames import contract_of, encode, model_input, read_rows
 from tasks.data.values import Split
 from tasks.packaging.generated import apart, generate
 from tasks.packaging.many_rows import outputs_of
+from tasks.packaging.speed import speed
 from tasks.packaging.values import OnnxModel
 from tasks.problems.problem import problem_of
 from tasks.step import step
@@ -25,7 +24,6 @@ from tasks.store import put
 
 TOLERANCE = 1e-5  # every served graph equals scikit-learn to this, whatever its variant
 GAIN = 1.05
-ROUNDS, CALLS = 9, 200
 CONVERTED = "as converted"
 WEIGHTED = {"MatMul", "Gemm"}
 
@@ -87,21 +85,6 @@ def rebuilt(onnx: OnnxModel, variant: str) -> OnnxModel:
     if variant == CONVERTED:
         return onnx
     return onnx.model_copy(update={"digest": put("onnx", ".onnx", build_variant(variant, onnx.path)), "variant": variant})
-
-
-def speed(plain: Scorer, variant: Scorer, arrays: dict[str, np.ndarray]) -> tuple[float, float]:
-    """How many times as fast the variant is on single rows: the median over rounds, and the lower quartile."""
-    ratios = [_seconds(plain, arrays) / _seconds(variant, arrays) for _ in range(ROUNDS)]
-    return float(np.median(ratios)), float(np.percentile(ratios, 25))
-
-
-def _seconds(scorer: Scorer, arrays: dict[str, np.ndarray]) -> float:
-    count = len(next(iter(arrays.values())))
-    rows = [{name: values[i : i + 1] for name, values in arrays.items()} for i in range(min(count, CALLS))]
-    began = time.perf_counter()
-    for row in rows:
-        scorer.outputs(row)
-    return time.perf_counter() - began
 
 
 def build_variant(name: str, model: Path) -> bytes:

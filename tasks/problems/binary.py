@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,14 @@ class Binary(Classes):
     def judged(self, outputs: np.ndarray) -> np.ndarray:
         """The probability of the positive class."""
         return outputs[:, 1]
+
+    def unjudged(self, judged: np.ndarray) -> np.ndarray:
+        """Both probabilities."""
+        return np.column_stack([1 - judged, judged])
+
+    def common(self, contracts: Sequence[Contract]) -> Contract | None:
+        """The last one, where all know the same two classes."""
+        return contracts[-1] if len({frozenset(contract.classes) for contract in contracts}) == 1 else None
 
     def kept(self, judged: np.ndarray) -> Any:
         """A number a row."""

@@ -63,4 +63,9 @@ def slack(blocks: np.ndarray, statistic: Callable[[np.ndarray], float], confiden
     """
     count = len(np.unique(blocks))
     drawn = [statistic(rows) for rows in resamples(blocks, RESAMPLES, count, seed=0)]
+    return margin(np.array(drawn), count, confidence)
+
+
+def margin(drawn: np.ndarray, count: int, confidence: float) -> float:
+    """The slack of a statistic that resamples of so many blocks gave these values, shape (resamples,)."""
     return float(np.nanstd(drawn)) * (count / (count - 1)) ** 0.5 * quantile(confidence, count - 1)

@@ -12,8 +12,11 @@ from configs.errors import InputError
 from configs.schema import Target
 from serving.contract.contract import Contract
 from serving.contract.heads.abstaining import unsure
+from tasks.problems.changes import Changes, matrix
 from tasks.problems.metrics import Metric, abstaining
 from tasks.problems.values import Answered, Learner
+
+PERSON = "(a person)"  # answers where no class is probable enough
 
 
 class Classes:
@@ -67,6 +70,14 @@ class Classes:
         """One below the other: every version knows the two classes."""
         targets, judged = zip(*answers, strict=True)
         return np.concatenate(targets), np.concatenate(judged)
+
+    def said(self, contract: Contract, outputs: np.ndarray) -> np.ndarray:
+        """The name of the class; of -1, the last."""
+        return np.array([*map(str, contract.classes), PERSON], dtype=object)[self.decisions(outputs)]
+
+    def changes(self, contract: Contract, before: np.ndarray, after: np.ndarray) -> Changes:
+        """From class to class."""
+        return Changes(before != after, matrix([*map(str, contract.classes), PERSON], before, after))
 
     def difference(self, found: np.ndarray, expected: np.ndarray, usual: np.ndarray | None = None) -> np.ndarray:
         """The largest of a probability."""

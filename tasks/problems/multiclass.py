@@ -84,14 +84,17 @@ class Multiclass(Classes):
         told = f"{len(rare)} classes ({few(rare)})"
         return [f"The target is too rare in the holdout to be judged (fewer than {RARE} rows): {told}"]
 
+    def common(self, contracts: Sequence[Contract]) -> Contract:
+        """With every class that one of them knows."""
+        names = tuple(dict.fromkeys(name for contract in contracts for name in contract.classes))
+        return msgspec.structs.replace(contracts[-1], classes=names)
+
     def together(self, answers: Sequence[Answered], contracts: Sequence[Contract]) -> Answered:
         """By the names of classes: one that a version does not know has probability 0 in its answers."""
-        names = tuple(dict.fromkeys(name for contract in contracts for name in contract.classes))
-        every = msgspec.structs.replace(contracts[-1], classes=names)
-        targets, outputs = [], []
+        every, targets, outputs = self.common(contracts), [], []
         for (target, judged), contract in zip(answers, contracts, strict=True):
             known, moved = ~np.isnan(target), target.copy()
-            places = np.array([names.index(name) for name in contract.classes], dtype=np.float64)
+            places = np.array([every.classes.index(name) for name in contract.classes], dtype=np.float64)
             moved[known] = places[target[known].astype(np.int64)]
             targets.append(moved)
             outputs.append(self.aligned(judged, contract, every))
@@ -100,6 +103,10 @@ class Multiclass(Classes):
     def judged(self, outputs: np.ndarray) -> np.ndarray:
         """The probability of every class."""
         return outputs
+
+    def unjudged(self, judged: np.ndarray) -> np.ndarray:
+        """The same."""
+        return judged
 
     def kept(self, judged: np.ndarray) -> Any:
         """A list of k numbers a row."""

@@ -15,6 +15,7 @@ import numpy as np
 from configs.schema import Target
 from serving.contract.contract import Contract
 from tasks.problems.binary import Binary
+from tasks.problems.changes import Changes
 from tasks.problems.metrics import Metric
 from tasks.problems.multiclass import Multiclass
 from tasks.problems.pages import Page
@@ -66,6 +67,9 @@ class Problem(Protocol):
     def judged(self, outputs: np.ndarray) -> np.ndarray:
         """What metrics and monitoring look at."""
 
+    def unjudged(self, judged: np.ndarray) -> np.ndarray:
+        """The outputs, shape (rows, k), that were judged so."""
+
     def kept(self, judged: np.ndarray) -> Any:
         """The same as a column of an Arrow table."""
 
@@ -74,6 +78,15 @@ class Problem(Protocol):
 
     def aligned(self, outputs: np.ndarray, given: Contract, wanted: Contract) -> np.ndarray:
         """Outputs of a model of one contract as one of another would give them."""
+
+    def common(self, contracts: Sequence[Contract]) -> Contract | None:
+        """In whose terms the answers of versions with these contracts compare; None where they have no answer in common."""
+
+    def said(self, contract: Contract, outputs: np.ndarray) -> np.ndarray:
+        """What is answered, shape (rows,): the class as text, that a person is asked, or the number."""
+
+    def changes(self, contract: Contract, before: np.ndarray, after: np.ndarray) -> Changes:
+        """How what was said by one model became what another says, on the same rows."""
 
     def together(self, answers: Sequence[Answered], contracts: Sequence[Contract]) -> Answered:
         """Targets, NaN where not known, and what was judged, of versions with these contracts as if one had answered."""

@@ -14,6 +14,7 @@ from serving.contract.contract import Contract
 from serving.contract.kinds.numeric import FLOAT32_MAX
 from tasks.problems import metrics, numbers, pages
 from tasks.problems.calibration import spread
+from tasks.problems.changes import Changes, distribution
 from tasks.problems.leaks import rank
 from tasks.problems.metrics import Metric
 from tasks.problems.values import Answered, Leak, Learner
@@ -89,6 +90,10 @@ class Regression:
         """The number, or with an interval all three."""
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 
+    def unjudged(self, judged: np.ndarray) -> np.ndarray:
+        """A column for the number, or three with its interval."""
+        return judged.reshape(len(judged), -1)
+
     def kept(self, judged: np.ndarray) -> Any:
         """A list of the numbers of a row, as the prediction log has it."""
         import pyarrow as pa
@@ -106,13 +111,25 @@ class Regression:
         unknown = np.full((len(outputs), 2), np.nan, dtype=outputs.dtype)
         return np.concatenate([outputs, unknown], axis=1) if given.interval is UNSET else outputs
 
+    def common(self, contracts: Sequence[Contract]) -> Contract:
+        """One with an interval, where there is one."""
+        return next((contract for contract in contracts if contract.interval is not UNSET), contracts[-1])
+
+    def said(self, contract: Contract, outputs: np.ndarray) -> np.ndarray:
+        """The number."""
+        return np.asarray(outputs[:, 0].astype(np.float64))
+
+    def changes(self, contract: Contract, before: np.ndarray, after: np.ndarray) -> Changes:
+        """By how far the number moved; what rounding does to 32 bits is no difference."""
+        differ = self.difference(after.reshape(-1, 1), before.reshape(-1, 1)) > self.served
+        return Changes(differ, distribution(after - before))
+
     def together(self, answers: Sequence[Answered], contracts: Sequence[Contract]) -> Answered:
         """One below the other; where only some have an interval, the ends of the others are not known (NaN)."""
-        with_one = next((contract for contract in contracts if contract.interval is not UNSET), contracts[-1])
+        with_one = self.common(contracts)
         targets, judged = zip(*answers, strict=True)
         rows = [
-            self.aligned(each.reshape(len(each), -1), contract, with_one)
-            for each, contract in zip(judged, contracts, strict=True)
+            self.aligned(self.unjudged(each), contract, with_one) for each, contract in zip(judged, contracts, strict=True)
         ]
         return np.concatenate(targets), self.judged(np.concatenate(rows))
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import platform
 import subprocess
+from collections.abc import Mapping
 
-from configs.settings import CLONE, PROJECT, shipped
+from configs.settings import CLONE, PROJECT, shipped, store
 from tasks.code import CODE, ENVIRONMENT
+from tasks.store import put
 
 
 def provenance() -> dict[str, str]:
@@ -19,6 +21,20 @@ def provenance() -> dict[str, str]:
         "python": platform.python_version(),
         "packages": hashlib.sha256(ENVIRONMENT.encode()).hexdigest(),
     }
+
+
+def keep_environment() -> None:
+    """Keep the names and versions of the packages under their digest, so that those that differ can be named."""
+    put("environments", ".txt", ENVIRONMENT.encode())
+
+
+def environment_of(tags: Mapping[str, str]) -> dict[str, str] | None:
+    """The packages that a version was made with, by name; None where this home does not have the list."""
+    path = store("environments") / f"{tags.get('packages', '')}.txt"
+    if not path.exists():
+        return None
+    named = (line.rpartition("-") for line in path.read_text().splitlines()[1:])  # the first line is Python's
+    return {name: version for name, _, version in named}
 
 
 def git_commit() -> str:

@@ -11,7 +11,7 @@ from configs.schema import UseCase
 from serving.scoring.bundle import read_bundle
 from tasks.packaging.values import BundleRef, OnnxModel
 from tasks.problems.problem import problem_of
-from tasks.registry.provenance import provenance
+from tasks.registry.provenance import keep_environment, provenance
 from tasks.registry.values import Version
 from tasks.registry.versions import CHALLENGER, as_version, champion, registry
 from tasks.training.values import Evaluation
@@ -44,6 +44,7 @@ def _create(use_case: UseCase, bundle: BundleRef, onnx: OnnxModel, evaluation: E
 
     mlflow.set_experiment(use_case.name)
     contents = read_bundle(bundle.path)
+    keep_environment()
     tags = {
         **{key: value for key, value in contents.manifest.lineage.items() if isinstance(value, str)},
         **provenance(),

@@ -21,14 +21,14 @@ def too_little(use_case: UseCase, version: str, unseen: Unseen, days: np.ndarray
     """
     timed, needed = use_case.source.time_column is not None, use_case.monitoring.min_labels
     problem = problem_of(use_case.target)
-    if _say_enough(problem, needed, timed, days[unseen.rows], target[unseen.rows]):
+    if say_enough(problem, needed, timed, days[unseen.rows], target[unseen.rows]):
         return None
     wanted = f"{needed}{problem.rows_needed}" + f" on {LEAST_DAYS} days" * timed
     found = f"{unseen.rows.sum():,} labelled rows" + f" on {len(np.unique(days[unseen.rows]))} days" * timed
     again = ""
     if not unseen.known:
         then = f"'slipway release {use_case.name}' makes a version that records what it learned from"
-    elif not _say_enough(problem, needed, timed, days, target):
+    elif not say_enough(problem, needed, timed, days, target):
         then = (
             f"'split.holdout' never gives more than {len(target):,} rows: make it longer, or 'monitoring.min_labels' smaller"
         )
@@ -45,7 +45,8 @@ def too_little(use_case: UseCase, version: str, unseen: Unseen, days: np.ndarray
     )
 
 
-def _say_enough(problem: Problem, needed: int, timed: bool, days: np.ndarray, target: np.ndarray) -> bool:
+def say_enough(problem: Problem, needed: int, timed: bool, days: np.ndarray, target: np.ndarray) -> bool:
+    """Whether these rows are enough for a verdict; `days` and `target` have shape (rows,)."""
     enough = len(target) >= needed and problem.enough(target)
     return enough and not (timed and len(np.unique(days)) < LEAST_DAYS)
 

@@ -13,6 +13,7 @@ from tests.conftest import SMALL
 
 FLOWS = {
     *("release", "monitor", "missed", "failed", "retrain", "deploy", "rollback", "rollout", "score", "reproduce"),
+    "compare",
     "maintain",
 }
 

@@ -28,6 +28,7 @@ ROOMS = (
         "packaging",
         "routing",
         "registry",
+        "comparing",
         "containers",
         "deploying",
     ),

@@ -8,9 +8,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from serving.contract.contract import Column, Contract
 from serving.scoring.onnx import Scorer
-from tasks.packaging import variants
+from tasks.packaging import speed as speeds
+from tasks.packaging.speed import speed
 from tasks.packaging.values import OnnxModel
-from tasks.packaging.variants import CONVERTED, NotApplicable, build_variant, rebuilt, speed
+from tasks.packaging.variants import CONVERTED, NotApplicable, build_variant, rebuilt
 from tasks.store import put
 
 CONTRACT = Contract("demo", (Column("a", "numeric"),), "y", (0, 1))
@@ -50,7 +51,7 @@ def test_int8_is_built_where_there_are_matrix_products_and_moves_probabilities(n
 def test_speed_is_the_plain_time_over_the_variants_and_a_bad_round_moves_only_the_lower_quartile(monkeypatch):
     """On a clock that only the scorers move: no timed test."""
     now = [0.0]
-    monkeypatch.setattr(variants.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(speeds.time, "perf_counter", lambda: now[0])
 
     class Takes:
         def __init__(self, *seconds):

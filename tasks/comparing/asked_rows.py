@@ -1,0 +1,52 @@
+"""What was answered to the fair rows, as it is read back from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from configs.settings import store
+from serving.contract.contract import Contract
+from tasks.comparing.fair_rows import common_contract
+from tasks.comparing.side import Side
+from tasks.comparing.values import Basis
+from tasks.data.frames import read_rows
+from tasks.problems.chance import day_blocks
+
+
+class Asked(NamedTuple):
+    """Rows that are fair to all: their numbers in the snapshot, targets and days (rows,), and the frame of their columns.
+
+    `outputs` are those of each version, shape (rows, k), in the terms of `common`; `judged` what its problem judges of them.
+    """
+
+    numbers: np.ndarray
+    target: np.ndarray
+    blocks: np.ndarray
+    frame: Any
+    outputs: dict[str, np.ndarray]
+    judged: dict[str, np.ndarray]
+    common: Contract
+
+
+def asked_rows(sides: Sequence[Side], basis: Basis) -> Asked:
+    """The rows of a basis that has some."""
+    import pandas as pd
+
+    assert basis.snapshot is not None
+    kept = pd.read_parquet(store("answers") / f"{basis.answers}.parquet")
+    numbers = kept["row"].to_numpy()
+    start = int(numbers.min())
+    whole = read_rows(basis.snapshot, start, int(numbers.max()) + 1)
+    outputs = {side.number: np.stack(kept[f"version {side.number}"].to_list()) for side in sides}
+    return Asked(
+        numbers=numbers,
+        target=kept["target"].to_numpy(),
+        blocks=day_blocks(kept["time"].to_numpy() if "time" in kept else None, len(kept)),
+        frame=whole.iloc[numbers - start].reset_index(drop=True),
+        outputs=outputs,
+        judged={side.number: side.problem.judged(outputs[side.number]) for side in sides},
+        common=common_contract(sides),
+    )

@@ -1,0 +1,91 @@
+"""Measure: every metric of every version on the fair rows, with intervals, as a whole and by slice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import combinations
+
+import numpy as np
+from prefect import task
+
+from configs.schema import UseCase
+from tasks.comparing.asked_rows import Asked, asked_rows
+from tasks.comparing.pace import paced
+from tasks.comparing.side import Side, sides_of
+from tasks.comparing.values import Basis, Estimate, Gain, Measured
+from tasks.problems.chance import RESAMPLES, margin, resamples
+from tasks.problems.metrics import Metric
+from tasks.registry.values import Version
+from tasks.training.slices import RESAMPLES as FEWER
+from tasks.training.slices import slices_of
+
+TWO_SIDED = 0.975
+
+Statistic = Callable[[np.ndarray], float]
+
+
+@task
+def measure(use_case: UseCase, compared: Sequence[Version], basis: Basis) -> list[Measured]:
+    """Nothing where no rows are fair to all. Versions are resampled together, by whole days: their gains are paired.
+
+    By slice is measured what a promotion is decided by, with fewer resamples, as a verdict does it.
+    """
+    if not basis.answers:
+        return []
+    sides = sides_of(compared)
+    asked, decides = asked_rows(sides, basis), use_case.promotion.metric
+    metrics = {name: metric for side in sides for name, metric in side.problem.metrics.items()}
+    everything = np.arange(len(asked.target))
+    found = [
+        _measured("all", metrics[name], sides, asked, everything, RESAMPLES if name == decides else FEWER)
+        for name in paced("Metrics measured", list(metrics))
+    ]
+    rules = use_case.evaluation.slices
+    if rules is None:
+        return found
+    there = rules.model_copy(update={"columns": [name for name in rules.columns if name in asked.frame]})
+    parts = list(slices_of(asked.frame, there, asked.target, sides[-1].problem))
+    return found + [
+        _measured(where, metrics[decides], sides, asked, inside, FEWER) for where, inside in paced("Slices measured", parts)
+    ]
+
+
+def _measured(where: str, metric: Metric, sides: Sequence[Side], asked: Asked, inside: np.ndarray, times: int) -> Measured:
+    """A metric of some of the rows; of a version whose problem has none such, nothing."""
+    target, blocks = asked.target[inside], asked.blocks[inside]
+    own = {side.number: side.problem.metrics.get(metric.name) for side in sides}
+    judged = {number: asked.judged[number][inside] for number in own}
+    value = {number: its.value(target, judged[number]) for number, its in own.items() if its}
+    value = {number: found for number, found in value.items() if not np.isnan(found)}
+    drawn = _drawn({number: its.resampled(target, judged[number]) for number, its in own.items() if its}, blocks, times)
+    count = len(np.unique(blocks))
+    signed = 1 if metric.greater_is_better else -1
+
+    def gain(before: str, after: str) -> Estimate | None:
+        if before not in value or after not in value:
+            return None
+        return _estimate(signed * (value[after] - value[before]), signed * (drawn[after] - drawn[before]), count)
+
+    return Measured(
+        where=where,
+        metric=metric.name,
+        greater_is_better=metric.greater_is_better,
+        rows=len(inside),
+        values={number: _estimate(value[number], drawn[number], count) if number in value else None for number in own},
+        gains=[Gain(before=one, after=other, estimate=gain(one, other)) for one, other in combinations(own, 2)],
+    )
+
+
+def _drawn(statistics: dict[str, Statistic], blocks: np.ndarray, times: int) -> dict[str, np.ndarray]:
+    """Each version's number on the same resamples, shape (times,)."""
+    rows = resamples(blocks, times, len(np.unique(blocks)), seed=0)
+    drawn = np.array([[statistic(each) for statistic in statistics.values()] for each in rows])
+    return dict(zip(statistics, drawn.T, strict=True))
+
+
+def _estimate(value: float, drawn: np.ndarray, count: int) -> Estimate | None:
+    """With the interval that a verdict's bound is one end of; None where there is one block, whose spread nobody knows."""
+    if count < 2 or np.isnan(drawn).all():
+        return None
+    half = margin(drawn, count, TWO_SIDED)
+    return Estimate(value=value, lower=value - half, upper=value + half)
