@@ -32,7 +32,7 @@ def compare(use_case: str = "flights", versions: tuple[str, ...] = ("1", "2")) -
 
     basis = ask(case, compared)
     facts = read_facts(compared, basis)
-    measured = measure(case, compared, basis)
+    measured = measure(compared, basis)
     own = own_evaluation(compared, basis)
     changed = find_changes(case, compared, basis)
     origins = trace_origins(case, compared)

@@ -32,13 +32,13 @@ def ask(use_case: UseCase, compared: Sequence[Version]) -> Basis:
         common = common_contract(sides)
         logger.info("Looking for rows that none of %s versions learned from, in %s snapshots", len(sides), len(snapshots))
         fair = fair_rows(sides, snapshots, common)
-        logger.info("%s rows of snapshot %s: %s", f"{len(fair.rows):,}", fair.snapshot.digest[:12], fair.told)
+        logger.info("Found %s rows %s", f"{len(fair.rows):,}", fair.told)
         outputs = {side.number: answers(side, fair, common) for side in paced("Versions that answered", sides)}
     except NotThere as reason:
         logger.warning("Nothing compares: %s", reason)
         return Basis(told=str(reason))
     columns = {"row": pa.array(fair.rows), "target": pa.array(fair.target)}
-    if time := sides[0].case.source.time_column:
+    if time := common.time_column:
         columns["time"] = pa.array(read_rows(fair.snapshot, 0, fair.snapshot.rows, [time])[time].iloc[fair.rows])
     columns |= {column(number): pa.array(each.astype(np.float64).tolist()) for number, each in outputs.items()}
     return Basis(

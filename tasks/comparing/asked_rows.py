@@ -17,7 +17,7 @@ from tasks.problems.chance import day_blocks
 
 
 class Asked(NamedTuple):
-    """Rows that are fair to all: their numbers in the snapshot, targets and days (rows,), and the frame of their columns.
+    """Rows that are fair to all: their numbers in the snapshot, targets and days, all of shape (rows,).
 
     `outputs` are those of each version, shape (rows, k), in the terms of `common`; `judged` what its problem judges of them.
     """
@@ -25,7 +25,6 @@ class Asked(NamedTuple):
     numbers: np.ndarray
     target: np.ndarray
     blocks: np.ndarray
-    frame: Any
     outputs: dict[str, np.ndarray]
     judged: dict[str, np.ndarray]
     common: Contract
@@ -35,18 +34,24 @@ def asked_rows(sides: Sequence[Side], basis: Basis) -> Asked:
     """The rows of a basis that has some."""
     import pandas as pd
 
-    assert basis.snapshot is not None
     kept = pd.read_parquet(store("answers") / f"{basis.answers}.parquet")
-    numbers = kept["row"].to_numpy()
-    start = int(numbers.min())
-    whole = read_rows(basis.snapshot, start, int(numbers.max()) + 1)
     outputs = {side.number: np.stack(kept[f"version {side.number}"].to_list()) for side in sides}
     return Asked(
-        numbers=numbers,
+        numbers=kept["row"].to_numpy(),
         target=kept["target"].to_numpy(),
         blocks=day_blocks(kept["time"].to_numpy() if "time" in kept else None, len(kept)),
-        frame=whole.iloc[numbers - start].reset_index(drop=True),
         outputs=outputs,
         judged={side.number: side.problem.judged(outputs[side.number]) for side in sides},
         common=common_contract(sides),
     )
+
+
+def columns_of(basis: Basis, numbers: np.ndarray, columns: Sequence[str]) -> Any:
+    """Some columns of rows of the basis, as far as its snapshot has them, as a frame."""
+    import pyarrow.parquet as pq
+
+    assert basis.snapshot is not None
+    start, there = int(numbers.min()), set(pq.read_schema(basis.snapshot.path).names)
+    names = [name for name in dict.fromkeys(columns) if name in there]
+    whole = read_rows(basis.snapshot, start, int(numbers.max()) + 1, names)
+    return whole.iloc[numbers - start].reset_index(drop=True)

@@ -19,7 +19,7 @@ from configs.schema import UseCase
 from serving.contract.contract import Contract
 from serving.contract.faults import ContractError
 from serving.scoring.onnx import Scorer
-from tasks.comparing.side import Side
+from tasks.comparing.side import Side, newest_first
 from tasks.data.frames import encode, model_input, read_rows
 from tasks.data.values import Snapshot, Split
 from tasks.packaging.reference import holdout_of
@@ -35,7 +35,7 @@ CANDIDATE = "its candidate, fitted without these rows"
 class Fair(NamedTuple):
     """Row numbers of a snapshot, with their target and days, all of shape (rows,); `kept` has a candidate's outputs.
 
-    `told` says what rows these are, `left` what was left out.
+    `told` says what rows these are, and what was left out.
     """
 
     snapshot: Snapshot
@@ -56,7 +56,7 @@ def common_contract(sides: Sequence[Side]) -> Contract:
     Raises:
         NotThere: they answer different questions.
     """
-    newest = _newest(sides)
+    newest = newest_first(sides)[0]
     contracts = [side.contract for side in sides if side is not newest] + [newest.contract]
     questions = {(each.problem, each.target) for each in contracts}
     found = newest.problem.common(contracts) if len(questions) == 1 else None
@@ -72,7 +72,7 @@ def fair_rows(sides: Sequence[Side], others: Sequence[str], common: Contract) ->
     Raises:
         NotThere: there are none, and why.
     """
-    case, problem = _newest(sides).case, problem_of(common)
+    case, problem = newest_first(sides)[0].case, problem_of(common)
     found, why = [], []
     for looked in _looked(sides, others, case, common):
         if isinstance(looked, str):
@@ -87,7 +87,7 @@ def fair_rows(sides: Sequence[Side], others: Sequence[str], common: Contract) ->
 
 def _looked(sides: Sequence[Side], others: Sequence[str], case: UseCase, common: Contract) -> Iterator[Fair | str]:
     """What each snapshot has, in order of preference, or why it cannot be taken."""
-    own = [side.bundle.manifest.lineage["snapshot"] for side in _newest_first(sides)]
+    own = [side.bundle.manifest.lineage["snapshot"] for side in newest_first(sides)]
     for look, digests in ((_unseen_by_all, [*others, *own]), (_held_out, own)):
         for digest in dict.fromkeys(digests):
             snapshot = _snapshot(digest)
@@ -100,7 +100,7 @@ def _looked(sides: Sequence[Side], others: Sequence[str], case: UseCase, common:
 def _unseen_by_all(sides: Sequence[Side], snapshot: Snapshot, case: UseCase, common: Contract) -> Fair:
     whole = Split(snapshot=snapshot, learn=0, cut=0, final=snapshot.rows, boundary="")
     rows = np.flatnonzero(np.logical_and.reduce([unseen_rows(case, side.bundle, whole).rows for side in sides]))
-    told = "none of the versions learned from them, and each answers as it serves"
+    told = f"of snapshot {snapshot.digest[:12]} that none of the versions learned from"
     return _fair(snapshot, rows, {}, case, common, told)
 
 
@@ -127,8 +127,8 @@ def _held_out(sides: Sequence[Side], snapshot: Snapshot, case: UseCase, common: 
     inside = np.flatnonzero(unseen)
     named = " and ".join(kept)
     told = (
-        f"held out of version {named}, whose candidate answers, since what serves was refitted with them"
-        + "; the others have not learned from them" * (len(kept) < len(sides))
+        f"of snapshot {snapshot.digest[:12]}, held out of version {named}, whose candidate answers, since what serves was "
+        "refitted with them" + "; the others have not learned from them" * (len(kept) < len(sides))
     )
     return _fair(snapshot, inside + cut, {number: outputs[inside] for number, outputs in kept.items()}, case, common, told)
 
@@ -189,14 +189,6 @@ def _too_few(case: UseCase, problem: Problem, most: Fair | None) -> str:
     wanted = f"{case.monitoring.min_labels}{problem.rows_needed}" + f" on {LEAST_DAYS} days" * timed
     rows, days = (len(most.rows), len(np.unique(most.days))) if most else (0, 0)
     return f"no snapshot has more than {rows:,} such rows" + f" on {days} days" * timed + f"; {wanted} are needed"
-
-
-def _newest(sides: Sequence[Side]) -> Side:
-    return _newest_first(sides)[0]
-
-
-def _newest_first(sides: Sequence[Side]) -> list[Side]:
-    return sorted(sides, key=lambda side: int(side.number), reverse=True)
 
 
 def _question(contract: Contract) -> str:

@@ -11,7 +11,7 @@ from prefect import task
 
 from configs.schema import UseCase
 from serving.log.writer import Sensitive, sensitive_of
-from tasks.comparing.asked_rows import Asked, asked_rows
+from tasks.comparing.asked_rows import Asked, asked_rows, columns_of
 from tasks.comparing.side import Side, sides_of
 from tasks.comparing.values import Answer, Basis, Changed, Differing
 from tasks.data.frames import client_values
@@ -34,7 +34,7 @@ def find_changes(use_case: UseCase, compared: Sequence[Version], basis: Basis) -
     sides = sides_of(compared)
     asked = asked_rows(sides, basis)
     guards = [sensitive_of(side.contract, use_case.log.sensitive, _key(use_case, sides)) for side in sides]
-    return [_changed(one, other, asked, guards) for one, other in combinations(sides, 2)]
+    return [_changed(one, other, asked, basis, guards) for one, other in combinations(sides, 2)]
 
 
 def _key(use_case: UseCase, sides: Sequence[Side]) -> bytes | None:
@@ -43,18 +43,18 @@ def _key(use_case: UseCase, sides: Sequence[Side]) -> bytes | None:
     return pepper(use_case.name).encode() if needed and use_case.log.sensitive == "hash" else None
 
 
-def _changed(one: Side, other: Side, asked: Asked, guards: Sequence[Sensitive]) -> Changed:
+def _changed(one: Side, other: Side, asked: Asked, basis: Basis, guards: Sequence[Sensitive]) -> Changed:
     problem, pair = problem_of(asked.common), (one, other)
     said = [side.problem.said(asked.common, asked.outputs[side.number]) for side in pair]
     changes = problem.changes(asked.common, *said)
     apart = problem.difference(*_known(asked.outputs[other.number], asked.outputs[one.number]))
     order = np.lexsort((asked.numbers, -apart))[:MOST]
     most = [int(place) for place in order if apart[place] > 0]
-    rows = asked.frame.iloc[most].reset_index(drop=True)
     names = list(dict.fromkeys(name for side in pair for name in side.contract.names))
+    time, label = asked.common.time_column, asked.common.target
+    rows = columns_of(basis, asked.numbers[most or [0]], [*names, label, *([time] if time else [])])
     values = {name: client_values(rows[name]) for name in names}
-    labels, time = client_values(rows[one.contract.target]), asked.common.time_column
-    times = client_values(rows[time]) if time else [""] * len(most)
+    labels, times = client_values(rows[label]), client_values(rows[time]) if time else [""] * len(most)
     scores = [problem.score(asked.judged[side.number]) for side in pair]
     return Changed(
         before=one.number,

@@ -8,13 +8,13 @@ from itertools import combinations
 import numpy as np
 from prefect import task
 
-from configs.schema import UseCase
-from tasks.comparing.asked_rows import Asked, asked_rows
+from tasks.comparing.asked_rows import Asked, asked_rows, columns_of
 from tasks.comparing.pace import paced
-from tasks.comparing.side import Side, sides_of
+from tasks.comparing.side import Side, newest_first, sides_of
 from tasks.comparing.values import Basis, Estimate, Gain, Measured
 from tasks.problems.chance import RESAMPLES, margin, resamples
 from tasks.problems.metrics import Metric
+from tasks.problems.problem import problem_of
 from tasks.registry.values import Version
 from tasks.training.slices import RESAMPLES as FEWER
 from tasks.training.slices import slices_of
@@ -25,26 +25,27 @@ Statistic = Callable[[np.ndarray], float]
 
 
 @task
-def measure(use_case: UseCase, compared: Sequence[Version], basis: Basis) -> list[Measured]:
+def measure(compared: Sequence[Version], basis: Basis) -> list[Measured]:
     """Nothing where no rows are fair to all. Versions are resampled together, by whole days: their gains are paired.
 
-    By slice is measured what a promotion is decided by, with fewer resamples, as a verdict does it.
+    By slice is measured what a promotion of the newest is decided by, with fewer resamples, as a verdict does it.
     """
     if not basis.answers:
         return []
     sides = sides_of(compared)
-    asked, decides = asked_rows(sides, basis), use_case.promotion.metric
+    asked, case = asked_rows(sides, basis), newest_first(sides)[0].case
+    decides, rules = case.promotion.metric, case.evaluation.slices
     metrics = {name: metric for side in sides for name, metric in side.problem.metrics.items()}
     everything = np.arange(len(asked.target))
     found = [
         _measured("all", metrics[name], sides, asked, everything, RESAMPLES if name == decides else FEWER)
         for name in paced("Metrics measured", list(metrics))
     ]
-    rules = use_case.evaluation.slices
     if rules is None:
         return found
-    there = rules.model_copy(update={"columns": [name for name in rules.columns if name in asked.frame]})
-    parts = list(slices_of(asked.frame, there, asked.target, sides[-1].problem))
+    frame = columns_of(basis, asked.numbers, [*rules.columns, asked.common.target])
+    there = rules.model_copy(update={"columns": [name for name in rules.columns if name in frame]})
+    parts = list(slices_of(frame, there, asked.target, problem_of(asked.common)))
     return found + [
         _measured(where, metrics[decides], sides, asked, inside, FEWER) for where, inside in paced("Slices measured", parts)
     ]

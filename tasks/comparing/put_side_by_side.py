@@ -13,7 +13,7 @@ from configs.settings import report_address, reports
 from tasks.comparing.page import page
 from tasks.comparing.plots import plots
 from tasks.comparing.sheets import markdown, sheets
-from tasks.comparing.side import sides_of
+from tasks.comparing.side import newest_first, sides_of
 from tasks.comparing.values import Basis, Changed, Facts, Measured, Origin, Own, SideBySide
 from tasks.registry.values import Version
 
@@ -30,7 +30,8 @@ def put_side_by_side(
     origins: list[Origin],
 ) -> SideBySide:
     """The page is written in one step, over that of the same comparison before."""
-    numbers = [version.version for version in compared]
+    sides = sides_of(compared)
+    numbers = [side.number for side in sides]
     path = reports(use_case.name, "comparisons") / f"{'-'.join(numbers)}.html"
     found = SideBySide(
         use_case=use_case.name,
@@ -38,7 +39,7 @@ def put_side_by_side(
         versions=numbers,
         facts=facts,
         basis=basis,
-        metric=use_case.promotion.metric,
+        metric=newest_first(sides)[0].case.promotion.metric,
         measured=measured,
         own=own,
         changed=changed,
@@ -48,7 +49,7 @@ def put_side_by_side(
     title = f"{use_case.name}: versions {', '.join(numbers)}"
     shown = sheets(found)
     get_run_logger().info("Writing the page %s", path)
-    write_atomically(path, page(title, use_case.description, shown, plots(found, sides_of(compared))).encode())
+    write_atomically(path, page(title, use_case.description, shown, plots(found, sides)).encode())
     create_markdown_artifact(
         key=f"compare-{use_case.name}",
         markdown=f"# {title}\n\n[Page with plots]({report_address(path)})\n\n{markdown(shown)}",

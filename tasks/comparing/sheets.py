@@ -52,7 +52,8 @@ def _metrics(found: SideBySide) -> Iterator[Sheet]:
         )
         return
     by = "; ".join(f"v{number}: {who}" for number, who in found.basis.by.items())
-    note = f"{found.basis.rows:,} rows, {found.basis.told}. Who answers: {by}. Intervals of 95 %; a positive gain is better."
+    how = "Behind ± stands the interval of 95 %; a positive gain is better."
+    note = f"{found.basis.rows:,} rows {found.basis.told}. Who answers: {by}. {how}"
     whole = [each for each in found.measured if each.where == "all"]
     parts = [each for each in found.measured if each.where != "all"]
     yield _measured("Metrics on rows that none learned from", note, "metric", whole, lambda each: _pointing(each))
@@ -87,8 +88,15 @@ def _changes(changed: Changed, rows: int) -> Iterator[Sheet]:
 
 
 def _row(each: Differing) -> list[str]:
-    values = ", ".join(f"{name} {text(value)}" for name, value in each.values.items())
+    values = ", ".join(f"{name} {_plain(value)}" for name, value in each.values.items())
     return [str(each.row), each.time[:16], text(each.label), _answer(each.before), _answer(each.after), values]
+
+
+def _plain(value: Any) -> str:
+    """A value among others: without separators, and no digits that 32 bits do not have."""
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else f"{value:.7g}"
+    return NOTHING if value is None else str(value)
 
 
 def _origins(origins: Sequence[Origin]) -> Iterator[Sheet]:
@@ -110,11 +118,11 @@ def _answer(answer: Answer) -> str:
 
 
 def _estimate(estimate: Estimate | None) -> str:
-    return f"{estimate.value:.4f} ({estimate.lower:.4f} to {estimate.upper:.4f})" if estimate else NOTHING
+    return f"{estimate.value:.4f} ± {estimate.upper - estimate.value:.4f}" if estimate else NOTHING
 
 
 def _gain(estimate: Estimate | None) -> str:
-    return f"{estimate.value:+.4f} ({estimate.lower:+.4f} to {estimate.upper:+.4f})" if estimate else NOTHING
+    return f"{estimate.value:+.4f} ± {estimate.upper - estimate.value:.4f}" if estimate else NOTHING
 
 
 def text(value: Any) -> str:

@@ -39,6 +39,11 @@ class Side(NamedTuple):
         return problem_of(self.contract)
 
 
+def newest_first(sides: Iterable[Side]) -> list[Side]:
+    """By number: the first one's use case says how all are compared."""
+    return sorted(sides, key=lambda side: int(side.number), reverse=True)
+
+
 def sides_of(versions: Iterable[Version]) -> list[Side]:
     """Each version with what the home has of it.
 

@@ -46,12 +46,12 @@ class Matrix(Value):
     def draw(self, axes: Any, before: str, after: str) -> None:
         """On Matplotlib's axes: the darker, the more rows."""
         counts, places = np.array(self.counts), range(len(self.labels))
-        axes.imshow(np.log1p(counts), cmap="Blues")
+        shades = np.log1p(counts)
+        axes.imshow(shades, cmap="Blues", vmin=0)
         if len(self.labels) <= WHOLE:
             for row in places:
                 for column in places:
-                    dark = np.log1p(counts[row, column]) > 0.6 * np.log1p(counts.max())
-                    colour = "white" if dark else "black"
+                    colour = "white" if shades[row, column] > 0.6 * shades.max() else "black"
                     axes.text(column, row, f"{counts[row, column]:,}", ha="center", va="center", color=colour)
         axes.set_xticks(places, self.labels, rotation=90 if len(self.labels) > 4 else 0)
         axes.set_yticks(places, self.labels)

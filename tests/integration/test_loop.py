@@ -260,6 +260,26 @@ def test_five_switches_under_load_lose_no_request(served):
     assert released(served)["version"] == "1"
 
 
+def test_versions_side_by_side_and_what_became_of_them(served):
+    """The holdout of a table without a time is one that no version learns from, so both answer as they serve."""
+    output = served.run("compare", "loans", "1", "2")
+    assert "Metrics on rows that none learned from" in output
+    assert re.search(r"model\.seed\s+│\s+0\s+│\s+1\s", output)
+    page = httpx.get(re.search(r"or (http\S+1-2\.html)", output)[1], timeout=10)
+    assert page.status_code == 200
+    assert "roc_auc" in page.text
+    told = served.told("compare", "loans", "1", "2", "--json", status=0)
+    found = json.loads(told[told.index("\n{") :])
+    assert found["basis"]["by"] == {"1": "as it serves", "2": "as it serves"}
+    assert [origin["serves"] for origin in found["origins"]] == [True, False]
+    assert "has no version '99'; versions: 1, 2" in served.told("compare", "loans", "1", "99")
+    lines = served.run("history", "loans").strip().splitlines()
+    assert lines[-1].startswith("Now: loans version 1 serves (release loans-v1-")
+    events = json.loads(served.told("history", "loans", "--json", status=0))["events"]
+    assert (events[-1]["what"], events[-1]["version"]) == ("rolled back", "1")
+    assert [event["what"] for event in events].count("released") == 1
+
+
 def test_hyperparameters_are_searched_on_a_dask_cluster_and_found_again_without_it(served, monkeypatch):
     """Every recipe of every rung is trained by a worker; the same search again reads their results, whoever runs it."""
     from distributed import LocalCluster

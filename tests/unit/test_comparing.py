@@ -92,7 +92,7 @@ def compared(monkeypatch, case, chosen, known=()):
         chosen,
         read_facts.fn(chosen, basis),
         basis,
-        measure.fn(case, chosen, basis),
+        measure.fn(chosen, basis),
         own_evaluation.fn(chosen, basis),
         find_changes.fn(case, chosen, basis),
         trace_origins.fn(case, chosen),
@@ -227,7 +227,7 @@ def test_the_page_stands_alone_and_shows_what_was_found(usual):
     assert "url(http" not in content
     assert page.tags.count("svg") == 3, "metrics, answers, and the one change"
     auc = of(found, "roc_auc").values["3"]
-    for shown in (f"{auc.value:.4f} ({auc.lower:.4f} to {auc.upper:.4f})", "model.parameters.max_iter", found.basis.told):
+    for shown in (f"{auc.value:.4f} ± {auc.upper - auc.value:.4f}", "model.parameters.max_iter", found.basis.told):
         assert shown in text
     for sheet in sheets(found):
         assert sheet.title in page.text
