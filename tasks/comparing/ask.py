@@ -9,6 +9,7 @@ import pyarrow as pa
 from prefect import get_run_logger, task
 
 from configs.schema import UseCase
+from tasks.comparing.asked_rows import column
 from tasks.comparing.fair_rows import AS_IT_SERVES, CANDIDATE, NotThere, answers, common_contract, fair_rows
 from tasks.comparing.pace import paced
 from tasks.comparing.side import sides_of
@@ -40,7 +41,7 @@ def ask(use_case: UseCase, compared: Sequence[Version]) -> Basis:
     columns = {"row": pa.array(fair.rows), "target": pa.array(fair.target)}
     if time := common.time_column:
         columns["time"] = pa.array(read_rows(fair.snapshot, 0, fair.snapshot.rows, [time])[time].iloc[fair.rows])
-    columns |= {column(number): pa.array(each.astype(np.float64).tolist()) for number, each in outputs.items()}
+    columns |= {column(number): _rows(each) for number, each in outputs.items()}
     return Basis(
         told=fair.told,
         answers=put_parquet("answers", pa.table(columns)),
@@ -50,6 +51,6 @@ def ask(use_case: UseCase, compared: Sequence[Version]) -> Basis:
     )
 
 
-def column(number: str) -> str:
-    """Where the outputs of a version stand."""
-    return f"version {number}"
+def _rows(outputs: np.ndarray) -> pa.Array:
+    """Outputs of shape (rows, k) as lists of k numbers."""
+    return pa.FixedSizeListArray.from_arrays(pa.array(outputs.astype(np.float64).ravel()), outputs.shape[1])

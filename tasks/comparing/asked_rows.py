@@ -32,18 +32,25 @@ class Asked(NamedTuple):
 
 def asked_rows(sides: Sequence[Side], basis: Basis) -> Asked:
     """The rows of a basis that has some."""
-    import pandas as pd
+    import pyarrow.parquet as pq
 
-    kept = pd.read_parquet(store("answers") / f"{basis.answers}.parquet")
-    outputs = {side.number: np.stack(kept[f"version {side.number}"].to_list()) for side in sides}
+    kept = pq.read_table(store("answers") / f"{basis.answers}.parquet")
+    rows, timed = kept.num_rows, "time" in kept.column_names
+    flat = {side.number: kept[column(side.number)].combine_chunks().flatten().to_numpy() for side in sides}
+    outputs = {number: values.reshape(rows, -1) for number, values in flat.items()}
     return Asked(
         numbers=kept["row"].to_numpy(),
         target=kept["target"].to_numpy(),
-        blocks=day_blocks(kept["time"].to_numpy() if "time" in kept else None, len(kept)),
+        blocks=day_blocks(kept["time"].to_numpy() if timed else None, rows),
         outputs=outputs,
         judged={side.number: side.problem.judged(outputs[side.number]) for side in sides},
         common=common_contract(sides),
     )
+
+
+def column(number: str) -> str:
+    """Where the outputs of a version stand."""
+    return f"version {number}"
 
 
 def columns_of(basis: Basis, numbers: np.ndarray, columns: Sequence[str]) -> Any:

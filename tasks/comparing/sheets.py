@@ -52,7 +52,7 @@ def _metrics(found: SideBySide) -> Iterator[Sheet]:
         )
         return
     by = "; ".join(f"v{number}: {who}" for number, who in found.basis.by.items())
-    how = "Behind ± stands the interval of 95 %; a positive gain is better."
+    how = "Behind ± stands the interval of 95 %; ↑ more is better, ↓ less; a positive gain is always better."
     note = f"{found.basis.rows:,} rows {found.basis.told}. Who answers: {by}. {how}"
     whole = [each for each in found.measured if each.where == "all"]
     parts = [each for each in found.measured if each.where != "all"]
@@ -72,7 +72,7 @@ def _measured(title: str, note: str, head: str, found: Sequence[Measured], named
 
 
 def _pointing(each: Measured) -> str:
-    return f"{each.metric} ({'more' if each.greater_is_better else 'less'} is better)"
+    return f"{each.metric} {'↑' if each.greater_is_better else '↓'}"
 
 
 def _changes(changed: Changed, rows: int) -> Iterator[Sheet]:

@@ -269,13 +269,14 @@ def test_versions_side_by_side_and_what_became_of_them(served):
     assert page.status_code == 200
     assert "roc_auc" in page.text
     told = served.told("compare", "loans", "1", "2", "--json", status=0)
-    found = json.loads(told[told.index("\n{") :])
+    found, _ = json.JSONDecoder().raw_decode(told[told.index('{\n "use_case"') :])
     assert found["basis"]["by"] == {"1": "as it serves", "2": "as it serves"}
     assert [origin["serves"] for origin in found["origins"]] == [True, False]
     assert "has no version '99'; versions: 1, 2" in served.told("compare", "loans", "1", "99")
     lines = served.run("history", "loans").strip().splitlines()
     assert lines[-1].startswith("Now: loans version 1 serves (release loans-v1-")
-    events = json.loads(served.told("history", "loans", "--json", status=0))["events"]
+    told = served.told("history", "loans", "--json", status=0)
+    events = json.JSONDecoder().raw_decode(told[told.index('{\n "use_case"') :])[0]["events"]
     assert (events[-1]["what"], events[-1]["version"]) == ("rolled back", "1")
     assert [event["what"] for event in events].count("released") == 1
 

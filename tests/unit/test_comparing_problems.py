@@ -10,6 +10,7 @@ from configs.settings import store
 from serving.log.writer import hashed
 from tasks.comparing.fair_rows import AS_IT_SERVES
 from tasks.log.keys import pepper
+from tasks.problems.changes import matrix
 from tests.conftest import small_frame, small_use_case
 from tests.unit.test_comparing import compared, of, registered
 from tests.unit.test_verdicts import built
@@ -99,6 +100,18 @@ def test_several_classes_of_which_one_is_new(pair):
     assert sum(row[2] for row in picture.counts) > 0
     assert sum(picture.counts[2]) == 0, "the first does not know it"
     assert of(found, "accuracy").gains[0].estimate.lower > 0
+
+
+def test_of_many_classes_the_most_frequent_changes_are_shown():
+    labels = [f"class {number:02}" for number in range(20)]
+    before = np.repeat(np.array(labels, dtype=object), 10)
+    after = before.copy()
+    after[:4], after[195:198], after[100] = labels[1], labels[0], labels[2]
+    found = matrix(labels, before, after)
+    heads, rows = found.table("v1", "v2")
+    assert heads == ["v1 said", "v2 says", "rows"]
+    assert rows == [["class 00", "class 01", 4], ["class 19", "class 00", 3], ["class 10", "class 02", 1]]
+    assert np.sum(found.counts) == 200
 
 
 def test_numbers_with_and_without_an_interval(pair):
