@@ -1,4 +1,7 @@
+import gc
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from configs.errors import InputError
@@ -60,3 +63,11 @@ def test_a_column_that_was_never_null_may_not_become_null(home, quiet, tmp_path)
     _, champion = run(tmp_path, frame)
     with pytest.raises(InputError, match="column 'b': values to not be null fails for 3 rows"):
         run(tmp_path, frame.assign(b=frame.b.mask(frame.index < 3)), champion)
+
+
+def test_no_rows_stay_in_memory_behind_it(home, quiet, tmp_path):
+    """Great Expectations keeps its last context for as long as the process lives."""
+    rows = len(small_frame()) - 3
+    run(tmp_path, small_frame().iloc[:rows])
+    kept = [each for each in gc.get_objects() if isinstance(each, pd.DataFrame) and len(each) == rows]
+    assert not kept
