@@ -21,7 +21,11 @@ def rolled(served, tmp_path_factory):
     """The home, where version 1 of a use case serves and version 2 is registered."""
     folder, yaml = tmp_path_factory.mktemp("use_cases"), YAML(typ="safe")
     content = yaml.load((PROJECT / "configs" / "loans.yaml").read_text())
-    content |= {"name": NAME, "rollout": {"stages": STAGES, "checks": CHECKS, "min_requests": 50, "late": "5 seconds"}}
+    content |= {
+        "name": NAME,
+        "rollout": {"stages": STAGES, "checks": CHECKS, "min_requests": 50, "late": "5 seconds", "patience": 1000},
+    }
+    content["deploy"] = {"platform": "local"}  # whose servers are up in a moment: stages last a second here
     content.pop("gates", None)  # the load of a minute is another test's
     yaml.dump(content, folder / f"{NAME}.yaml")
     assert served.record, "read while its use case is there"
