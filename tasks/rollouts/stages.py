@@ -20,7 +20,7 @@ from tasks.routing.splitting import split, unsplit
 
 @task
 def first_stage(use_case: UseCase, state: State, release: Release, baseline: Release | None) -> State:
-    """Challenger and baseline are up and tested: from now on the first stage's time counts."""
+    """Challenger and baseline are up and tested: the first stage begins."""
     return _enter(use_case, change(state, release=release, baseline=baseline), 0)
 
 
@@ -28,7 +28,8 @@ def first_stage(use_case: UseCase, state: State, release: Release, baseline: Rel
 def carry_out(use_case: UseCase, state: State) -> State:
     """The servers of the stage run, and its share of the requests goes to them; what is so already stays as it is.
 
-    A challenger that does not come up any more is taken back.
+    A stage's time counts from when every server has taken its traffic plan. A challenger that does not come up any more is
+    taken back.
     """
     try:
         up = {name: start(each) for name in ("release", "baseline") if (each := getattr(state, name)) is not None}
@@ -38,7 +39,7 @@ def carry_out(use_case: UseCase, state: State) -> State:
         state = change(state, **up)
     plan = traffic_of(declared_by(use_case), state)
     split(use_case.name, plan) if plan else unsplit(use_case.name)
-    return state
+    return change(state, seen=now(use_case)) if state.seen is None else state
 
 
 @task
@@ -58,11 +59,11 @@ def conclude(use_case: UseCase, state: State, look: Look) -> State:
 
 def _enter(use_case: UseCase, state: State, stage: int) -> State:
     """The stage begins; behind the last one, and where all goes at once, the challenger is promoted."""
-    declared, moment = declared_by(use_case), now(use_case)
+    declared = declared_by(use_case)
     last = stage >= len(declared.stages)
     phase = "promoting" if last or isinstance(declared.stages[stage], BlueGreen) else "progressing"
     kept = {} if last else {"stage": stage}
-    return change(state, **kept, phase=phase, stage_began=moment, seen=moment, ran=0.0, waits="")
+    return change(state, **kept, phase=phase, stage_began=now(use_case), seen=None, ran=0.0, waits="")
 
 
 def _tell(use_case: UseCase, declared: Rollout, state: State, step: Step) -> None:

@@ -55,6 +55,15 @@ def looked(home, version=None):
         return rollout(NAME, version, "a test")
 
 
+def looked_until(home, said):
+    """Look again until this is said: how soon a check is decided is up to chance."""
+    deadline = time.monotonic() + 90
+    while said not in (line := looked(home)):
+        assert time.monotonic() < deadline, f"{line}: {standing()}"
+        time.sleep(0.5)
+    return line
+
+
 def standing():
     from tasks.rollouts.state import last_rollout
 
@@ -117,11 +126,11 @@ def test_a_challenger_as_good_comes_to_serve_and_nobody_notices(rolled):
         assert "stage 1 of 3 (shadow), progressing" in looked(home, version)
         assert "is being rolled out (stage 1)" in home.told("deploy", NAME)
         clients.more(200)
-        assert "stage 2 of 3 (canary)" in looked(home)
+        looked_until(home, "stage 2 of 3 (canary), progressing")
         clients.more(400)
-        assert "stage 3 of 3 (ab)" in looked(home), standing()
+        looked_until(home, "stage 3 of 3 (ab), progressing")
         clients.more(400)
-        assert "succeeded" in looked(home), standing()
+        looked_until(home, "succeeded")
         clients.more(50)
         assert serving() == version
     assert not clients.failed
@@ -147,14 +156,12 @@ def test_one_that_is_worse_goes_back_at_the_next_look(rolled):
     with Clients(home.record) as clients:
         looked(home, other(version))
         clients.more(100)
-        assert "stage 2 of 3" in looked(home)
+        looked_until(home, "stage 2 of 3")
         clients.more(800)
         found = exposures(2)
         right = found["prediction"].where(found["assigned"] != "challenger", found["prediction"].map(wrong))
         label(list(zip(found["prediction_id"], right, strict=True)))
-        said = looked(home)
-        assert "failed" in said, standing()
-        assert "loss: " in said
+        assert "loss: " in looked_until(home, "failed")
         clients.more(50)
     assert not clients.failed
     assert serving() == before
