@@ -40,7 +40,7 @@ def main() -> None:
         columns, problem = contract_of(contract), problem_of(case.target)
         cut = round(snapshot.rows * (1 - HELD))
         held = read_rows(snapshot, cut, snapshot.rows)
-        target, encoded = problem.targets(columns, held[case.target.column]), encode(columns, held)[case.features.all]
+        target, encoded = problem.targets(columns, held), encode(columns, held)[case.features.all]
         print(f"{snapshot.rows:,} flights, fitted on the first {cut:,}, judged on the other {len(held):,}\n")
         heads = ("estimator", "fit, s", "AUC", "ONNX, MB", "apart at most", "generated rows", "one row, µs")
         print(f"| {' | '.join(heads)} |")

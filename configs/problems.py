@@ -1,14 +1,14 @@
 """Problems: what a use case may ask for, and the words that fit each; what they do is `tasks/problems/`.
 
 `binary`: one of two classes, judged by the probability of one of them. `multiclass`: one of several classes. `regression`: a
-number.
+number. `ranking`: a score, by which the rows of one query are ordered.
 """
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-Problem = Literal["binary", "multiclass", "regression"]
+Problem = Literal["binary", "multiclass", "regression", "ranking"]
 Estimator = Literal["hist_gradient_boosting", "random_forest", "lightgbm", "xgboost", "logistic_regression", "ridge"]
 _TREES: tuple[Estimator, ...] = ("hist_gradient_boosting", "random_forest", "lightgbm", "xgboost")
 Metric = Literal[
@@ -29,6 +29,10 @@ Metric = Literal[
     "rmse",
     "median_absolute_error",
     "coverage",
+    "ndcg",
+    "ndcg_10",
+    "ndcg_3",
+    "mean_reciprocal_rank",
     "abstention",
     "selective_accuracy",
 ]
@@ -51,7 +55,7 @@ class Words(NamedTuple):
     follows, `answers` what a minimum test gives. `interval` is the share of rows that an interval holds where none is named;
     None where answers have none. `confidence` is what no answer's probability lies under (of several classes their number
     says more); None where answers have none. `promises` are metrics that can be bounded, and decide nothing.
-    `calibrations` are the curves that probabilities can have.
+    `calibrations` are the curves that probabilities can have. `queries`: rows belong together as `target.query` says.
     """
 
     metrics: tuple[Metric, ...]
@@ -63,6 +67,7 @@ class Words(NamedTuple):
     confidence: float | None = None
     promises: tuple[Metric, ...] = ()
     calibrations: tuple[str, ...] = ()
+    queries: bool = False
 
 
 WORDS: dict[str, Words] = {
@@ -89,5 +94,12 @@ WORDS: dict[str, Words] = {
         answers="at_least or at_most",
         interval=0.9,
         promises=("coverage",),
+    ),
+    "ranking": Words(
+        metrics=("ndcg", "ndcg_10", "ndcg_3", "mean_reciprocal_rank"),
+        estimators=(*_TREES, "ridge"),
+        moves="prediction",
+        answers="at_least or at_most",
+        queries=True,
     ),
 }

@@ -77,6 +77,7 @@ class Target(Strict):
 
     `interval` is the share of rows whose number lies within the interval that is answered with it; `null` for none.
     Rows whose most probable class lies below `confidence` are left to a person; `null`: every row is answered.
+    `query` is the column that says which rows a ranking orders together.
     """
 
     column: str
@@ -84,6 +85,7 @@ class Target(Strict):
     positive: str | int | bool | None = None
     interval: float | None = Field(None, ge=0.5, le=0.999)
     confidence: float | None = None
+    query: str | None = None
 
     @property
     def words(self) -> Words:
@@ -115,6 +117,14 @@ class Target(Strict):
                 f"'confidence' lies between {least:g} and 1, where some answers are sure enough and some are not; "
                 f"found {self.confidence:g}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _query_fits(self) -> Target:
+        if self.words.queries and self.query is None:
+            raise ValueError(f"'query' is missing: problem {self.problem!r} orders rows that have one value of that column")
+        if self.query is not None and not self.words.queries:
+            raise ValueError(f"'query' is that of a ranking; problem {self.problem!r} has none, leave it out")
         return self
 
     @model_validator(mode="after")
@@ -649,6 +659,17 @@ class UseCase(Strict):
 
     @model_validator(mode="before")
     @classmethod
+    def _query_is_sent(cls, data: Any) -> Any:
+        """The query of a ranking is a field that clients send, and no feature."""
+        target, features = (data.get(key) for key in ("target", "features")) if isinstance(data, dict) else (0, 0)
+        query = target.get("query") if isinstance(target, dict) else None
+        if not isinstance(query, str) or not isinstance(features, dict):
+            return data
+        named = features.get("identifiers") or []
+        return data if query in named else {**data, "features": {**features, "identifiers": [*named, query]}}
+
+    @model_validator(mode="before")
+    @classmethod
     def _usual_of_a_file(cls, data: Any) -> Any:
         """A file is not trained: there is no refit after the gates, and an interval only where one is asked for."""
         model = data.get("model") if isinstance(data, dict) else None
@@ -682,6 +703,7 @@ class UseCase(Strict):
         self._check_behaviour()
         self._check_file()
         self._check_rollout()
+        self._check_queries()
         if self.target.column in [*self.features.all, *self.features.identifiers]:
             raise ValueError(f"the target {self.target.column!r} is also a feature: it would leak the answer")
         timed = self.source.time_column is not None
@@ -733,6 +755,21 @@ class UseCase(Strict):
                 raise ValueError(f"'gates.behaviour': this direction test does not fit problem {problem!r}; {fits}")
             if isinstance(case, Minimum) and (case.label is None) == (words.answers == "label"):
                 raise ValueError(f"'gates.behaviour': a minimum test of problem {problem!r} gives '{words.answers}'")
+
+    def _check_queries(self) -> None:
+        """Rows of a query stay together: in time, and with whom answers them."""
+        if self.target.query is None:
+            return
+        if self.source.time_column is None:
+            raise ValueError(
+                "'source.time_column' is missing: the rows of a query are an occasion, and the newest occasions are held out"
+            )
+        if self.monitoring.window.endswith("rows"):
+            raise ValueError("'monitoring.window' is a length of time in a ranking ('1 day'): a number of rows cuts queries")
+        if self.rollout is not None and self.rollout.key is None:
+            raise ValueError(
+                f"'rollout.key' is missing: the rows of a query are ordered by one model; write 'key: {self.target.query}'"
+            )
 
     def _check_file(self) -> None:
         """Nothing of a training is asked of a file."""

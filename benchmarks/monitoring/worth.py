@@ -139,7 +139,7 @@ def logged(case: UseCase, name: str, end: datetime, rows: Any, version: Version)
     judged = problem.judged(Scorer(bundle.model, bundle.contract).outputs(model_input(encode(bundle.contract, rows))))
     known = rows[case.target.column].notna().to_numpy()
     target = np.full(len(rows), np.nan)
-    target[known] = problem.targets(bundle.contract, rows.loc[known, case.target.column])
+    target[known] = problem.targets(bundle.contract, rows.loc[known])
     columns = {"time": rows[case.source.time_column], "target": target}
     table = pa.Table.from_pandas(rows[case.features.all].add_prefix(FEATURE).assign(**columns), preserve_index=False)
     data = put_parquet("windows", table.append_column(problem.column, problem.kept(judged)))
@@ -202,7 +202,7 @@ def _metric(case: UseCase, window: Window) -> float:
 
     problem = problem_of(case.target)
     known = pd.read_parquet(window.path, columns=["target", problem.column]).dropna()
-    return problem.metrics[case.promotion.metric].value(known["target"].to_numpy(), problem.read(known[problem.column]))
+    return problem.metrics[case.promotion.metric].value(problem.known(known["target"]), problem.read(known[problem.column]))
 
 
 def gained(lived: list[Lived], never: list[Lived], metric: str) -> float:

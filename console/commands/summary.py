@@ -71,7 +71,7 @@ def _line(case: UseCase, first: Version, bounds: Any) -> Line:
     problem = problem_of(contract)
     metric = problem.metrics[case.promotion.metric]
     frozen = problem.judged(Scorer(bundle.model, contract).outputs(inputs))
-    target = frame["target"].to_numpy(dtype=np.float64)
+    target = problem.known(frame["target"])
     versions = ", ".join(f"v{version}" for version in sorted(frame["version"].unique(), key=int))
     rows, served = _served(case, contract, frame)
     return Line(bounds.name, metric.value(target[rows], served), metric.value(target, frozen), versions, len(frame))

@@ -18,7 +18,7 @@ from serving.contract.faults import MAX_FAULTS, ContractError, Fault
 from serving.contract.kinds.choose import KINDS, KindName
 from serving.contract.kinds.kind import Kind
 
-Problem = Literal["binary", "multiclass", "regression"]
+Problem = Literal["binary", "multiclass", "regression", "ranking"]
 # Of values. Before 2 (contracts without it), training read booleans and 32 bits as numbers (`spelled_before`); before 3, a
 # CSV's categories that looked like numbers were numbers (`csv_category`).
 MEANING = 3
@@ -107,7 +107,8 @@ class Contract(msgspec.Struct, frozen=True):
 
     `problem` is the kind of answer; contracts made before have none, and are binary. A regression has no `classes`; its
     `interval` is the share of rows that the answered interval holds, and is left out where there is none. So is
-    `confidence`: the probability under which no class is answered.
+    `confidence`: the probability under which no class is answered. `query` is the identifier of a ranking's rows that belong
+    together.
     `identifiers` are fields that a record may carry beside the columns: they are logged with the answer, so that one
     subject's records can be found and erased, and never reach the model.
     """
@@ -122,6 +123,7 @@ class Contract(msgspec.Struct, frozen=True):
     problem: Problem = "binary"
     interval: float | UnsetType = UNSET
     confidence: float | UnsetType = UNSET
+    query: str | UnsetType = UNSET
 
     @property
     def names(self) -> tuple[str, ...]:

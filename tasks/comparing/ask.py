@@ -38,7 +38,7 @@ def ask(use_case: UseCase, compared: Sequence[Version]) -> Basis:
     except NotThere as reason:
         logger.warning("Nothing compares: %s", reason)
         return Basis(told=str(reason))
-    columns = {"row": pa.array(fair.rows), "target": pa.array(fair.target)}
+    columns = {"row": pa.array(fair.rows), "target": pa.array(list(fair.target))}
     if time := common.time_column:
         columns["time"] = pa.array(read_rows(fair.snapshot, 0, fair.snapshot.rows, [time])[time].iloc[fair.rows])
     columns |= {column(number): _rows(each) for number, each in outputs.items()}

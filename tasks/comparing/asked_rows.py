@@ -14,10 +14,11 @@ from tasks.comparing.side import Side
 from tasks.comparing.values import Basis
 from tasks.data.frames import read_rows
 from tasks.problems.chance import day_blocks
+from tasks.problems.problem import problem_of
 
 
 class Asked(NamedTuple):
-    """Rows that are fair to all: their numbers in the snapshot, targets and days, all of shape (rows,).
+    """Rows that are fair to all: their numbers in the snapshot and days, of shape (rows,), and their targets.
 
     `outputs` are those of each version, shape (rows, k), in the terms of `common`; `judged` what its problem judges of them.
     """
@@ -35,16 +36,17 @@ def asked_rows(sides: Sequence[Side], basis: Basis) -> Asked:
     import pyarrow.parquet as pq
 
     kept = pq.read_table(store("answers") / f"{basis.answers}.parquet")
+    common = common_contract(sides)
     rows, timed = kept.num_rows, "time" in kept.column_names
     flat = {side.number: kept[column(side.number)].combine_chunks().flatten().to_numpy() for side in sides}
     outputs = {number: values.reshape(rows, -1) for number, values in flat.items()}
     return Asked(
         numbers=kept["row"].to_numpy(),
-        target=kept["target"].to_numpy(),
+        target=problem_of(common).known(kept["target"].to_pandas()),
         blocks=day_blocks(kept["time"].to_numpy() if timed else None, rows),
         outputs=outputs,
         judged={side.number: side.problem.judged(outputs[side.number]) for side in sides},
-        common=common_contract(sides),
+        common=common,
     )
 
 

@@ -138,13 +138,13 @@ def _fair(
 ) -> Fair:
     """The rows whose label is one that some version can answer, with target and days."""
     time, column = case.source.time_column, case.target.column
-    names = [column, *([time] if time else [])]
+    names = [name for name in (column, case.target.query, time) if name]
     frame = read_rows(snapshot, 0, snapshot.rows, names).iloc[rows]
     if common.classes:
         known = frame[column].isin(common.classes).to_numpy()
         told += f"; {(~known).sum():,} rows of a class that none of them knows are left out" if not known.all() else ""
         frame, rows, kept = frame[known], rows[known], {number: outputs[known] for number, outputs in kept.items()}
-    target = problem_of(common).targets(common, frame[column].reset_index(drop=True))
+    target = problem_of(common).targets(common, frame)
     days = day_blocks(frame[time].to_numpy() if time else None, len(frame))
     return Fair(snapshot, rows, target, days, kept, told)
 

@@ -27,7 +27,7 @@ def _own(side: Side) -> Own:
         scores = pd.read_parquet(holdout_of(side.version.bundle))
     except (InputError, CheckFailed) as error:
         return Own(version=side.number, rows=0, metrics={}, told=str(error))
-    target, judged = scores["target"].to_numpy(), side.problem.read(scores[side.problem.column])
+    target, judged = side.problem.known(scores["target"]), side.problem.read(scores[side.problem.column])
     found = {name: metric.value(target, judged) for name, metric in side.problem.metrics.items()}
     metrics = {name: None if np.isnan(value) else float(value) for name, value in found.items()}
     return Own(version=side.number, rows=len(scores), metrics=metrics)

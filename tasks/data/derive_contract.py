@@ -34,7 +34,7 @@ def derive_contract(use_case: UseCase, snapshot: Snapshot) -> str:
 def contract_of_rows(use_case: UseCase, frame: Any) -> Contract:
     """The contract of rows, a pandas frame as snapshots have it; raises as `derive_contract` does."""
     target = use_case.target
-    classes = problem_of(target).classes(target, frame[target.column])
+    classes = problem_of(target).classes(target, frame)
     rules, missing = use_case.features.rules, tuple(use_case.source.missing)
     columns = tuple(
         _column(name, kind, rules.get(name, ColumnRule()), frame[name], name in use_case.watched, missing)
@@ -53,6 +53,7 @@ def contract_of_rows(use_case: UseCase, frame: Any) -> Contract:
         problem=target.problem,
         interval=interval,
         confidence=confidence,
+        query=UNSET if target.query is None else target.query,
     )
 
 

@@ -98,6 +98,7 @@ def read_source(use_case: UseCase, seen: Seen | None = None) -> duckdb.DuckDBPyR
     rows = open_source(use_case.name, source, declared, seen)
     wanted = [("features", name) for name in use_case.features.all] + [("target.column", use_case.target.column)]
     wanted += [("source.time_column", source.time_column)] if source.time_column else []
+    wanted += [("target.query", use_case.target.query)] if use_case.target.query else []
     for key, name in wanted:
         if name not in rows.columns:
             raise InputError(

@@ -10,6 +10,7 @@ import numpy as np
 from configs.errors import InputError
 from configs.schema import UseCase
 from tasks.data.frames import read_rows
+from tasks.data.queries import at_a_query, whole_queries
 from tasks.data.ripe import ripe_rows
 from tasks.data.row_keys import KEYS, row_keys
 from tasks.data.values import Snapshot
@@ -27,7 +28,7 @@ def split(use_case: UseCase, snapshot: Snapshot) -> SplitValue:
     snapshot, and no model ever learns from them: later versions are judged on them too.
 
     Raises:
-        InputError: a part would be empty, or lack classes that it needs.
+        InputError: a part would be empty, or lack classes that it needs; or a query has rows of several times.
     """
     time, refit = use_case.source.time_column, use_case.split.refit
     if time is None:
@@ -36,6 +37,9 @@ def split(use_case: UseCase, snapshot: Snapshot) -> SplitValue:
     else:
         times = read_rows(snapshot, 0, snapshot.rows, [time])[time].to_numpy()
         cut, told = newest(times, use_case.split.holdout)
+        if query := use_case.target.query:
+            whole_queries(query, time, read_rows(snapshot, 0, snapshot.rows, [query, time]))
+            cut = at_a_query(times, cut)
         learn = ripe_rows(times, cut, use_case.source.label_delay) if cut < snapshot.rows else cut
         final = snapshot.rows if refit else learn
     target = use_case.target

@@ -122,7 +122,7 @@ def _explain(result: Any) -> str:
 def _refuse_leaks(contract: Contract, frame: Any, encoded: dict[str, np.ndarray]) -> None:
     """A feature that alone tells the answer is known only after it, as a rule: stop and name it."""
     problem = problem_of(contract)
-    target = problem.targets(contract, frame[contract.target])
+    target = problem.targets(contract, frame)
     sample = np.random.default_rng(0).permutation(len(target))[:LEAK_SAMPLE]
     for name, values in encoded.items():
         if _equal(frame[name], frame[contract.target]):

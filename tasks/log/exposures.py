@@ -7,7 +7,7 @@ from typing import Any
 
 from serving.contract.contract import Contract
 from tasks.log.read import LIVE, open_log
-from tasks.log.values import KPI, pointer
+from tasks.log.values import KPI, pointer, query_of
 from tasks.problems.problem import problem_of
 
 COPY = "shadow"  # the kind of record that a shadow's answer is
@@ -22,9 +22,11 @@ def read_exposures(use_case: str, plan: str, contract: Contract, kpis: Sequence[
     id), a `kpi.NAME` each. Of a prediction that was sent twice the first counts: a person meets a variant once.
     """
     with open_log(use_case) as log:
-        _exposed(log, plan, key)
-        _outcomes(log, contract, kpis)
-        return log.sql("select * from exposed left join outcomes using (prediction_id) order by time, prediction_id").df()
+        _exposed(log, plan, contract, key)
+        _outcomes(log, kpis)
+        return log.sql(f"""
+            select * exclude (label, query), {problem_of(contract).sql(contract)} as target
+            from exposed left join outcomes using (prediction_id) order by time, prediction_id""").df()
 
 
 def read_copies(use_case: str, plan: str, contract: Contract, key: str | None = None) -> Any:
@@ -33,8 +35,8 @@ def read_copies(use_case: str, plan: str, contract: Contract, key: str | None = 
     As `read_exposures`, with `shadow_prediction`, `shadow_output` and `shadow_latency_us` beside the champion's.
     """
     with open_log(use_case) as log:
-        _exposed(log, plan, key)
-        _outcomes(log, contract, ())
+        _exposed(log, plan, contract, key)
+        _outcomes(log, ())
         log.execute(
             """create temp table copied as
             select prediction_id, prediction as shadow_prediction, output as shadow_output, latency_us as shadow_latency_us
@@ -42,26 +44,28 @@ def read_copies(use_case: str, plan: str, contract: Contract, key: str | None = 
             qualify row_number() over (partition by prediction_id order by time) = 1""",
             [COPY, plan],
         )
-        return log.sql("""
-            select * from exposed join copied using (prediction_id) left join outcomes using (prediction_id)
+        return log.sql(f"""
+            select * exclude (label, query), {problem_of(contract).sql(contract)} as target
+            from exposed join copied using (prediction_id) left join outcomes using (prediction_id)
             order by time, prediction_id""").df()
 
 
-def _exposed(log: Any, plan: str, key: str | None) -> None:
+def _exposed(log: Any, plan: str, contract: Contract, key: str | None) -> None:
     person = (
         "prediction_id" if key is None else f"coalesce(json_extract_string(features, {_text(pointer(key))}), prediction_id)"
     )
     log.execute(
         f"""create temp table exposed as
         select prediction_id, time, coalesce(nullif(assigned, ''), variant) as assigned, variant,
-               coalesce(fallback, '') as fallback, latency_us, prediction, output, {person} as key
+               coalesce(fallback, '') as fallback, latency_us, prediction, output, {person} as key,
+               {query_of(contract)} as query
         from log where {LIVE} and plan = ?
         qualify row_number() over (partition by prediction_id order by time) = 1""",
         [plan],
     )
 
 
-def _outcomes(log: Any, contract: Contract, kpis: Sequence[str]) -> None:
+def _outcomes(log: Any, kpis: Sequence[str]) -> None:
     """What feedback says of each of them: of several labels, and of several numbers of one name, the last."""
     numbers = "".join(
         f", arg_max(try_cast(kpis ->> {_text(pointer(name))} as double), time)"
@@ -70,7 +74,7 @@ def _outcomes(log: Any, contract: Contract, kpis: Sequence[str]) -> None:
     )
     again = "".join(f', "{KPI}{name}"' for name in kpis)
     log.execute(f"""
-        create temp table outcomes as select prediction_id, {problem_of(contract).sql(contract)} as target, told{again}
+        create temp table outcomes as select prediction_id, label, told{again}
         from (select prediction_id, arg_max(label, time) filter (label is not null) as label,
                      min(time) filter (label is not null) as told{numbers} from log
               where kind = 'feedback' and prediction_id in (select prediction_id from exposed) group by prediction_id)""")

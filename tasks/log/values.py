@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from msgspec import UNSET
+
 from configs.settings import store
+from serving.contract.contract import Contract
 from tasks.store import Value
 
 
@@ -38,6 +41,14 @@ def pointer(name: str) -> str:
     ('/a~1b', '/say "hi"')
     """
     return f"/{name.replace('~', '~0').replace('/', '~1')}"
+
+
+def query_of(contract: Contract) -> str:
+    """The query of a logged record, whose `features` are in scope, as SQL; null where answers are no ranking."""
+    if contract.query is UNSET:
+        return "null"
+    place = pointer(contract.query).replace("'", "''")
+    return f"json_extract_string(features, '{place}')"
 
 
 class Window(Value):

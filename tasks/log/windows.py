@@ -15,7 +15,7 @@ from serving.contract.contract import Contract
 from tasks.clock import current_time
 from tasks.log.event_times import happened
 from tasks.log.read import BUCKETS, LIVE, TEST_CALLER, open_log
-from tasks.log.values import FEATURE, KPI, Bounds, Refusal, pointer
+from tasks.log.values import FEATURE, KPI, Bounds, Refusal, pointer, query_of
 from tasks.problems.problem import problem_of
 
 # As many as a reference has: the bounds of longer windows are those of a third of it (monitoring/drift/null.py), and an AUC
@@ -130,15 +130,16 @@ def decoded(rows: Any, contract: Contract) -> Any:
     """The rows (an Arrow table of `read_window`) as a model with that contract takes them, as an Arrow table.
 
     In place of `label` stands `target` (of two classes 1 for the positive one, of several the number of the class; or the
-    number; or null), in place of `features` a `feature.NAME` for each of the contract's. So a feature may have any name.
+    number; of a ranking relevance and query; or null), in place of `features` a `feature.NAME` for each of the contract's.
+    So a feature may have any name.
     """
     paths = ", ".join(_text(pointer(name)) for name in contract.names)
     kinds = {"float32": "float", "string": "varchar"}
     fields = ", ".join(f"try_cast(found[{n + 1}] as {kinds[c.dtype]}) as f{n}" for n, c in enumerate(contract.columns))
     own = [name for name in rows.column_names if name not in ("label", "features")]
     query = f"""
-        select * exclude (label, features, found), {problem_of(contract).sql(contract)} as target, {fields}
-        from (select *, json_extract_string(features, [{paths}]) as found from rows)"""
+        select * exclude (label, features, found, query), {problem_of(contract).sql(contract)} as target, {fields}
+        from (select *, {query_of(contract)} as query, json_extract_string(features, [{paths}]) as found from rows)"""
     with duckdb.connect() as connection:
         connection.register("rows", rows)
         table = connection.sql(query).to_arrow_table()

@@ -50,7 +50,7 @@ def measure_performance(
     current = pd.read_parquet(window.path, columns=["time", "target", problem.column, *features])
     holdout = pd.read_parquet(holdout_of(bundle))
     timed = "time" in holdout
-    target, output = holdout["target"].to_numpy(), problem.read(holdout[problem.column])
+    target, output = problem.known(holdout["target"]), problem.read(holdout[problem.column])
     blocks = day_blocks(holdout["time"].to_numpy() if timed else None, len(holdout))
     now, now_blocks = (
         problem.read(current[problem.column]),
@@ -60,7 +60,7 @@ def measure_performance(
 
     labelled = current["target"].notna().to_numpy()
     weight = label_weights(problem.score(now), labelled)[labelled]
-    known = Labelled(current["target"].to_numpy(dtype=np.float64)[labelled], now[labelled], weight, now_blocks[labelled])
+    known = Labelled(problem.known(current["target"])[labelled], now[labelled], weight, now_blocks[labelled])
     measured = measure(metric, known)
     enough = labelled.sum() >= use_case.monitoring.min_labels and not np.isnan(measured[0])
     days, usual = len(np.unique(blocks)), metric.value(target, output)
@@ -68,7 +68,7 @@ def measure_performance(
     if promised is not None:
         rate /= 2  # the other half is for the intervals
     shown = _shown(earlier)
-    resampled = metric.resampled(target.astype(np.float64), output)
+    resampled = metric.resampled(target, output)
     realised = [resampled(rows) for rows in resamples(blocks, RESAMPLES, draws, seed=1)]
     floor = bound(metric.name, realised, rate / 2 if shown else rate, days)
     if enough and shown:
@@ -109,7 +109,7 @@ def _estimated(
 ) -> dict[str, Any]:
     """The fields of a performance that need no label; of some answers there is no estimate."""
     if (chances := problem.chances(*holdout)) is None:
-        return {"not_estimated": "not estimated without intervals ('target.interval')"}
+        return {"not_estimated": problem.not_estimated}
     estimator = Estimator(problem, metric, chances, holdout, blocks, draws, LEVEL)
     estimate = estimator.estimate(now)
     floor = bound(metric.name, estimator.values, rate, len(np.unique(blocks)))
@@ -150,13 +150,13 @@ def _report(use_case: UseCase, window: Window, known: Labelled, holdout: tuple[n
     """Evidently's report on the labelled rows of the window beside the champion's holdout, kept and linked."""
     from evidently import Dataset, Report
 
-    page = problem_of(use_case.target).page()
+    page = problem_of(use_case.target).page(holdout[0], known.target)
     current, reference = (
         Dataset.from_pandas(page.frame(*rows), data_definition=page.definition)
         for rows in ((known.target, known.output), holdout)
     )
     path = reports(use_case.name, "monitoring") / f"{window.page}-performance.html"
-    Report([page.preset]).run(current, reference, name=f"{use_case.name} {window.page}").save_html(str(path))
+    Report([*page.presets]).run(current, reference, name=f"{use_case.name} {window.page}").save_html(str(path))
     create_link_artifact(
         key=f"performance-{use_case.name}",
         link=report_address(path),

@@ -91,10 +91,10 @@ def promised(problem: Problem, window: Window, objectives: list[Objective], leas
     columns = ["time", "target", problem.column]
     parts = [pd.read_parquet(part.path, columns=columns) for part in window.judged]
     contracts = [contract_of(part.contract) for part in window.judged]
-    targets = [part["target"].to_numpy(dtype=np.float64, na_value=np.nan) for part in parts]
+    targets = [problem.known(part["target"]) for part in parts]
     judged = [problem.read(part[problem.column]) for part in parts]
     target, output = problem.together(list(zip(targets, judged, strict=True)), contracts)
-    labelled = ~np.isnan(target)
+    labelled = np.concatenate([part["target"].notna().to_numpy() for part in parts])
     if labelled.sum() < least:
         return {}
     weight = label_weights(problem.score(output), labelled)[labelled]

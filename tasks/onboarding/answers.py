@@ -296,7 +296,7 @@ def declared_answer(target: Target, values: Any) -> Answer:
     if problem == Multiclass.problem:
         enough_classes(target, len(found))
         return Multiclass(tuple(found), "declared")
-    if problem == Regression.problem:
+    if problem == Regression.problem or target.words.queries:  # a relevance is a number too
         if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in found):
             raise InputError(f"target.column: {target.column!r} is no number: {_few(found)}; problem {problem!r} needs one")
         return Regression(len(found), "declared")

@@ -16,6 +16,7 @@ from configs.schema import ColumnRule, UseCase
 from configs.secrets import secret
 from tasks.data.derive_contract import contract_of_rows
 from tasks.data.frames import encode
+from tasks.data.queries import whole_queries
 from tasks.data.ripe import ripe_rows
 from tasks.data.source import Seen, open_source, training_rows
 from tasks.data.split import newest, shared
@@ -110,11 +111,22 @@ def _given(case: UseCase, frame: Any) -> Iterator[str]:
             yield str(error)
 
 
+def _queries(case: UseCase, frame: Any) -> Iterator[str]:
+    """Rows of a ranking that belong to no query, or to one that is torn."""
+    if (query := case.target.query) is not None:
+        try:
+            problem_of(case.target).classes(case.target, frame)
+            whole_queries(query, str(case.source.time_column), frame)
+        except InputError as error:
+            yield str(error)
+
+
 def _columns(case: UseCase, there: list[str]) -> Iterator[str]:
     """Columns that the use case names and the source lacks."""
     wanted = [(f"features.{kind}", name) for name, kind in case.features.kinds.items()]
     wanted += [("target.column", case.target.column)]
     wanted += [("source.time_column", case.source.time_column)] if case.source.time_column else []
+    wanted += [("target.query", case.target.query)] if case.target.query else []
     wanted += (
         [("evaluation.slices.columns", name) for name in case.evaluation.slices.columns] if case.evaluation.slices else []
     )
@@ -133,12 +145,12 @@ def _of_rows(case: UseCase, table: Any, problems: list[str], say: Callable[[str]
         answer = declared_answer(case.target, target)
     except InputError as error:
         return Checked(problems=[*problems, str(error)])
-    problems += _given(case, frame)
+    problems += [*_given(case, frame), *_queries(case, frame)]
     learn, cut = _parts(case, table)
     problems += _judged(answer, target.iloc[:learn], target.iloc[cut:])
     columns = _looked_at(case, frame, answer, say)
     leaks = [f"features: {column.name!r} {column.why_out}" for column in columns if column.why_out]
-    features = f"{len(case.features.all)} features, problem {answer.problem} ({answer.told})"
+    features = f"{len(case.features.all)} features, problem {case.target.problem} ({answer.told})"
     told = [f"{len(frame):,} rows: {learn:,} are learned from, {len(frame) - cut:,} judge; {features}"]
     told += [f"features: {column.name!r} {column.note}" for column in columns if column.note and not column.why_out]
     return Checked(problems=problems + leaks, told=told + _thin(answer, target.iloc[cut:]))

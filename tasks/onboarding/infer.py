@@ -60,6 +60,11 @@ def look(name: str, doing: Callable[[str], None]) -> str:
     """
     keys = declared_keys(name)
     source, target = _of(Source, keys, "source"), _of(Target, keys, "target")
+    if target.words.queries:
+        raise InputError(
+            f"{use_case_file(name)}: of a {target.problem} nothing is inferred: list its columns under 'features' and its "
+            "bounds under 'evaluation.gates'; docs/ranking.md shows a whole file"
+        )
     features = _of(Features, keys, "features") if lists_columns(keys.get("features", {})) else None
     (url,) = source.tables.values()
     declared = Declared(

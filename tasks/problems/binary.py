@@ -26,9 +26,9 @@ class Binary(Classes):
     rows_needed = " of both classes"
     column = "probability"
 
-    def classes(self, target: Target, values: Any) -> tuple[Any, ...]:
+    def classes(self, target: Target, frame: Any) -> tuple[Any, ...]:
         """The negative and the positive class, as the API answers them."""
-        name, positive, found = target.column, target.positive, values_of(values)
+        name, positive, found = target.column, target.positive, values_of(frame[target.column])
         if positive not in found:
             raise InputError(f"target.positive: {positive!r} is not a value of {name!r}; found {few(found)}")
         if len(found) < 2:
@@ -40,9 +40,9 @@ class Binary(Classes):
             )
         return tuple(sorted(found, key=lambda value: value == positive))  # as the rows have them: 1 may be true
 
-    def targets(self, contract: Contract, values: Any) -> np.ndarray:
+    def targets(self, contract: Contract, frame: Any) -> np.ndarray:
         """1 where it is the positive class, else 0."""
-        return (values == contract.classes[1]).to_numpy(dtype=np.int64)
+        return np.asarray((frame[contract.target] == contract.classes[1]).to_numpy(dtype=np.int64))
 
     def lacking(self, target: Target, whole: Any, learn: Any, judge: Any) -> tuple[str, str] | None:
         """Each part needs both classes."""
@@ -115,7 +115,7 @@ class Binary(Classes):
         """By a calibrator of the score."""
         return calibrator(target, judged)
 
-    def page(self) -> pages.Page:
+    def page(self, before: np.ndarray, now: np.ndarray) -> pages.Page:
         """Evidently's."""
         return pages.binary()
 

@@ -14,7 +14,7 @@ from serving.contract.contract import Contract
 from serving.contract.heads.abstaining import unsure
 from tasks.problems.changes import Changes, matrix
 from tasks.problems.metrics import Metric, abstaining
-from tasks.problems.values import Answered, Learner
+from tasks.problems.values import Answered, Learner, Lesson
 
 PERSON = "(a person)"  # answers where no class is probable enough
 
@@ -27,6 +27,7 @@ class Classes:
     graph: Mapping[str, str] = {"label": "long", "probabilities": "float"}
     options: Mapping[str, Any] = {"zipmap": False}
     served = 1e-5  # as at the conversion
+    not_estimated = ""
     metrics: Mapping[str, Metric]
 
     def __init__(self, confidence: float | None = None) -> None:
@@ -34,6 +35,14 @@ class Classes:
         self._confidence = confidence
         if confidence is not None:
             self.metrics = abstaining(self.metrics, confidence)
+
+    def known(self, column: Any) -> np.ndarray:
+        """The numbers of the classes."""
+        return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
+
+    def lesson(self, target: np.ndarray, estimator: Any) -> Lesson:
+        """Every row's class."""
+        return Lesson(np.arange(len(target)), target, {})
 
     def unfit(self, estimator: Any) -> str:
         """It is no classifier, or one without probabilities."""

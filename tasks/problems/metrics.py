@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from serving.contract.heads.abstaining import unsure
-from tasks.problems import many_classes, numbers, two_classes
+from tasks.problems import many_classes, numbers, ranks, two_classes
 from tasks.problems.numbers import weighted_mean
 
 Statistic = Callable[[np.ndarray], float]  # of row numbers
@@ -41,8 +41,8 @@ def bounded(value: float) -> float:
 class Metric:
     """A number that says how good outputs are, where the answers are known.
 
-    `prepare` takes targets (rows,), what the problem judges of the outputs (rows,) or (rows, k), and weights (rows,), and
-    gives the metric of any choice of these rows: rows that are resampled a thousand times are ranked once. Where nothing is
+    `prepare` takes targets as the problem has them, what it judges of the outputs (rows,) or (rows, k), and weights (rows,),
+    and gives the metric of any choice of these rows: rows resampled a thousand times are ranked once. Where nothing is
     weighted `plain` takes its place, if there is one: scikit-learn's own, or a faster one. In place of targets that nobody
     knows yet stands what they may be (`Problem.chances`). Such an estimate is off in units of `scale`: a metric with a unit
     by more where it is larger.
@@ -112,6 +112,12 @@ REGRESSION = _named(
     Metric("median_absolute_error", False, by_row(numbers.median_absolute_error), scale=abs),
     Metric("coverage", True, by_row(numbers.coverage)),
 )
+RANKING = _named(
+    Metric("ndcg", True, ranks.by_query(ranks.ndcg())),
+    Metric("ndcg_10", True, ranks.by_query(ranks.ndcg(10))),
+    Metric("ndcg_3", True, ranks.by_query(ranks.ndcg(3))),
+    Metric("mean_reciprocal_rank", True, ranks.by_query(ranks.reciprocal_rank)),
+)
 
 
 def abstaining(metrics: Mapping[str, Metric], confidence: float) -> dict[str, Metric]:
@@ -146,7 +152,7 @@ def _each_class(output: np.ndarray) -> np.ndarray:
     return np.column_stack([1 - output, output]) if output.ndim == 1 else output
 
 
-_ALL = {**REGRESSION, **MULTICLASS, **abstaining(BINARY, 0.5)}  # a name points the same way whatever the problem
+_ALL = {**REGRESSION, **RANKING, **MULTICLASS, **abstaining(BINARY, 0.5)}  # a name points the same way whatever the problem
 
 
 def greater_is_better(metric: str) -> bool:

@@ -31,10 +31,10 @@ class Multiclass(Classes):
     rows_needed = " of several classes"
     column = "output"
 
-    def classes(self, target: Target, values: Any) -> tuple[Any, ...]:
+    def classes(self, target: Target, frame: Any) -> tuple[Any, ...]:
         """Every value, sorted; numbers by their size."""
         name = target.column
-        found = values_of(values)
+        found = values_of(frame[name])
         if broken := [value for value in found if isinstance(value, float)]:
             raise InputError(
                 f"target.column: {name!r} has values that are no classes ({few(broken)}); 'target.problem: regression' "
@@ -50,13 +50,14 @@ class Multiclass(Classes):
         enough_classes(target, len(found))
         return tuple(sorted(found, key=lambda value: (isinstance(value, str), value)))
 
-    def targets(self, contract: Contract, values: Any) -> np.ndarray:
+    def targets(self, contract: Contract, frame: Any) -> np.ndarray:
         """The place of each row's class.
 
         Raises:
             InputError: one is no class of the contract.
         """
         places = {name: place for place, name in enumerate(contract.classes)}
+        values = frame[contract.target]
         found = values.map(places)
         if found.isna().any():
             stray = values[found.isna()].iloc[0]
@@ -150,7 +151,7 @@ class Multiclass(Classes):
         """By probabilities that are calibrated together."""
         return temperature(target, judged)
 
-    def page(self) -> pages.Page:
+    def page(self, before: np.ndarray, now: np.ndarray) -> pages.Page:
         """Evidently's."""
         return pages.multiclass()
 

@@ -11,11 +11,11 @@ from tasks.problems.numbers import answered
 
 
 class Page(NamedTuple):
-    """`frame` makes a pandas frame of targets and what was judged, `definition` and `preset` are Evidently's."""
+    """`frame` makes a pandas frame of targets and what was judged, `definition` and `presets` are Evidently's."""
 
     frame: Callable[[np.ndarray, np.ndarray], Any]
     definition: Any
-    preset: Any
+    presets: list[Any]
 
 
 def binary() -> Page:
@@ -29,7 +29,7 @@ def binary() -> Page:
         classification=[BinaryClassification(target="target", prediction_probas="probability", pos_label=1)],
     )
     return Page(
-        lambda target, output: _frame(target=target.astype(int), probability=output), definition, ClassificationPreset()
+        lambda target, output: _frame(target=target.astype(int), probability=output), definition, [ClassificationPreset()]
     )
 
 
@@ -45,7 +45,7 @@ def multiclass() -> Page:
     return Page(
         lambda target, output: _frame(target=target.astype(int), answer=output.argmax(axis=1)),
         definition,
-        ClassificationPreset(),
+        [ClassificationPreset()],
     )
 
 
@@ -57,7 +57,26 @@ def regression() -> Page:
     definition = DataDefinition(
         numerical_columns=["target", "answer"], regression=[Regression(target="target", prediction="answer")]
     )
-    return Page(lambda target, output: _frame(target=target, answer=answered(output)), definition, RegressionPreset())
+    return Page(lambda target, output: _frame(target=target, answer=answered(output)), definition, [RegressionPreset()])
+
+
+def ranking(first: int) -> Page:
+    """How far up the rows of each query stand that matter, among the first so many."""
+    from evidently import DataDefinition, Recsys
+    from evidently.metrics import MAP, MRR, NDCG
+
+    definition = DataDefinition(
+        numerical_columns=["target", "answer"],
+        categorical_columns=["query", "row"],
+        ranking=[Recsys(user_id="query", item_id="row", target="target", prediction="answer")],
+    )
+    return Page(
+        lambda target, output: _frame(
+            target=target[:, 0], query=target[:, 1].astype(str), row=np.arange(len(target)).astype(str), answer=output
+        ),
+        definition,
+        [NDCG(k=first), MAP(k=first), MRR(k=first)],
+    )
 
 
 def _frame(**columns: Any) -> Any:

@@ -19,12 +19,13 @@ from tasks.problems.changes import Changes
 from tasks.problems.metrics import Metric
 from tasks.problems.multiclass import Multiclass
 from tasks.problems.pages import Page
+from tasks.problems.ranking import Ranking
 from tasks.problems.regression import Regression
-from tasks.problems.values import Answered, Leak, Learner
+from tasks.problems.values import Answered, Leak, Learner, Lesson
 
 
 class Problem(Protocol):
-    """A kind of answer. Series are pandas'; `target` arrays have shape (rows,)."""
+    """A kind of answer. Frames and series are pandas'; `target` arrays have shape (rows,), but (rows, 2) in a ranking."""
 
     name: str
     metrics: Mapping[str, Metric]
@@ -35,16 +36,23 @@ class Problem(Protocol):
     options: Mapping[str, Any]  # of the conversion
     served: float  # by how much outputs that were served may differ, in the units of `difference`
     column: str  # where a collected window and the holdout keep what is judged
+    not_estimated: str  # why metrics are not estimated where `chances` has nothing to say
 
-    def classes(self, target: Target, values: Any) -> tuple[Any, ...]:
+    def classes(self, target: Target, frame: Any) -> tuple[Any, ...]:
         """The classes of a snapshot's target as the API answers them, in the order of the outputs; none of numbers.
 
         Raises:
             InputError: there is nothing to learn, or the values do not fit the problem.
         """
 
-    def targets(self, contract: Contract, values: Any) -> np.ndarray:
-        """The target of rows as a model learns it: the number of the class (1 is the positive one of two), or the number."""
+    def targets(self, contract: Contract, frame: Any) -> np.ndarray:
+        """The target of rows: the number of the class (1 is the positive one of two), the number, or relevance and query."""
+
+    def known(self, column: Any) -> np.ndarray:
+        """The same from the column `target` of a collected window or a holdout; NaN where it is not known."""
+
+    def lesson(self, target: np.ndarray, estimator: Any) -> Lesson:
+        """What an unfitted estimator learns of rows with these targets."""
 
     def lacking(self, target: Target, whole: Any, learn: Any, judge: Any) -> tuple[str, str] | None:
         """Which part of a snapshot's target (`training` or `holdout`) lacks what it takes, and what that is."""
@@ -137,14 +145,14 @@ class Problem(Protocol):
     def promised(self, contract: Contract) -> float | None:
         """The share of rows that the intervals of answers promise to hold; None where answers have none."""
 
-    def page(self) -> Page:
-        """What Evidently shows of labelled rows."""
+    def page(self, before: np.ndarray, now: np.ndarray) -> Page:
+        """What Evidently shows of labelled rows with these targets."""
 
     def told(self, target: Target, contract: Contract) -> str:
         """What is answered, for the model card."""
 
 
-_PROBLEMS: dict[str, Problem] = {each.name: each for each in (Binary(), Multiclass(), Regression())}
+_PROBLEMS: dict[str, Problem] = {each.name: each for each in (Binary(), Multiclass(), Regression(), Ranking())}
 _UNLESS_UNSURE: dict[str, Callable[[float], Problem]] = {"binary": Binary, "multiclass": Multiclass}
 
 

@@ -17,7 +17,7 @@ from tasks.problems.calibration import spread
 from tasks.problems.changes import Changes, distribution
 from tasks.problems.leaks import rank
 from tasks.problems.metrics import Metric
-from tasks.problems.values import Answered, Leak, Learner
+from tasks.problems.values import Answered, Leak, Learner, Lesson
 
 
 class Regression:
@@ -32,16 +32,17 @@ class Regression:
     options: Mapping[str, Any] = {}
     served = 1e-5  # as at the conversion: sums of 32 bits
     column = "output"
+    not_estimated = "not estimated without intervals ('target.interval')"
 
-    def classes(self, target: Target, values: Any) -> tuple[Any, ...]:
+    def classes(self, target: Target, frame: Any) -> tuple[Any, ...]:
         """None; and every value is a number that fits in 32 bits."""
         import pandas as pd
 
-        name = target.column
+        name, values = target.column, frame[target.column]
         if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
             wrong = next((row for row, value in enumerate(values) if not _is_number(value)), 0)
             raise InputError(
-                f"target.column: {name!r}, row {wrong}: {values.iloc[wrong]!r} is no number; a regression predicts numbers, "
+                f"target.column: {name!r}, row {wrong}: {values.iloc[wrong]!r} is no number; a {self.name} learns numbers, "
                 "'target.problem: multiclass' predicts classes"
             )
         found = values.to_numpy(dtype=np.float64)
@@ -52,9 +53,17 @@ class Regression:
             raise InputError(f"target.column: {name!r} is {found[0]:g} in every row; there is nothing to learn")
         return ()
 
-    def targets(self, contract: Contract, values: Any) -> np.ndarray:
+    def targets(self, contract: Contract, frame: Any) -> np.ndarray:
         """The numbers."""
-        return np.asarray(values.to_numpy(dtype=np.float64))
+        return np.asarray(frame[contract.target].to_numpy(dtype=np.float64))
+
+    def known(self, column: Any) -> np.ndarray:
+        """The numbers."""
+        return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
+
+    def lesson(self, target: np.ndarray, estimator: Any) -> Lesson:
+        """Every row's number."""
+        return Lesson(np.arange(len(target)), target, {})
 
     def lacking(self, target: Target, whole: Any, learn: Any, judge: Any) -> tuple[str, str] | None:
         """Numbers that differ."""
@@ -76,7 +85,7 @@ class Regression:
         from sklearn.base import is_regressor
 
         name = type(getattr(estimator, "_final_estimator", estimator)).__name__
-        return "" if is_regressor(estimator) else f"{name}, which is no regressor, but target.problem is 'regression'"
+        return "" if is_regressor(estimator) else f"{name}, which is no regressor, but target.problem is {self.name!r}"
 
     def unlearned(self, contract: Contract, pipeline: Any) -> str:
         """Nothing: any rows give a number."""
@@ -193,7 +202,7 @@ class Regression:
         """What the contract says of its interval."""
         return None if contract.interval is UNSET else contract.interval
 
-    def page(self) -> pages.Page:
+    def page(self, before: np.ndarray, now: np.ndarray) -> pages.Page:
         """Evidently's."""
         return pages.regression()
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from tasks.store import Value
 
-Learner = Literal["classifier", "regressor"]  # what learns it, in scikit-learn's words
-Answered = tuple[np.ndarray, np.ndarray]  # targets of shape (rows,), and what was judged of the answers
+Learner = Literal["classifier", "regressor", "ranker"]  # what learns it, in scikit-learn's words
+Answered = tuple[np.ndarray, np.ndarray]  # targets, and what was judged of the answers
 
 
 WHOLE = 12  # classes up to which a matrix is shown as one
 MOST = 15  # changes that are shown of a larger one
+
+
+class Lesson(NamedTuple):
+    """What an estimator learns: which rows in which order, their targets in that order, and what else its `fit` takes."""
+
+    rows: np.ndarray
+    target: np.ndarray
+    arguments: dict[str, Any]
 
 
 class Leak(Value):

@@ -43,9 +43,9 @@ class State(Value):
     """A rollout. Times are those of the use case; `champion` and `challenger` are as they were registered when it began.
 
     `revision` counts changes: who decided on an earlier one decides anew. `began_at_epoch` is the fence's: after a rollback
-    the rollout moves nothing. `seen` is when the stage was last looked at, or else when its traffic came into force; `ran` is
-    how long it has run by then, in seconds, without the time that it was paused. `waits` says for what, `outcome` why it has
-    ended.
+    the rollout moves nothing. `seen` is when the stage was last looked at, or else when its traffic came into force; `ran`
+    is how long it has run by then, in seconds, without the time that it was paused. `waits` says for what, `outcome` why it
+    has ended.
     """
 
     id: str

@@ -76,7 +76,7 @@ def with_calibration(model: Any, snapshot: Snapshot, rows: int, contract: str, r
     """
     columns, problem = contract_of(contract), problem_of(recipe.target)
     frame, weights = taken_rows(snapshot, rows, recipe)
-    target, scores = problem.targets(columns, frame[recipe.target.column]), []
+    target, scores = problem.targets(columns, frame), []
     for own in np.array_split(np.arange(len(frame)), FOLDS):
         others = np.setdiff1d(np.arange(len(frame)), own)
         if not problem.enough(target[others]):

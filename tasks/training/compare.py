@@ -58,17 +58,18 @@ def measure(use_case: UseCase, champion: Version, evaluation: Evaluation, split:
     unseen = unseen_rows(use_case, bundle, split)
     scores = pd.read_parquet(evaluation.scores_path)
     days = day_blocks(scores["time"].to_numpy() if "time" in scores else None, len(scores))
-    if undecided := too_little(use_case, champion.version, unseen, days, scores["target"].to_numpy()):
+    if undecided := too_little(use_case, champion.version, unseen, days, problem.known(scores["target"])):
         return undecided
     scores, blocks = scores[unseen.rows], days[unseen.rows]
-    target, ours = scores["target"].to_numpy(), problem.read(scores[problem.column])
+    target, ours = problem.known(scores["target"]), problem.read(scores[problem.column])
     frame = read_rows(split.snapshot, split.cut, split.snapshot.rows)[unseen.rows].reset_index(drop=True)
     outputs = Scorer(bundle.model, bundle.contract).outputs(model_input(encode(bundle.contract, frame)))
     theirs = problem.judged(problem.aligned(outputs, bundle.contract, new))
 
+    of_ours, of_theirs = (metric.resampled(target, part) for part in (ours, theirs))
+
     def gained(rows: np.ndarray) -> float:
-        after, before = (metric.value(target[rows], part[rows]) for part in (ours, theirs))
-        return metric.gain(after, before)
+        return metric.gain(of_ours(rows), of_theirs(rows))
 
     before, after = metric.value(target, theirs), metric.value(target, ours)
     difference = metric.gain(after, before)

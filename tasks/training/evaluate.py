@@ -40,7 +40,7 @@ def evaluate(use_case: UseCase, split: Split, contract: str, candidate: FittedMo
     """
     columns, problem = contract_of(contract), problem_of(use_case.target)
     frame = read_rows(split.snapshot, split.cut, split.snapshot.rows)
-    target = problem.targets(columns, frame[use_case.target.column])
+    target = problem.targets(columns, frame)
     encoded = encode(columns, frame)[use_case.features.all]
     model = load(candidate)
     output = problem.judged(problem.outputs(columns, model, encoded))
@@ -106,7 +106,7 @@ def _blocks(use_case: UseCase, frame: Any) -> np.ndarray:
 def _keep(use_case: UseCase, problem: Problem, frame: Any, target: np.ndarray, output: np.ndarray) -> str:
     import pyarrow as pa
 
-    columns = {"target": pa.array(target), problem.column: problem.kept(output)}
+    columns = {"target": pa.array(list(target)), problem.column: problem.kept(output)}
     if use_case.source.time_column:
         columns["time"] = pa.array(frame[use_case.source.time_column])
     return put_parquet("scores", pa.table(columns))

@@ -49,10 +49,12 @@ def learned(columns: Contract, recipe: Recipe, frame: Any, weights: np.ndarray, 
         return given_model(columns, recipe)
     problem = problem_of(recipe.target)
     pipeline = build_pipeline(recipe.features, recipe.model, problem)
-    weighted = _weighted(pipeline, weights) if recipe.history.startswith(HALF_LIFE) else {}
-    y = problem.targets(columns, frame[recipe.target.column]) if target is None else target
+    lesson = problem.lesson(problem.targets(columns, frame) if target is None else target, pipeline[-1])
+    weighted = _weighted(pipeline, weights[lesson.rows]) if recipe.history.startswith(HALF_LIFE) else {}
+    others = {f"{pipeline.steps[-1][0]}__{name}": value for name, value in lesson.arguments.items()}
+    rows = _with_values(encode(columns, frame)[recipe.features.all]).iloc[lesson.rows]
     try:
-        pipeline.fit(_with_values(encode(columns, frame)[recipe.features.all]), y, **weighted)
+        pipeline.fit(rows, lesson.target, **weighted, **others)
     except InvalidParameterError as error:
         raise InputError(f"model.parameters: {' '.join(str(error).split())}") from None
     except Exception as error:

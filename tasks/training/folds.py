@@ -8,6 +8,7 @@ import numpy as np
 
 from configs.schema import UseCase
 from tasks.data.frames import read_rows
+from tasks.data.queries import at_a_query
 from tasks.data.ripe import ripe_rows
 from tasks.data.values import Split
 from tasks.problems.metrics import gain
@@ -37,7 +38,7 @@ def forward_folds(use_case: UseCase, split: Split) -> list[Fold]:
     times = read_rows(split.snapshot, 0, split.learn, [time])[time].to_numpy() if time else None
     folds = []
     for stop in range(split.learn, split.learn - number_of_folds * length, -length):
-        start = stop - length
+        start = stop - length if use_case.target.query is None or times is None else at_a_query(times, stop - length)
         known = start if times is None else ripe_rows(times, start, use_case.source.label_delay)
         folds.append(Fold(known, start, stop))
     return folds

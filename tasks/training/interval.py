@@ -104,7 +104,7 @@ def _errors_apart(columns: Contract, recipe: Recipe, frame: Any, weights: np.nda
 
 
 def _errors(columns: Contract, recipe: Recipe, model: Any, frame: Any) -> np.ndarray:
-    target = problem_of(recipe.target).targets(columns, frame[recipe.target.column])
+    target = problem_of(recipe.target).targets(columns, frame)
     return np.asarray(np.abs(target - model.predict(encode(columns, frame)[recipe.features.all])))
 
 

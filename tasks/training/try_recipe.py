@@ -19,4 +19,4 @@ def try_recipe(
     pipeline, _ = fit(snapshot, learn, contract, recipe, share)
     frame, columns, problem = read_rows(snapshot, start, stop), contract_of(contract), problem_of(recipe.target)
     outputs = problem.outputs(columns, pipeline, encode(columns, frame)[recipe.features.all])
-    return problem.metrics[metric].value(problem.targets(columns, frame[recipe.target.column]), problem.judged(outputs))
+    return problem.metrics[metric].value(problem.targets(columns, frame), problem.judged(outputs))

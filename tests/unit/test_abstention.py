@@ -220,7 +220,8 @@ def test_a_bound_that_does_nothing_is_told(target, told):
 
 def test_of_several_classes_it_is_told_as_soon_as_they_are_counted():
     target, values = Target(column="y", problem="multiclass", confidence=0.3), pd.Series(["a", "b", "c"])
-    for look in (lambda: problem_of(target).classes(target, values), lambda: declared_answer(target, values)):
+    frame = values.to_frame("y")
+    for look in (lambda: problem_of(target).classes(target, frame), lambda: declared_answer(target, values)):
         with pytest.raises(InputError, match=r"target.confidence: 0.3 leaves nothing to a person: of 3 classes .* 0.3333"):
             look()
 

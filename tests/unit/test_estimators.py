@@ -82,7 +82,7 @@ def test_from_a_real_table_to_a_graph_that_is_the_same(adult, caplog, problem, e
 def test_every_name_has_its_family_and_does_what_the_schema_says():
     assert set(FAMILIES) == set(get_args(Estimator))
     for problem, words in WORDS.items():
-        learner = problem_of(Target(column="y", problem=problem)).learner
+        learner = problem_of(Target(column="y", problem=problem, query="asked" if words.queries else None)).learner
         assert set(words.estimators) == {name for name, family in FAMILIES.items() if learner in family.classes()}
 
 

@@ -35,6 +35,7 @@ PROBLEMS = {
     "few": ("multiclass", ("red", "green", "blue")),
     "many": ("multiclass", tuple(range(100, 177))),
     "number": ("regression", ()),
+    "score": ("ranking", ()),
 }
 
 
@@ -55,7 +56,7 @@ def graph(k, name):
 def built(problem, classes, **more):
     """A bundle in the store, by its digest."""
     contract = Contract("small", COLUMNS, "y", classes, problem=problem, **more)
-    name = "values" if problem == "regression" else "probabilities"
+    name = "probabilities" if classes else "values"
     files = {"contract.json": contract_json(contract), "model.onnx": graph(len(classes) or 1, name)}
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     manifest = json.dumps({"use_case": "small", "files": sums, "lineage": {}}).encode()

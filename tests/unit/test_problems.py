@@ -290,7 +290,7 @@ monitoring: {{window: 100 rows}}
         ("regression", "mae", "", "promotion: {metric: f1}", "'promotion.metric': 'f1' does not fit"),
         ("regression", "mae", ", positive: 1", "", "leave it out"),
         ("regression", "mae", "", "model: {estimator: logistic_regression}", "random_forest, lightgbm, xgboost, ridge"),
-        ("ordinal", "mae", "", "", "'target.problem': input should be 'binary', 'multiclass' or 'regression'"),
+        ("ordinal", "mae", "", "", "'target.problem': input should be 'binary', 'multiclass', 'regression' or 'ranking'"),
         (
             "regression",
             "mae",
@@ -434,7 +434,7 @@ def look(monitored, quiet, monkeypatch):
         contract = read_bundle(version.bundle.path).contract
         rows = frame[list(contract.names)].add_prefix("feature.")
         outputs = Scorer(version.bundle.path / "model.onnx", contract).outputs(model_input(encode(contract, frame)))
-        target = pd.Series(problem_of(contract).targets(contract, frame["y"]), dtype="Float64")
+        target = pd.Series(problem_of(contract).targets(contract, frame), dtype="Float64")
         known = np.random.default_rng(0).random(len(frame)) < labelled
         rows = rows.assign(
             output=outputs.astype(float).tolist(),

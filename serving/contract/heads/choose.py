@@ -13,7 +13,12 @@ from serving.contract.heads.head import Head
 from serving.contract.heads.interval import NumberWithin
 from serving.contract.heads.number import Number
 
-HEADS: dict[Problem, Callable[[Contract], Head]] = {"binary": Classes, "multiclass": Classes, "regression": Number}
+HEADS: dict[Problem, Callable[[Contract], Head]] = {
+    "binary": Classes,
+    "multiclass": Classes,
+    "regression": Number,
+    "ranking": Number,
+}
 WITHIN: dict[Problem, Callable[[Contract], Head]] = {"regression": NumberWithin}
 UNLESS_UNSURE: dict[Problem, Callable[[Contract], Head]] = {"binary": Abstaining, "multiclass": Abstaining}
 

@@ -74,7 +74,7 @@ def detect_drift(use_case: UseCase, window: Window, version: Version, joint_boun
         persists=_persists(use_case, window, version, max(c.score for c in [*found.values(), joint]) > 1),
         tolerance=use_case.monitoring.tolerance,
         compared_with=compared,
-        not_estimated="" if estimate else "what drift costs is not estimated without intervals ('target.interval')",
+        not_estimated="" if estimate else f"what drift costs is {problem.not_estimated}",
     )
     for name in result.drifted:
         get_run_logger().info("Window %s: %s", window.name, told_column(name, result, metric.name))
@@ -138,7 +138,7 @@ def _scores(problem: Problem, bundle: Bundle, rows: Any) -> Any:
 
 def _estimator(problem: Problem, metric: Metric, bundle: Bundle, holdout: Any) -> Callable[[Any], float] | None:
     """The metric of a frame without labels, where the problem has such an estimate; if it is not defined, that of a coin."""
-    chance = problem.chances(holdout["target"].to_numpy(), problem.read(holdout[problem.column]))
+    chance = problem.chances(problem.known(holdout["target"]), problem.read(holdout[problem.column]))
     if chance is None:
         return None
     scorer, chances = Scorer(bundle.model, bundle.contract), chance

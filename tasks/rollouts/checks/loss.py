@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from configs.rollout import Check
@@ -26,6 +28,5 @@ def loss(evidence: Evidence, check: Check, level: float) -> Verdict | None:
     return judged(check.name, check.margin, level, evidence.points(groups), evidence.difference(groups, level))
 
 
-def _answered(evidence: Evidence, rows: object) -> tuple[np.ndarray, np.ndarray]:
-    target = rows["target"].to_numpy(dtype=float)  # type: ignore[index]
-    return target, evidence.problem.judged(evidence.outputs(rows))
+def _answered(evidence: Evidence, rows: Any) -> tuple[np.ndarray, np.ndarray]:
+    return evidence.problem.known(rows["target"]), evidence.problem.judged(evidence.outputs(rows))

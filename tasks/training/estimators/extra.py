@@ -48,7 +48,9 @@ def register(classes: Mapping[Learner, Any], convert: Callable[..., None]) -> No
         calculate_linear_regressor_output_shapes,
     )
 
-    shapes = {"classifier": calculate_linear_classifier_output_shapes, "regressor": calculate_linear_regressor_output_shapes}
     for learner, made in classes.items():
-        options = OPTIONS if learner == "classifier" else None
-        update_registered_converter(made, made.__name__, shapes[learner], convert, overwrite=True, options=options)
+        if learner == "classifier":
+            shape, options = calculate_linear_classifier_output_shapes, OPTIONS
+        else:
+            shape, options = calculate_linear_regressor_output_shapes, None
+        update_registered_converter(made, made.__name__, shape, convert, overwrite=True, options=options)

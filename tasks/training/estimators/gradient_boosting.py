@@ -18,10 +18,14 @@ class GradientBoosting(Family):
     monotone = "monotonic_cst"
 
     def classes(self) -> Mapping[Learner, Any]:
-        """Both."""
+        """All; a ranker learns the relevance of each row alone."""
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-        return {"classifier": HistGradientBoostingClassifier, "regressor": HistGradientBoostingRegressor}
+        return {
+            "classifier": HistGradientBoostingClassifier,
+            "regressor": HistGradientBoostingRegressor,
+            "ranker": HistGradientBoostingRegressor,
+        }
 
     def settle(self, part: Any) -> None:
         """Rounded down."""

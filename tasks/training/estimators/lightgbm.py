@@ -29,6 +29,7 @@ OBJECTIVES: dict[Learner, tuple[str | None, ...]] = {
         *(None, "regression", "regression_l2", "l2", "mse", "mean_squared_error", "regression_l1", "l1", "mae"),
         *("mean_absolute_error", "huber", "quantile", "poisson", "gamma", "tweedie"),
     ),
+    "ranker": (None, "lambdarank", "rank_xendcg"),
 }
 ZERO = np.float32(1e-35)  # LightGBM's kZeroThreshold
 
@@ -40,9 +41,9 @@ class LightGBM(Family):
     monotone = "monotone_constraints"
 
     def classes(self) -> Mapping[Learner, Any]:
-        """Both."""
+        """All; a ranker learns the order of the rows of each query (LambdaMART)."""
         lightgbm = library("lightgbm")
-        return {"classifier": lightgbm.LGBMClassifier, "regressor": lightgbm.LGBMRegressor}
+        return {"classifier": lightgbm.LGBMClassifier, "regressor": lightgbm.LGBMRegressor, "ranker": lightgbm.LGBMRanker}
 
     def declined(self, learner: Learner, parameters: Mapping[str, Any]) -> str:
         """Also a name that LightGBM itself would pass over with a warning."""

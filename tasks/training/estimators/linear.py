@@ -28,7 +28,7 @@ class Ridge(Family):
     linear = True
 
     def classes(self) -> Mapping[Learner, Any]:
-        """A regressor."""
+        """A regressor, also of the relevance of a ranking's rows."""
         from sklearn.linear_model import Ridge
 
-        return {"regressor": Ridge}
+        return {"regressor": Ridge, "ranker": Ridge}

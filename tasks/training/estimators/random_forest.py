@@ -20,10 +20,14 @@ class RandomForest(Family):
     monotone = "monotonic_cst"
 
     def classes(self) -> Mapping[Learner, Any]:
-        """Both."""
+        """All; a ranker learns the relevance of each row alone."""
         from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-        return {"classifier": RandomForestClassifier, "regressor": RandomForestRegressor}
+        return {
+            "classifier": RandomForestClassifier,
+            "regressor": RandomForestRegressor,
+            "ranker": RandomForestRegressor,
+        }
 
     def teach(self) -> None:
         """skl2onnx's own converters, and where a missing number goes, which they leave out; thresholds they round down."""

@@ -25,6 +25,7 @@ OBJECTIVES: dict[Learner, tuple[str | None, ...]] = {
         *(None, "reg:squarederror", "reg:absoluteerror", "reg:pseudohubererror", "reg:squaredlogerror"),
         *("count:poisson", "reg:gamma", "reg:tweedie"),
     ),
+    "ranker": (None, "rank:ndcg", "rank:pairwise"),
 }
 
 
@@ -34,9 +35,9 @@ class XGBoost(Family):
     monotone = "monotone_constraints"
 
     def classes(self) -> Mapping[Learner, Any]:
-        """Both."""
+        """All; a ranker learns the order of the rows of each query (LambdaMART)."""
         xgboost = library("xgboost")
-        return {"classifier": xgboost.XGBClassifier, "regressor": xgboost.XGBRegressor}
+        return {"classifier": xgboost.XGBClassifier, "regressor": xgboost.XGBRegressor, "ranker": xgboost.XGBRanker}
 
     def declined(self, learner: Learner, parameters: Mapping[str, Any]) -> str:
         """Also a name that XGBoost itself would pass over with a warning."""
