@@ -18,6 +18,7 @@ from serving.contract.spelling import CSV_BOOLEANS, CSV_MISSING, csv_number
 DELIMITERS = ",;\t|"
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 HEAD = 256 * 1024  # bytes that are looked at to see what separates
+FIRST = 1000  # rows that mostly tell what a column is not
 SAMPLE_LINES = 200
 BLOCK = 16 * 1024 * 1024  # bytes that are read at a time; no row is longer
 
@@ -272,6 +273,7 @@ def _guessed(name: str, texts: Any, decimal: str, declared: Declared) -> Any:
         plain = pc.replace_substring(pc.replace_substring(plain, ".", "?"), ",", ".")
     for kind in (pa.int64(), pa.float64()):
         try:
+            plain[:FIRST].cast(kind)  # Arrow words an error for every value that does not fit, which takes its time
             return plain.cast(kind)
         except pa.ArrowInvalid:
             continue

@@ -24,7 +24,6 @@ FEW = 50  # values of a column of fractions that may be codes
 SECOND_ENCODING = "windows-1252"
 DECIMAL_COMMA = r"-?\d+,\d+"
 MOSTLY = 0.9
-CATEGORIES = 200_000  # a column of whole numbers of more values is read as text by nobody
 NUMERIC = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL.*)$")
 WHOLE = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$")
 TEXT = re.compile(r"VARCHAR$|ENUM|UUID$")
@@ -156,13 +155,13 @@ def _count(rows: Any, size: int) -> dict[str, Counted]:
 
 
 def _codes(source: Source, rows: Any, counted: dict[str, Counted]) -> frozenset[str]:
-    """The columns that read as numbers and are codes: in the CSV some begin with a zero (`01234`), or are written `1e2`."""
+    """The columns that read as fractions and are codes: in the CSV some are written `1e2`.
+
+    Whole numbers need no second look: what begins with a zero is read as text already.
+    """
     types = dict(zip(rows.columns, map(str, rows.types), strict=True))
-    names = [
-        name
-        for name, kind in types.items()
-        if NUMERIC.match(kind) and 2 < counted[name].distinct <= (CATEGORIES if WHOLE.match(kind) else FEW)
-    ]
+    fractions = [name for name, kind in types.items() if NUMERIC.match(kind) and not WHOLE.match(kind)]
+    names = [name for name in fractions if 2 < counted[name].distinct <= FEW]
     if not names or not is_csv(source.tables[next(iter(source.tables))]):
         return frozenset()
     texts = open_source("new", source, Declared(texts=dict.fromkeys(names, csv_text)))
