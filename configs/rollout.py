@@ -96,11 +96,15 @@ class BlueGreen(Strict):
 
 
 class Approval(Strict):
-    """A person approves or rejects; nothing moves until then, or until `within` is over, which is as if `otherwise`."""
+    """A person approves or rejects; nothing moves until then, or until `within` is over, which is as if `otherwise`.
+
+    With `four_eyes` it is somebody else than who began the rollout.
+    """
 
     strategy: Literal["approval"]
     within: Duration = timedelta(days=7)
     otherwise: Literal["reject", "approve"] = "reject"
+    four_eyes: bool = False
 
 
 Stage = Annotated[Shadow | Canary | Ab | Cohort | BlueGreen | Approval, Field(discriminator="strategy")]

@@ -19,7 +19,7 @@ from configs.errors import CheckFailed, InputError
 from configs.inferred import NotInferred
 from configs.load import load_use_case
 from console import services
-from console.commands import keys, log
+from console.commands import keys, log, people
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(keys.app, name="keys")
 app.add_typer(log.app, name="log")
+app.add_typer(people.app, name="people")
 screen = Console()
 INTERRUPTED = 130
 UseCaseName = Annotated[str, typer.Argument(help="A use case in configs/, for example flights or loans.")]
@@ -318,6 +319,30 @@ def _rolled(use_case: str, action: str, version: str | None, reason: str) -> Non
 
     screen.print(flow(case.name, version, reason or "rolled out by a person"), markup=False)
     screen.print(f"More: slipway rollout {case.name}")
+
+
+@app.command()
+def quarantine(
+    use_case: UseCaseName,
+    version: Annotated[str, typer.Option(help="The version's number.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept.")],
+    lift: Annotated[bool, typer.Option("--lift", help="Trust it again.")] = False,
+) -> None:
+    """Distrust a version: it is neither rolled out nor deployed until somebody lifts it.
+
+    A challenger that was found to be worse gets there by itself. What serves goes on serving; 'slipway rollback' ends
+    that. For example:
+
+    slipway quarantine loans --version 4 --reason "denies too many in May"
+    """
+    from tasks.people import may
+    from tasks.quarantine import let_out, put_in
+    from tasks.registry.versions import get_version
+
+    case, person = load_use_case(use_case), may("operator", "put a version into quarantine or lift it")
+    found = get_version(case.name, version).version
+    (let_out if lift else put_in)(case.name, found, reason, person.name)
+    screen.print(f"Version {found} of {case.name} is {'trusted again' if lift else 'in quarantine'}: {reason}", markup=False)
 
 
 @app.command()

@@ -7,6 +7,7 @@ from prefect import flow
 from configs.load import load_use_case
 from flows.chain import roll_out
 from tasks.lock import one_at_a_time
+from tasks.quarantine import refuse_quarantined
 from tasks.registry.versions import get_version, the_champion
 from tasks.rollouts.state import refuse_during_rollout
 
@@ -27,5 +28,7 @@ def deploy(use_case: str = "flights", version: str | None = None, reason: str = 
     with one_at_a_time(case.name) as began:
         refuse_during_rollout(case.name)
         target = get_version(case.name, version) if version else the_champion(case.name)
+        if version:
+            refuse_quarantined(case.name, target.version)
         roll_out(case, target, reason, began)
     return target.version

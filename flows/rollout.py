@@ -10,6 +10,7 @@ from flows.chain import stand_beside
 from tasks.lock import one_at_a_time
 from tasks.monitoring.keep_looking import keep_looking
 from tasks.monitoring.watch import watch
+from tasks.people import may
 from tasks.registry.versions import get_version
 from tasks.rollouts.baseline import fresh_baseline
 from tasks.rollouts.begin import begin
@@ -37,7 +38,7 @@ def rollout(use_case: str = "flights", version: str | None = None, reason: str =
     """
     case = load_use_case(use_case)
     with one_at_a_time(case.name) as began:
-        state = begin(case, get_version(case.name, version), reason, began) if version else last_rollout(case.name)
+        state = _begun(case, version, reason, began) if version else last_rollout(case.name)
         if state is None or state.ended:
             keep_looking(case, False)
             return tidied(case, state)
@@ -48,6 +49,11 @@ def rollout(use_case: str = "flights", version: str | None = None, reason: str =
             return str(moved)
         keep_looking(case, not state.ended)
     return told(case, state)
+
+
+def _begun(case: UseCase, version: str, reason: str, began: int) -> State:
+    person = may("operator", "begin a rollout")
+    return begin(case, get_version(case.name, version), reason, began, person.name)
 
 
 def go_on(case: UseCase, state: State) -> State:

@@ -120,7 +120,7 @@ def _event(entry: Entry, what: str, why: str, zone: tzinfo) -> Event:
         what=what,
         version=str(entry.get("version") or ""),
         why=why,
-        by=entry.get("flow_run") or "a command",
+        by=entry.get("by") or entry.get("flow_run") or "a command",
         until=str(entry.get("until") or ""),
     )
 

@@ -14,6 +14,7 @@ from tasks.rollouts.say import say
 from tasks.rollouts.state import last_rollout
 from tasks.rollouts.tell import line
 from tasks.rollouts.values import Said, State
+from tasks.rollouts.words import words_of
 
 WORDS: tuple[Said, ...] = get_args(Said)
 COLOURS = {"better": "green", "worse": "red", "equivalent": "green", "undecided": "yellow"}
@@ -39,7 +40,7 @@ def show(case: UseCase, screen: Console) -> None:
     screen.print(_stages(case, state))
     if state.look is not None:
         screen.print(_checks(state))
-    for word in state.words:
+    for word in words_of(state):
         screen.print(f"{word.at:%Y-%m-%d %H:%M} {word.by} said {word.said}: {word.reason}", markup=False)
 
 

@@ -64,7 +64,7 @@ def start(wanted: Release) -> Release:
     return release
 
 
-def send(version: Version, release: Release, reason: str, rollback: bool = False) -> str | None:
+def send(version: Version, release: Release, reason: str, rolled_back_by: str = "") -> str | None:
     """Send all requests to the release, and write that down; the caller holds the lock of `tasks/fence.py`.
 
     Returns:
@@ -94,7 +94,8 @@ def send(version: Version, release: Release, reason: str, rollback: bool = False
         platform=release.platform,
         bundle=version.bundle.digest,
         until=version.tags.get("until", ""),
-        rollback=rollback,
+        rollback=bool(rolled_back_by),
+        by=rolled_back_by,
     )
     return previous
 

@@ -9,6 +9,7 @@ from prefect import get_run_logger, task
 from configs.errors import InputError
 from configs.schema import UseCase
 from tasks.history import record
+from tasks.quarantine import refuse_quarantined
 from tasks.registry.values import Version
 from tasks.registry.versions import the_champion
 from tasks.rollouts.declared import declared_by, now
@@ -17,11 +18,12 @@ from tasks.rollouts.values import State
 
 
 @task
-def begin(use_case: UseCase, challenger: Version, reason: str, began: int) -> State:
-    """A rollout of this version, from the champion that serves now.
+def begin(use_case: UseCase, challenger: Version, reason: str, began: int, by: str) -> State:
+    """A rollout of this version, from the champion that serves now; `by` is who wants it.
 
     Raises:
-        InputError: the use case declares none, the version is the champion already, or another rollout is under way.
+        InputError: the use case declares none, the version is the champion already or in quarantine, or another rollout is
+            under way.
         Fenced: the use case was rolled back since this run began.
     """
     declared_by(use_case)
@@ -30,6 +32,7 @@ def begin(use_case: UseCase, challenger: Version, reason: str, began: int) -> St
         raise InputError(
             f"version {challenger.version} of {use_case.name!r} serves already, so there is nothing to roll out"
         )
+    refuse_quarantined(use_case.name, challenger.version)
     moment = now(use_case)
     state = write_down(
         State(
@@ -38,10 +41,11 @@ def begin(use_case: UseCase, challenger: Version, reason: str, began: int) -> St
             champion=champion,
             challenger=challenger,
             reason=reason,
+            by=by,
             began=moment,
             began_at_epoch=began,
         )
     )
-    record(use_case.name, "rollout", f"begun: {reason}", rollout=state.id, version=challenger.version, move="begin")
+    record(use_case.name, "rollout", f"begun: {reason}", rollout=state.id, version=challenger.version, move="begin", by=by)
     get_run_logger().info("Rollout of version %s beside champion %s: %s", challenger.version, champion.version, reason)
     return state

@@ -10,7 +10,8 @@ from datetime import timedelta
 from typing import Literal, NamedTuple
 
 from configs.rollout import Ab, Approval, BlueGreen, Rollout
-from tasks.rollouts.values import Look, Said, State, Word
+from tasks.rollouts.values import Look, State, Word
+from tasks.rollouts.words import last_word, the_pause
 
 Move = Literal["stay", "wait", "next", "back"]
 
@@ -22,19 +23,22 @@ class Step(NamedTuple):
     why: str
 
 
-def decide(declared: Rollout, state: State, look: Look) -> Step:
-    """Stay in the stage, wait for a person, go on to the next one (after the last: promote), or take the challenger back."""
+def decide(declared: Rollout, state: State, words: list[Word], look: Look) -> Step:
+    """Stay in the stage, wait for a person, go on to the next one (after the last: promote), or take the challenger back.
+
+    `words` are all that people have said so far, oldest first.
+    """
     if look.worse:
         return Step("back", "; ".join(each.reason for each in look.worse))
-    if state.paused:
-        return Step("wait", "paused by " + next(f"{w.by}: {w.reason}" for w in reversed(state.words) if w.said == "pause"))
-    if (word := _said(state, "promote")) is not None:
+    if (pause := the_pause(words)) is not None:
+        return Step("wait", f"paused by {pause.by}: {pause.reason}")
+    if (word := last_word(words, state.stage, "promote")) is not None:
         return Step("next", f"{word.by} said promote: {word.reason}")
-    if look.mismatch and _said(state, "resume") is None:
+    if look.mismatch and last_word(words, state.stage, "resume") is None:
         return Step("wait", f"the shares are not those declared: {look.mismatch}. 'resume' goes on, 'abort' ends it")
     stage, ran = declared.stages[state.stage], timedelta(seconds=state.ran)
     if isinstance(stage, Approval):
-        return _approval(stage, state, ran)
+        return _approval(stage, last_word(words, state.stage, "approve", "reject"), ran)
     if isinstance(stage, BlueGreen):
         return Step("next", "blue_green goes to all at once")
     if isinstance(stage, Ab) and look.requests >= declared.min_requests and not undecided(declared, look):
@@ -68,19 +72,13 @@ def _at_the_end(declared: Rollout, state: State, look: Look, over: timedelta, la
     return Step("wait", f"{why} after {_words(over + lasts)}; 'promote' or 'abort' decides")
 
 
-def _approval(stage: Approval, state: State, ran: timedelta) -> Step:
-    if (word := _said(state, "approve", "reject")) is not None:
+def _approval(stage: Approval, word: Word | None, ran: timedelta) -> Step:
+    if word is not None:
         return Step("next" if word.said == "approve" else "back", f"{word.by} said {word.said}: {word.reason}")
     if ran < stage.within:
         return Step("wait", f"an approval; within {_words(stage.within - ran)}, or else as if {stage.otherwise}")
     move: Move = "next" if stage.otherwise == "approve" else "back"
     return Step(move, f"nobody answered within {_words(stage.within)}, which is as if {stage.otherwise}")
-
-
-def _said(state: State, *wanted: Said) -> Word | None:
-    """The last such word of this stage: those of earlier ones count no more."""
-    since = state.stage_began
-    return next((w for w in reversed(state.words) if w.said in wanted and (since is None or w.at >= since)), None)
 
 
 def _words(length: timedelta) -> str:

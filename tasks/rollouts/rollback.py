@@ -20,6 +20,8 @@ from tasks.fence import emergency
 from tasks.gates.checks import GateClosed, decide
 from tasks.gates.contract_checks import contract_checks
 from tasks.log.keys import given
+from tasks.people import may
+from tasks.quarantine import refuse_quarantined
 from tasks.registry.versions import the_champion
 from tasks.rollouts.state import under_way
 from tasks.rollouts.take_back import end_rollout, tidy
@@ -42,8 +44,10 @@ def roll_back(use_case: str, version: str | None, reason: str, say: Callable[[st
 
     Raises:
         InputError: there is nothing to go back to.
+        NotAllowed: whoever asks is no operator.
         CheckFailed: the bundle is not trusted, or the release is not ready or answers wrongly; then nothing has changed.
     """
+    person = may("operator", "roll back")
     if not (home() / "use_cases" / use_case / "served").is_dir():
         raise InputError(
             f"nothing of {use_case!r} was ever switched to in {home()}, so there is nothing to roll back; 'slipway deploy "
@@ -51,16 +55,18 @@ def roll_back(use_case: str, version: str | None, reason: str, say: Callable[[st
         )
     rolling = under_way(use_case)
     if rolling is not None and version is None and rolling.phase in BEFORE_THE_SWITCH:
-        return _challenger_back(rolling, reason, say)
-    earlier(use_case, version)  # where there is none, no run is fenced either
+        return _challenger_back(rolling, f"{person.name}: {reason}", say)
+    _, before = earlier(use_case, version)  # where there is none, no run is fenced either
+    if version is None:  # whoever names one has decided
+        refuse_quarantined(use_case, before.version.version)
     with emergency(use_case, "rolled back", reason, say):
-        ended = end_rollout(use_case, f"rolled back: {reason}")
+        ended = end_rollout(use_case, f"rolled back by {person.name}: {reason}")
         now, before = earlier(use_case, version)
         release = start(as_it_ran(before, now.release.settings))
         say(f"Release {release.name} is ready: {', '.join(release.addresses)} ({release.platform})")
         _test(release, before, now)
         replaced = _behind_gateway(use_case, release)
-        send(before.version, release, reason, rollback=True)
+        send(before.version, release, reason, rolled_back_by=person.name)
         say(f"{use_case} version {before.version.version} serves: {reason}")
         _take_down(replaced, say)
     if ended is not None:

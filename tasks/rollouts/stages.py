@@ -9,12 +9,14 @@ from configs.schema import UseCase
 from tasks.deploying.switchover import NotReady, start
 from tasks.deploying.values import Release
 from tasks.history import record
+from tasks.quarantine import put_in
 from tasks.rollouts.carry_out import traffic_of
 from tasks.rollouts.decide import Step, decide
 from tasks.rollouts.declared import declared_by, now
 from tasks.rollouts.state import change
 from tasks.rollouts.take_back import take_back
 from tasks.rollouts.values import Look, State
+from tasks.rollouts.words import the_pause, words_of
 from tasks.routing.splitting import split, unsplit
 
 
@@ -46,11 +48,14 @@ def carry_out(use_case: UseCase, state: State) -> State:
 def conclude(use_case: UseCase, state: State, look: Look) -> State:
     """Keep what was seen, and do what it leads to: stay, wait for a person, the next stage, all requests, or back."""
     declared = declared_by(use_case)
-    ran = state.ran + (0.0 if state.paused or state.seen is None else (look.at - state.seen).total_seconds())
+    words = words_of(state)
+    ran = state.ran + (0.0 if the_pause(words) or state.seen is None else (look.at - state.seen).total_seconds())
     state = change(state, look=look, seen=look.at, ran=ran)
-    step = decide(declared, state, look)
+    step = decide(declared, state, words, look)
     _tell(use_case, declared, state, step)
     if step.move == "back":
+        if look.worse:
+            put_in(use_case.name, state.challenger.version, step.why, f"rollout {state.id}")
         return take_back(state, step.why)
     if step.move == "next":
         return _enter(use_case, state, state.stage + 1)

@@ -89,6 +89,11 @@ def changed_now(looked_at: State, /, **changed: Any) -> State:
     return _write(now.model_copy(update={**changed, "revision": now.revision + 1}))
 
 
+def folder_of(state: State) -> Path:
+    """Where a rollout keeps what grows: words and looks."""
+    return use_case_home(state.use_case) / "rollouts" / state.id
+
+
 def _write(state: State) -> State:
     write_atomically(_path(state.use_case), state.model_dump_json(indent=1).encode())
     return state

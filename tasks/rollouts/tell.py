@@ -9,6 +9,7 @@ from configs.rollout import Rollout
 from configs.schema import UseCase
 from tasks.rollouts.declared import declared_by
 from tasks.rollouts.values import State
+from tasks.rollouts.words import words_of
 
 
 @task
@@ -37,5 +38,5 @@ def page(declared: Rollout, state: State) -> str:
         text.append(f"Looked at {look.at:%Y-%m-%d %H:%M}, {look.requests:,} requests were the challenger's. {look.mismatch}")
         text.append("| check | verdict | why |\n|---|---|---|")
         text[-1] += "".join(f"\n| {each.check} | **{each.verdict}** | {each.reason} |" for each in look.verdicts)
-    text += [f"- {word.at:%Y-%m-%d %H:%M} {word.by}: {word.said}: {word.reason}" for word in state.words]
+    text += [f"- {word.at:%Y-%m-%d %H:%M} {word.by}: {word.said}: {word.reason}" for word in words_of(state)]
     return "\n\n".join(text)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import model_validator
 
 from tasks.deploying.values import Release
 from tasks.registry.values import Version
@@ -16,12 +18,13 @@ ENDED = ("succeeded", "failed")
 
 
 class Word(Value):
-    """What a person said, who it was, when, and why."""
+    """What a person said, who it was, when, why, and to which stage."""
 
     said: Said
     by: str
     at: datetime
     reason: str
+    stage: int | None = None
 
 
 class Look(Value):
@@ -43,9 +46,10 @@ class State(Value):
     """A rollout. Times are those of the use case; `champion` and `challenger` are as they were registered when it began.
 
     `revision` counts changes: who decided on an earlier one decides anew. `began_at_epoch` is the fence's: after a rollback
-    the rollout moves nothing. `seen` is when the stage was last looked at, or else when its traffic came into force; `ran`
-    is how long it has run by then, in seconds, without the time that it was paused. `waits` says for what, `outcome` why it
-    has ended.
+    the rollout moves nothing. `by` began it. `seen` is when the stage was last looked at, or else when its traffic came into
+    force; `ran` is how long it has run by then, in seconds, without the time that it was paused. `waits` says for what,
+    `outcome` why it has ended. `words` are those of a rollout that an earlier Slipway began; others stand in `words.py`'s
+    file.
     """
 
     id: str
@@ -54,6 +58,7 @@ class State(Value):
     champion: Version
     challenger: Version
     reason: str
+    by: str = ""
     began: datetime
     began_at_epoch: int
     phase: Phase = "initialising"
@@ -63,11 +68,16 @@ class State(Value):
     ran: float = 0.0
     release: Release | None = None
     baseline: Release | None = None
-    paused: bool = False
     waits: str = ""
     outcome: str = ""
     words: list[Word] = []
     look: Look | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _earlier_form(cls, data: Any) -> Any:
+        """Once it held whether it was paused, which its words say too."""
+        return {name: value for name, value in data.items() if name != "paused"} if isinstance(data, dict) else data
 
     @property
     def ended(self) -> bool:

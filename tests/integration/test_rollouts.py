@@ -166,6 +166,10 @@ def test_one_that_is_worse_goes_back_at_the_next_look(rolled):
     assert not clients.failed
     assert serving() == before
     assert standing().look.worse[0].check == "loss"
+    refused = f"version {other(version)} of 'rolled' is in quarantine"
+    assert refused in home.told("rollout", NAME, "start", "--version", other(version), status=2)
+    assert refused in home.told("deploy", NAME, "--version", other(version), status=2)
+    home.told("quarantine", NAME, "--version", other(version), "--lift", "--reason", "labels were swapped", status=0)
     assert not set(clients.ids[-20:]) & set(exposures(2)["prediction_id"]), "nobody meets it any more"
 
 

@@ -1,6 +1,6 @@
 """What a look leads to, who may change a rollout, and what its traffic is: without servers."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -79,8 +79,8 @@ def look(*verdicts, requests=1000, stage=0, mismatch=""):
     return Look.model_construct(at=NOW, stage=stage, requests=requests, verdicts=list(verdicts), mismatch=mismatch)
 
 
-def said(word, hours=1):
-    return Word(said=word, by="ann", at=NOW + timedelta(hours=hours), reason="her reason")
+def said(word, stage=0):
+    return Word(said=word, by="ann", at=NOW, reason="her reason", stage=stage)
 
 
 HOUR = 3600.0
@@ -93,11 +93,11 @@ FINE = verdict("equivalent")
         ("stay", declared(), state(ran=HOUR), look(FINE)),
         ("next", declared(), state(ran=24 * HOUR), look(FINE)),
         ("back", declared(), state(), look(FINE, verdict("worse", "loss"))),
-        ("back", declared(), state(paused=True, words=[said("pause")]), look(verdict("worse"))),
+        ("back", declared(), state(words=[said("pause")]), look(verdict("worse"))),
         ("back", declared(), state(words=[said("promote")]), look(verdict("worse"))),
-        ("wait", declared(), state(ran=99 * HOUR, paused=True, words=[said("pause")]), look(FINE)),
+        ("wait", declared(), state(ran=99 * HOUR, words=[said("pause")]), look(FINE)),
         ("next", declared(), state(words=[said("promote")]), look(verdict("undecided"), requests=0)),
-        ("stay", declared(), state(words=[said("promote", hours=-1)]), look(FINE)),
+        ("stay", declared(), state(1, words=[said("promote")]), look(FINE)),
         ("wait", declared(), state(ran=24 * HOUR), look(FINE, mismatch="the challenger gets too few")),
         ("next", declared(), state(ran=24 * HOUR, words=[said("resume")]), look(FINE, mismatch="too few")),
         # Undecided, or too few: longer, then what is declared; but too few never promote.
@@ -114,15 +114,15 @@ FINE = verdict("equivalent")
         ("next", declared(), state(3), look(verdict("better"))),
         ("stay", declared(), state(3), look(verdict("better"), requests=99)),
         ("wait", declared(), state(2), look(FINE)),
-        ("next", declared(), state(2, words=[said("approve")]), look(FINE)),
-        ("back", declared(), state(2, words=[said("approve"), said("reject", 2)]), look(FINE)),
+        ("next", declared(), state(2, words=[said("approve", 2)]), look(FINE)),
+        ("back", declared(), state(2, words=[said("approve", 2), said("reject", 2)]), look(FINE)),
         ("back", declared(), state(2, ran=169 * HOUR), look(FINE)),
         ("next", declared({"approval": {"otherwise": "approve"}}), state(ran=169 * HOUR), look(FINE)),
         ("next", declared("blue_green"), state(), look(requests=0)),
     ],
 )
 def test_a_look_leads_to(step, rollout, standing, seen):
-    found = decide(rollout, standing, seen)
+    found = decide(rollout, standing, standing.words, seen)
     assert found.move == step, found
     assert found.why
 
@@ -135,7 +135,7 @@ def test_a_look_leads_to(step, rollout, standing, seen):
     stage=st.sampled_from([0, 1, 3, 4]),
 )
 def test_too_few_requests_never_promote(ran, requests, says, undecided, stage):
-    found = decide(declared(undecided=undecided), state(stage, ran=ran), look(verdict(says), requests=requests))
+    found = decide(declared(undecided=undecided), state(stage, ran=ran), [], look(verdict(says), requests=requests))
     assert found.move != "next"
 
 
@@ -166,13 +166,13 @@ def test_a_cohort_meets_the_challenger_and_an_ended_rollout_nobody():
 
 def test_who_decided_on_what_is_no_longer_so_changes_nothing(home):
     seen = begin(state())
-    paused = change(seen, paused=True)
+    later = change(seen, ran=1.0)
     with pytest.raises(Moved):
         change(seen, stage=1)
-    assert last_rollout("loans") == paused
+    assert last_rollout("loans") == later
     with pytest.raises(InputError, match="version 2 of 'loans' is being rolled out"):
         begin(state(id="another"))
-    change(paused, phase="failed")
+    change(later, phase="failed")
     assert under_way("loans") is None
     begin(state(id="another"))
 
