@@ -135,6 +135,11 @@ def worker() -> Service:
     )
 
 
+def guard() -> Service:
+    """What takes a broken challenger back within seconds (`console/guard.py`); it waits for nothing and has no port."""
+    return Service("guard", "Guard of rollouts", lambda _: [sys.executable, "-m", "console.guard"])
+
+
 def evidently() -> Service:
     """Evidently's UI over the history of all windows; `slipway ui` starts it, since it takes 300 MB."""
     return Service(
@@ -171,7 +176,7 @@ def up(say: Callable[[str], None]) -> list[str]:
     require_disk()
     with locked(home() / "services.lock"):
         _end_unsupervised(say)
-        started = _start([*services(), worker()], say)
+        started = _start([*services(), worker(), guard()], say)
         os.environ.update(environment())
         try:
             from console.deployments import register

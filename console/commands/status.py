@@ -40,7 +40,7 @@ def addresses() -> Table:
     for column in ("service", "address", "state", "began anew"):
         table.add_column(column, overflow="fold")
     known = read_services()
-    for service in [*services.services(), services.evidently(), services.worker()]:
+    for service in [*services.services(), services.evidently(), services.worker(), services.guard()]:
         address = service_address(service.name) if service.ready and service.name in known else ""
         down = "[dim]started by 'slipway ui'" if service.name == "evidently" else "[red]down"
         found = services.known(service.name)

@@ -213,3 +213,30 @@ def test_people_pause_abort_and_roll_back(rolled):
     assert f"Version {next_one}, which was being rolled out, gets no request any more" in told
     assert (standing().phase, serving()) == ("failed", before)
     assert "no rollout is under way" in looked(home)
+
+
+def test_a_crash_loop_goes_back_without_a_look(rolled):
+    home, version = rolled
+    before, next_one = serving(), other(version)
+    with Clients(home.record) as clients:
+        assert "stage 1 of 3" in looked(home, next_one)
+        killed, deadline = set(), time.monotonic() + 60
+        while standing().phase != "failed" and time.monotonic() < deadline:
+            killed |= killed_anew(standing().release, killed)
+            time.sleep(0.05)
+        clients.more(50)
+    assert not clients.failed
+    assert "the guard rails: a crash loop: its servers ended" in standing().outcome
+    assert serving() == before
+    assert f"version {next_one} of 'rolled' is in quarantine" in home.told("rollout", NAME, "start", "--version", next_one)
+
+
+def killed_anew(release, killed):
+    """Kill what runs of a release and was not killed before."""
+    from configs.settings import use_case_home
+    from tasks.deploying.platforms.supervisor import read_status
+
+    found = {each.process for each in read_status(use_case_home(NAME) / "releases" / release.name) if each.process}
+    for process in found - killed:
+        process.kill()
+    return found - killed

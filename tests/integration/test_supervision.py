@@ -52,7 +52,7 @@ def test_every_service_that_is_killed_comes_back_and_an_accepted_run_is_not_lost
     from console.follow import start
 
     before = released()
-    names = [*(each.name for each in services.services()), "worker"]
+    names = [*(each.name for each in services.services()), "worker", "guard"]
     with temporary_settings({PREFECT_API_URL: f"{service_address('prefect')}/api"}):
         run = start("maintain", "loans")  # not `monitor`, which would look at the thousands of requests of all tests
         first = {name: services.known(name) for name in names}

@@ -1,0 +1,64 @@
+"""The guard of a home: `python -m console.guard`, kept running like every service.
+
+While a rollout moves traffic it looks every second at what the champion's servers count of the challenger, and takes back
+one that is plainly broken (`tasks/rollouts/guard_rails.py`). It needs neither Prefect nor MLflow.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+from configs.settings import home
+
+SECONDS = 1.0
+MOVING = ("progressing", "waiting")
+logger = logging.getLogger("guard")
+
+
+def main() -> None:
+    """Watch until SIGTERM; what goes wrong with one use case is told, and stops no other."""
+    watched: dict[str, Any] = {}
+    while True:
+        for path in _moving():
+            name = path.parent.name
+            try:
+                _look(watched, name)
+            except Exception:  # the next second looks again
+                logger.exception("the rollout of %s could not be watched", name)
+        time.sleep(SECONDS)
+
+
+def _moving() -> list[Path]:
+    """The rollouts that move traffic, by a look at their files that loads nothing."""
+    return [path for path in (home() / "use_cases").glob("*/rollout.json") if _phase(path) in MOVING]
+
+
+def _phase(path: Path) -> str:
+    try:
+        return str(json.loads(path.read_bytes())["phase"])
+    except FileNotFoundError:  # retired a moment ago
+        return ""
+
+
+def _look(watched: dict[str, Any], name: str) -> None:
+    from tasks.rollouts.guard_rails import Watched
+    from tasks.rollouts.state import Moved, under_way
+
+    state = under_way(name)
+    if state is None or state.phase not in MOVING:
+        return
+    try:
+        why = watched.setdefault(name, Watched()).look(state, time.monotonic())
+    except Moved:  # a look or a person was at it in the same moment
+        return
+    if why:
+        logger.warning("version %s of %s was taken back: %s", state.challenger.version, name, why)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    main()

@@ -1,0 +1,142 @@
+"""Guard rails: a challenger that is plainly broken goes back within seconds, without waiting for a look.
+
+A challenger of whose rows most fail is broken, which needs no statistics of equal models. What is subtler is for the checks.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from configs.rollout import CHALLENGER
+from tasks.deploying.keys import internal_headers
+from tasks.deploying.reconcile import releases
+from tasks.quarantine import put_in
+from tasks.rollouts.carry_out import BASELINE
+from tasks.rollouts.take_back import take_back
+from tasks.rollouts.values import State
+from tasks.routing import gateway
+
+GUARD = "the guard rails"
+WINDOW = 10.0  # seconds that are looked back at for rows
+ROWS = 20  # failed ones that are a burst, where they are most
+WRONG = 5  # answers that no such model can give
+CRASH_WINDOW = 60.0
+CRASHES = 3
+METRICS_SECONDS = 2.0
+BUSY = ("contract", "busy")  # a row that it refuses, or too much work at once, is no error of a model's
+
+
+class Counts(NamedTuple):
+    """What was counted up to a moment (seconds of a clock): rows that were an arm's, failed ones, servers begun anew."""
+
+    at: float
+    asked: float
+    failed: float
+    wrong: float
+    baseline_asked: float
+    baseline_failed: float
+    restarts: int
+
+
+def broken(seen: Sequence[Counts]) -> str:
+    """Why the challenger is plainly broken, or "". `seen` has the oldest first, all of one life of the counters.
+
+    Where the baseline fails as well, it is not the challenger that is to blame.
+
+    >>> before = Counts(0, 0, 0, 0, 0, 0, 0)
+    >>> broken([before, Counts(3, 40, 30, 0, 40, 0, 0)])
+    'an error burst: 30 of its 40 rows of the last 3 s failed, and the champion had to answer them'
+    >>> broken([before, Counts(3, 40, 30, 0, 40, 25, 0)])
+    ''
+    >>> broken([before, Counts(3, 0, 0, 0, 0, 0, 3)])
+    'a crash loop: its servers ended 3 times within 3 s'
+    """
+    if not seen:
+        return ""
+    now = seen[-1]
+    first = next(each for each in seen if now.at - each.at <= CRASH_WINDOW)
+    if (crashes := now.restarts - first.restarts) >= CRASHES:
+        return f"a crash loop: its servers ended {crashes} times within {now.at - first.at:.0f} s"
+    first = next(each for each in seen if now.at - each.at <= WINDOW)
+    asked, failed, wrong = now.asked - first.asked, now.failed - first.failed, now.wrong - first.wrong
+    if wrong >= WRONG:
+        return f"wrong answers: {wrong:.0f} within {now.at - first.at:.0f} s are none that such a model can give"
+    beside, beside_failed = now.baseline_asked - first.baseline_asked, now.baseline_failed - first.baseline_failed
+    if failed >= ROWS and failed > asked / 2 and beside_failed <= beside / 4:
+        what = f"{failed:.0f} of its {asked:.0f} rows of the last {now.at - first.at:.0f} s"
+        return f"an error burst: {what} failed, and the champion had to answer them"
+    return ""
+
+
+class Watched:
+    """A rollout's counts of the last minute."""
+
+    def __init__(self) -> None:
+        self._id, self._seen = "", deque[Counts]()
+
+    def look(self, state: State, now: float) -> str:
+        """Count, and take the challenger back where it is broken; returns why, or "". `now` is in seconds of a clock.
+
+        Raises:
+            Moved: somebody has changed the rollout at this moment; the next look sees it anew.
+        """
+        found = count(state, now)
+        if found is None:
+            return ""
+        if state.id != self._id or (self._seen and found.asked < self._seen[-1].asked):  # another one, or new counters
+            self._id, self._seen = state.id, deque()
+        self._seen.append(found)
+        while now - self._seen[0].at > CRASH_WINDOW:
+            self._seen.popleft()
+        if why := broken(self._seen):
+            put_in(state.use_case, state.challenger.version, why, GUARD)
+            take_back(state, f"{GUARD}: {why}")
+        return why
+
+
+def count(state: State, now: float) -> Counts | None:
+    """What the servers of what serves have counted of the arms by now; None where none of them answers."""
+    rows: dict[str, float] = {}
+    failed: dict[str, float] = {}
+    wrong, answered = 0.0, False
+    for address in gateway.routed(state.use_case):
+        for name, labels, value in _samples(state.use_case, address):
+            answered = True
+            if name == "slipway_variant_rows_total":
+                rows[labels["variant"]] = rows.get(labels["variant"], 0.0) + value
+            elif name == "slipway_fallback_rows_total" and labels["reason"] not in BUSY:
+                failed[labels["arm"]] = failed.get(labels["arm"], 0.0) + value
+                wrong += value if (labels["arm"], labels["reason"]) == (CHALLENGER, "wrong") else 0.0
+    if not answered:
+        return None
+    asked = {arm: rows.get(arm, 0.0) + failed.get(arm, 0.0) for arm in (CHALLENGER, BASELINE)}
+    return Counts(
+        now,
+        asked[CHALLENGER],
+        failed.get(CHALLENGER, 0.0),
+        wrong,
+        asked[BASELINE],
+        failed.get(BASELINE, 0.0),
+        _restarts(state),
+    )
+
+
+def _samples(use_case: str, address: str) -> list[tuple[str, dict[str, str], float]]:
+    try:
+        answer = httpx.get(f"{address}/metrics", headers=internal_headers(use_case, GUARD), timeout=METRICS_SECONDS)
+    except httpx.TransportError:  # it is being started again; the next look asks it
+        return []
+    families = text_string_to_metric_families(answer.raise_for_status().text)
+    return [(sample.name, sample.labels, sample.value) for family in families for sample in family.samples]
+
+
+def _restarts(state: State) -> int:
+    assert state.release is not None, "it is there from the first stage on"
+    name = state.release.name
+    there = [release for release in releases(state.use_case) if release.name == name]
+    return sum(replica.restarts for release in there for replica in release.replicas)
