@@ -236,7 +236,8 @@ def replay(
 ) -> None:
     """Send history through the gateway as live requests, in time order (or seeded random order), labels later."""
     case = _ready(use_case)
-    from console.commands.run import replayed, the_replay
+    from console.commands.replay import replayed
+    from console.commands.run import the_replay
 
     replayed(the_replay(case), _moment(until), rows, rate, screen)
 

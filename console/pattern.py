@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import datetime, timedelta
 from itertools import islice, pairwise
@@ -11,6 +12,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim
 from ruamel.yaml import YAML
 
+from configs.load import use_case_folders
 from configs.rollout import LOOKS
 from configs.schema import UseCase
 from configs.settings import PROJECT, shipped
@@ -27,7 +29,7 @@ def rendered(case: UseCase, pool: str, paused: bool) -> dict[str, Any]:
     step["directory"] = str(PROJECT)  # whatever folder the command was called from
     deployments = [_fitted(_renamed(each, case.name), case) for each in pattern["deployments"]]
     for deployment in deployments:
-        deployment |= {"work_pool": {"name": pool}, "paused": paused}
+        deployment |= {"work_pool": {"name": pool, **_found_again()}, "paused": paused}
         for trigger in deployment.get("triggers", []):
             trigger["enabled"] = not paused
     return {**pattern, "deployments": deployments}
@@ -64,6 +66,13 @@ def schedules_of(case: UseCase) -> dict[str, str | None]:
         "maintain": case.log.schedule,
         "rollout": case.rollout.looks if case.rollout else LOOKS,  # off but for while a rollout is under way
     }
+
+
+def _found_again() -> dict[str, Any]:
+    """What a run needs to find use cases of other folders: the worker may have been started without knowing them."""
+    if not os.environ.get("SLIPWAY_USE_CASES"):
+        return {}
+    return {"job_variables": {"env": {"SLIPWAY_USE_CASES": os.pathsep.join(map(str, use_case_folders()))}}}
 
 
 def _renamed(part: Any, name: str) -> Any:

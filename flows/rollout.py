@@ -12,6 +12,7 @@ from tasks.monitoring.keep_looking import keep_looking
 from tasks.monitoring.watch import watch
 from tasks.people import may
 from tasks.registry.versions import get_version
+from tasks.rollouts.approve import ask_for_approval
 from tasks.rollouts.baseline import fresh_baseline
 from tasks.rollouts.begin import begin
 from tasks.rollouts.look import look_at
@@ -41,6 +42,8 @@ def rollout(use_case: str = "flights", version: str | None = None, reason: str =
         state = _begun(case, version, reason, began) if version else last_rollout(case.name)
         if state is None or state.ended:
             keep_looking(case, False)
+            if state is not None:
+                ask_for_approval(case, state)
             return tidied(case, state)
         keep_looking(case, True)
         try:
@@ -48,6 +51,7 @@ def rollout(use_case: str = "flights", version: str | None = None, reason: str =
         except Moved as moved:  # a person said something in between: the next look heeds it
             return str(moved)
         keep_looking(case, not state.ended)
+        ask_for_approval(case, state)
     return told(case, state)
 
 

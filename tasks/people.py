@@ -55,13 +55,17 @@ def people() -> list[Person]:
         raise InputError(f"{_path()}: is no table of people ({' '.join(str(error).split())[:200]})") from None
 
 
-def who() -> Person:
+def who(typed: str | None = None) -> Person:
     """Whoever runs this process: by the key in `SLIPWAY_KEY` where one is given, else by the account.
+
+    With `typed` it is whoever filled in a form, where they typed that key: the process's account says nothing of them.
 
     Raises:
         InputError: the key is none of this home's, or there is a table and it holds nobody of that account or key.
     """
-    table, key = people(), _own_key()
+    table, key = people(), _own_key(secret("SLIPWAY_KEY") if typed is None else typed)
+    if table and typed == "":
+        raise InputError(f"the form needs an API key of somebody in {_path()}, and got none")
     account = key.name if key else pwd.getpwuid(os.geteuid()).pw_name  # not LOGNAME, which anybody may set
     if not table:
         return Person(name=account, roles=ROLES)
@@ -72,14 +76,14 @@ def who() -> Person:
     return found[0]
 
 
-def may(role: PersonRole, what: str) -> Person:
-    """Whoever runs this process, if they have the role; `what` is what they are about to do.
+def may(role: PersonRole, what: str, typed: str | None = None) -> Person:
+    """Whoever runs this process, or typed that key, if they have the role; `what` is what they are about to do.
 
     Raises:
         InputError: nobody knows them.
         NotAllowed: they have not the role.
     """
-    person = who()
+    person = who(typed)
     if role not in person.roles:
         has = ", ".join(person.roles) or "none"
         raise NotAllowed(f"{person.name} may not {what}: that needs the role {role!r}, and {person.name} has {has}")
@@ -124,10 +128,9 @@ def _write(table: list[Person]) -> None:
     write_atomically(_path(), json.dumps(rows, indent=1).encode())
 
 
-def _own_key() -> Key | None:
-    """The key that `SLIPWAY_KEY` holds, of any use case of this home."""
-    text = secret("SLIPWAY_KEY")
-    if text is None:
+def _own_key(text: str | None) -> Key | None:
+    """The key of that text, of any use case of this home."""
+    if not text:
         return None
     key_id, _, rest = text.removeprefix(PREFIX).partition("_")
     digest = hashlib.sha256(rest.encode()).hexdigest()
@@ -139,7 +142,10 @@ def _own_key() -> Key | None:
         for key in known:
             if key.id == key_id and key.revoked is None and hmac.compare_digest(key.sha256, digest):
                 return key
-    raise InputError(f"SLIPWAY_KEY: is no key in use of {home()}; 'slipway keys list NAME' lists those of a use case")
+    raise InputError(
+        f"the API key given (SLIPWAY_KEY, or in a form) is no key in use of {home()}; 'slipway keys list NAME' lists a use "
+        "case's"
+    )
 
 
 def _path() -> Path:

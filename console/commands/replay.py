@@ -17,6 +17,8 @@ from typing import Any
 import aiohttp
 import msgspec
 import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from configs.errors import CheckFailed, InputError
 from configs.schema import UseCase
@@ -166,6 +168,25 @@ class Replay:
     def _known(self, row: Row, now: datetime | None) -> bool:
         """Whether a row's label has arrived by then."""
         return row.moment is None or (now is not None and row.moment + self.use_case.source.label_delay <= now)
+
+
+def replayed(replay: Replay, until: datetime | None, count: int | None, rate: float | None, screen: Console) -> None:
+    """Send, with a progress bar and running figures."""
+    columns = ("[progress.description]{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TextColumn("{task.fields[told]}"), console=screen) as progress:
+        bar = progress.add_task("replay", total=None, told="")
+        began, first = time.monotonic(), None
+
+        def show(figures: Figures) -> None:
+            nonlocal first
+            first = figures.sent if first is None else first
+            speed = (figures.sent - first) / max(time.monotonic() - began, 0.001)
+            moment = f"{figures.moment:%Y-%m-%d}  " if figures.moment else ""
+            text = f"{moment}{speed:,.0f}/s  p50 {figures.percentile(50):.1f} ms  p99 {figures.percentile(99):.1f} ms  "
+            text += f"{figures.labels:,} labels  {figures.failed} failed"
+            progress.update(bar, total=figures.total, completed=figures.sent, told=text)
+
+        replay.send(until, count, rate, show)
 
 
 async def _post(session: aiohttp.ClientSession, url: str, body: bytes, figures: Figures) -> bool:

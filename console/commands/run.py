@@ -12,12 +12,12 @@ from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterNam
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from configs.errors import CheckFailed
 from configs.forms import parse_time
 from configs.schema import UseCase
-from console.commands.replay import Figures, Replay
+from console.commands.replay import Replay, replayed
+from console.commands.rolling import rolled_out
 from console.commands.status import addresses
 from console.commands.summary import summarize
 from console.follow import follow, start
@@ -46,6 +46,8 @@ def main_job(case: UseCase, until: datetime | None, rate: float | None, began: f
     for name, end, count in _windows(case, replay, until):
         if name not in _looked_at(case):
             screen.rule(f"Window {name}")
+            if end is not None:
+                rolled_out(case, replay, end, rate, screen)
             replayed(replay, end, count, rate, screen)
             follow(start("monitor", case.name), screen)
         _react(case, name, screen)
@@ -57,25 +59,6 @@ def main_job(case: UseCase, until: datetime | None, rate: float | None, began: f
 def the_replay(case: UseCase) -> Replay:
     """The replay of a use case that serves."""
     return Replay(case, read_bundle(the_champion(case.name).bundle.path).contract)
-
-
-def replayed(replay: Replay, until: datetime | None, count: int | None, rate: float | None, screen: Console) -> None:
-    """Send, with a progress bar and running figures."""
-    columns = ("[progress.description]{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("{task.fields[told]}"), console=screen) as progress:
-        bar = progress.add_task("replay", total=None, told="")
-        began, first = time.monotonic(), None
-
-        def show(figures: Figures) -> None:
-            nonlocal first
-            first = figures.sent if first is None else first
-            speed = (figures.sent - first) / max(time.monotonic() - began, 0.001)
-            moment = f"{figures.moment:%Y-%m-%d}  " if figures.moment else ""
-            text = f"{moment}{speed:,.0f}/s  p50 {figures.percentile(50):.1f} ms  p99 {figures.percentile(99):.1f} ms  "
-            text += f"{figures.labels:,} labels  {figures.failed} failed"
-            progress.update(bar, total=figures.total, completed=figures.sent, told=text)
-
-        replay.send(until, count, rate, show)
 
 
 def _windows(case: UseCase, replay: Replay, until: datetime | None) -> Iterator[tuple[str, datetime | None, int | None]]:

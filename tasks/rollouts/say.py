@@ -24,16 +24,17 @@ NEEDED = {
 MAY: dict[Said, PersonRole] = {"approve": "approver", "reject": "approver"}
 
 
-def say(use_case: UseCase, said: Said, reason: str) -> State:
+def say(use_case: UseCase, said: Said, reason: str, key: str | None = None) -> State:
     """Keep the word, and carry out at once an abort or a rejection; the rest is heeded by the next look.
 
-    A look that goes on meanwhile is not disturbed. A challenger that is worse goes back whatever was said.
+    `key` is the API key that somebody typed into a form. A look that goes on meanwhile is not disturbed. A challenger that
+    is worse goes back whatever was said.
 
     Raises:
         InputError: no rollout is under way, or the word does not fit where it stands.
         NotAllowed: whoever says it may not.
     """
-    person = may(MAY.get(said, "operator"), f"say {said!r}")
+    person = may(MAY.get(said, "operator"), f"say {said!r}", key)
     with switching(use_case.name):
         state = the_rollout(use_case.name)
         _fits(use_case, state, said, person)

@@ -1,7 +1,9 @@
 """A rollout with real servers, from its first stage to its end, for the better and for the worse."""
 
+import os
 import threading
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -213,6 +215,57 @@ def test_people_pause_abort_and_roll_back(rolled):
     assert f"Version {next_one}, which was being rolled out, gets no request any more" in told
     assert (standing().phase, serving()) == ("failed", before)
     assert "no rollout is under way" in looked(home)
+
+
+def test_a_person_answers_in_prefects_form(rolled):
+    from prefect.client.orchestration import get_client
+    from prefect.flow_runs import resume_flow_run
+
+    home, version = rolled
+    before = serving()
+    declare(stages=[{"approval": {"within": "1 day"}}, {"canary": {"share": 1.0, "for": "1 second"}}])
+    assert "waiting: an approval; within 1 day" in looked(home, other(version))
+    assert "waiting" in looked(home), "a second look opens no second form"
+    with home.connected(), get_client(sync_client=True) as client:
+        run = wait_for_form(client)
+        assert [each.key for each in inputs(client, run) if "description" in each.key]
+        resume_flow_run(run.id, run_input={"decision": "reject", "comment": "not before the audit"})
+        deadline = time.monotonic() + 90
+        while not client.read_flow_run(run.id).state.is_final():
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert client.read_flow_run(run.id).state.is_completed()
+        assert inputs(client, run) == [], "nothing that was typed stays with Prefect"
+    assert standing().phase == "failed"
+    assert standing().outcome.endswith("said reject: not before the audit")
+    assert serving() == before
+    declare(stages=STAGES)
+
+
+def declare(**changed):
+    """Change what the use case says of its rollouts."""
+    path = Path(os.environ["SLIPWAY_USE_CASES"]) / f"{NAME}.yaml"
+    yaml = YAML(typ="safe")
+    content = yaml.load(path.read_text())
+    content["rollout"] |= changed
+    yaml.dump(content, path)
+
+
+def wait_for_form(client):
+    """The one run of `approval` that is suspended."""
+    from tasks.rollouts.approve import open_forms
+
+    deadline = time.monotonic() + 90
+    while not (found := [run for run in open_forms(client, NAME) if run.state.name == "Suspended"]):
+        assert time.monotonic() < deadline, [run.state for run in open_forms(client, NAME)]
+        time.sleep(0.2)
+    (run,) = open_forms(client, NAME)
+    assert [run] == found
+    return run
+
+
+def inputs(client, run):
+    return client.filter_flow_run_input(run.id, "", limit=200, exclude_keys=set())
 
 
 def test_a_crash_loop_goes_back_without_a_look(rolled):

@@ -15,6 +15,7 @@ FLOWS = {
     *("release", "monitor", "missed", "failed", "retrain", "deploy", "rollback", "rollout", "score", "reproduce"),
     "compare",
     "maintain",
+    "approval",
 }
 
 
