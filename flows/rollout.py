@@ -40,6 +40,8 @@ def rollout(use_case: str = "flights", version: str | None = None, reason: str =
         state = begin(case, get_version(case.name, version), reason, began) if version else last_rollout(case.name)
         if state is None or state.ended:
             keep_looking(case, False)
+            if state is not None and case.rollout:  # a person may have ended it between two looks
+                told(case, state)
             return tidied(case, state)
         keep_looking(case, True)
         try:

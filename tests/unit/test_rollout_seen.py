@@ -1,12 +1,18 @@
-"""What people see of a rollout: every look of it is kept."""
+"""What people see of a rollout: every look is kept, shown on a page, and told once."""
 
+import re
 from datetime import timedelta
 
+import pytest
+
 from configs.settings import use_case_home
+from tasks.rollouts.course import courses, spent
+from tasks.rollouts.how_long import how_long
 from tasks.rollouts.looks import keep_look, looks_of
+from tasks.rollouts.page import page_address, write_page
 from tasks.rollouts.values import Look
 from tasks.verdicts.judge import judged
-from tests.unit.test_rollout import NOW, state
+from tests.unit.test_rollout import HOUR, NOW, declared, said, state
 
 
 def look(hour, stage=0):
@@ -28,3 +34,48 @@ def test_every_look_is_kept_whatever_a_crash_has_torn(home):
     keep_look(rollout, looks[2])
     assert looks_of(rollout) == looks
     assert looks_of(state(id="another")) == []
+
+
+CHECKS = [{"measure": name, "margin": 0.05} for name in ("errors", "loss", "changed")]
+
+
+def test_the_page_holds_every_check_and_loads_nothing(home):
+    rollout = state(2, words=[said("pause")])
+    looks = [look(hour, stage) for stage, hours in enumerate([range(24), range(24, 25), range(25, 30)]) for hour in hours]
+    for each in looks:
+        keep_look(rollout, each)
+    text = write_page(declared(checks=CHECKS), rollout, "it <stands>").read_text()
+    for check in CHECKS:
+        assert f"<h2>{check['measure']}: how much worse the challenger is</h2>" in text
+    assert text.count("<svg") == len(CHECKS)
+    assert "it &lt;stands&gt;" in text
+    assert "her reason" in text
+    assert all(f">{strategy}<" in text.replace("> ", ">") for strategy in ("shadow", "canary")), "stages are marked"
+    assert not re.search(r"<script|<link|<img|@import|url\((?!#)|(src|href)=\"(?!#)", text), "nothing is loaded"
+    assert page_address(rollout).startswith("file:///"), "the service of reports was never started"
+
+
+def test_a_stage_spends_its_part_of_the_budget_once(home):
+    rollout = declared(checks=CHECKS)
+    found = courses(rollout, [look(0), look(1), look(2, stage=1), look(3, stage=2)])
+    assert [(course.place, len(course.looks)) for course in found] == [(0, 2), (1, 2)], "an approval moves no traffic"
+    assert [spent(course) for course in found] == pytest.approx([0.02, 0.02]), "two checks said something, at 1 % each"
+
+
+@pytest.mark.parametrize(
+    ("standing", "says"),
+    [
+        (
+            state(1, ran=HOUR / 2),
+            "It ends at 2026-03-01 00:30 UTC. With .* at 2026-03-01 03:30 UTC: then it waits for a person",
+        ),
+        (state(1, ran=2 * HOUR), "Its time is over; for what is missing it goes on until 2026-03-01 02:00 UTC, then"),
+        (state(1, phase="waiting"), "It waits for a person, however long"),
+        (state(1, paused=True), "Its time stands still"),
+        (state(2), "Unless a person answers until 2026-03-08 00:00 UTC, it is as if reject"),
+        (state(3), "or as soon as every required check is decided"),
+        (state(phase="failed"), "^$"),
+    ],
+)
+def test_people_know_how_long_at_most(standing, says):
+    assert re.search(says, how_long(declared(), standing))
