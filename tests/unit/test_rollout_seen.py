@@ -5,14 +5,19 @@ from datetime import timedelta
 
 import pytest
 
+from configs.schema import Notify
 from configs.settings import use_case_home
+from tasks.monitoring.alerts.tell_rollout import news_of, tell_rollout
 from tasks.rollouts.course import courses, spent
 from tasks.rollouts.how_long import how_long
 from tasks.rollouts.looks import keep_look, looks_of
 from tasks.rollouts.page import page_address, write_page
 from tasks.rollouts.values import Look
 from tasks.verdicts.judge import judged
+from tests.unit.test_outbox import posts, with_channels
 from tests.unit.test_rollout import HOUR, NOW, declared, said, state
+
+__all__ = ["posts"]  # a fixture
 
 
 def look(hour, stage=0):
@@ -79,3 +84,44 @@ def test_a_stage_spends_its_part_of_the_budget_once(home):
 )
 def test_people_know_how_long_at_most(standing, says):
     assert re.search(says, how_long(declared(), standing))
+
+
+def test_people_are_told_once_that_they_are_waited_for_and_how_it_ended(home, tmp_path, quiet, posts, monkeypatch):
+    address, received = posts
+    monkeypatch.setenv("OUR_HOOK", f"{address}/elsewhere")  # which answers 500
+    case = with_channels(tmp_path, Notify(by="webhook", url="OUR_HOOK")).model_copy(update={"rollout": declared()})
+    waits = state(2, use_case="small", phase="waiting", waits="an approval; within 7 days", look=look(1))
+
+    def told(standing):
+        return tell_rollout.fn(case, standing, waits=())
+
+    assert told(waits) == {"webhook OUR_HOOK": "answered 500"}
+    received.clear()
+    monkeypatch.setenv("OUR_HOOK", f"{address}/hook")
+    assert told(waits.model_copy(update={"waits": "an approval; within 6 days"})) == {}, "the next look tries again"
+    assert told(waits) == {}
+    for _ in range(2):
+        told(waits.model_copy(update={"phase": "failed", "outcome": "ann said reject: her reason"}))
+    assert [post["cause"] for post in received] == ["3-approval", "failed"]
+    assert "slipway rollout small approve --reason" in received[0]["reason"]
+    assert received[1]["reason"] == "ann said reject: her reason"
+    assert received[1]["page"].endswith("/small/rollouts/loans-v1-v2.html")
+    assert [each["check"] for each in received[0]["verdicts"]] == ["errors", "loss"]
+
+
+@pytest.mark.parametrize(
+    ("standing", "key"),
+    [
+        (state(), None),
+        (state(phase="waiting", paused=True, waits="paused by ann: a holiday"), None),
+        (state(phase="waiting", waits="undecided: errors after 4 days; 'promote' or 'abort' decides"), "1-undecided"),
+        (state(phase="waiting", waits="the shares are not those declared: few of 400", look=look(1)), "1-mismatch"),
+        (state(2, phase="waiting", waits="an approval; within 7 days", look=look(1)), "3-approval"),
+        (state(phase="succeeded", outcome="version 2 serves all requests"), "succeeded"),
+    ],
+)
+def test_what_is_news(standing, key):
+    if standing.look:  # the shares of the traffic may be wrong while a person, who knows, is asked for an approval
+        standing = standing.model_copy(update={"look": standing.look.model_copy(update={"mismatch": "few of 400"})})
+    news = news_of(declared(), standing)
+    assert (news and news.key) == key
