@@ -8,6 +8,7 @@ from configs.load import load_use_case
 from configs.schema import UseCase
 from flows.chain import stand_beside
 from tasks.lock import one_at_a_time
+from tasks.monitoring.alerts.tell_rollout import tell_rollout
 from tasks.monitoring.keep_looking import keep_looking
 from tasks.monitoring.watch import watch
 from tasks.people import may
@@ -41,18 +42,26 @@ def rollout(use_case: str = "flights", version: str | None = None, reason: str =
     with one_at_a_time(case.name) as began:
         state = _begun(case, version, reason, began) if version else last_rollout(case.name)
         if state is None or state.ended:
+            if state is not None and case.rollout:  # a person may have ended it between two looks
+                show(case, state)
             keep_looking(case, False)
-            if state is not None:
-                ask_for_approval(case, state)
             return tidied(case, state)
         keep_looking(case, True)
         try:
             state = go_on(case, state)
         except Moved as moved:  # a person said something in between: the next look heeds it
             return str(moved)
-        keep_looking(case, not state.ended)
-        ask_for_approval(case, state)
-    return told(case, state)
+        line = show(case, state)
+        keep_looking(case, not state.ended)  # last, so that an end that nobody was told of is looked at again
+    return line
+
+
+def show(case: UseCase, state: State) -> str:
+    """Where it stands, on a page and as an artifact; people are told of its end, and asked when it waits for them."""
+    line = told(case, state)
+    tell_rollout(case, state)
+    ask_for_approval(case, state)
+    return line
 
 
 def _begun(case: UseCase, version: str, reason: str, began: int) -> State:

@@ -10,6 +10,8 @@ from rich.table import Table
 from configs.errors import InputError
 from configs.schema import UseCase
 from tasks.rollouts.declared import declared_by
+from tasks.rollouts.how_long import how_long, moment
+from tasks.rollouts.page import page_address, page_path
 from tasks.rollouts.say import say
 from tasks.rollouts.state import last_rollout
 from tasks.rollouts.tell import line
@@ -37,11 +39,17 @@ def show(case: UseCase, screen: Console) -> None:
     screen.print(
         f"Champion: version {state.champion.version}. Begun {state.began:%Y-%m-%d %H:%M %Z}: {state.reason}", markup=False
     )
+    if state.stage_began is not None and not state.ended:
+        since = f"In this stage since {moment(state.stage_began)}. {how_long(declared, state)}"
+        screen.print(since, markup=False, soft_wrap=True)
     screen.print(_stages(case, state))
     if state.look is not None:
         screen.print(_checks(state))
     for word in words_of(state):
         screen.print(f"{word.at:%Y-%m-%d %H:%M} {word.by} said {word.said}: {word.reason}", markup=False)
+    if (path := page_path(state)).exists():
+        screen.print(f"Page with plots, as of the last look: {path}", markup=False, highlight=False, soft_wrap=True)
+        screen.print(f"              or {page_address(state)}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _stages(case: UseCase, state: State) -> Table:

@@ -137,7 +137,7 @@ class Carrier:
         fallback = ""
         if isinstance(found, str):
             fallback = found
-            self._metrics.fallback(arm, found, len(part.rows))
+            self._metrics.fallback(now.plan.id, arm, found, len(part.rows))
         else:
             part.elsewhere = found
         part.exposure = Exposure(now.plan.id, arm, fallback)
@@ -164,7 +164,7 @@ class Carrier:
 
     def _count(self, part: Job) -> None:
         variant = CHAMPION if part.elsewhere is None else part.elsewhere.variant
-        self._metrics.answered(variant, len(part.rows), time.perf_counter() - part.received)
+        self._metrics.answered(part.exposure.plan, variant, len(part.rows), time.perf_counter() - part.received)
 
     def _look(self) -> tuple[int, int, int]:
         try:

@@ -37,10 +37,10 @@ class Shadows:
             chosen = places[start : start + EXCHANGE_ROWS]
             under_way = self._under_way.get(line, 0)
             if under_way and under_way + len(chosen) > ROWS:
-                self._metrics.shadow(line.arm.name, "dropped", len(chosen))
+                self._metrics.shadow(job.exposure.plan, line.arm.name, "dropped", len(chosen))
                 continue
             if not line.admits():
-                self._metrics.shadow(line.arm.name, "off", len(chosen))
+                self._metrics.shadow(job.exposure.plan, line.arm.name, "off", len(chosen))
                 continue
             part = job if len(chosen) == len(job.rows) else job.pick(chosen)
             self._under_way[line] = under_way + len(chosen)
@@ -59,13 +59,15 @@ class Shadows:
     def _done(self, part: Job, line: Line, began: float, asked: asyncio.Future[Found]) -> None:
         found, count = asked.result(), len(part.rows)
         self._under_way[line] -= count
-        self._metrics.shadow(line.arm.name, "sent" if isinstance(found, Elsewhere) else found, count)
-        latency, now = int((time.perf_counter() - began) * 1e6), utc_text(datetime.now(UTC))
+        plan, seconds = part.exposure.plan, time.perf_counter() - began
+        self._metrics.shadow(plan, line.arm.name, "sent" if isinstance(found, Elsewhere) else found, count)
+        latency, now = int(seconds * 1e6), utc_text(datetime.now(UTC))
         answers: Answers = [None] * count
         outputs: Outputs = [[]] * count
         fallback = ""
         if isinstance(found, Elsewhere):
             answers, outputs = found.answers, found.outputs
+            self._metrics.shadow_answered(plan, line.arm.name, seconds)
         else:
             fallback = found
         for place, name, answer, output in zip(part.at, part.ids or (), answers, outputs, strict=True):
@@ -80,7 +82,7 @@ class Shadows:
                     answer,
                     output,
                     latency,
-                    part.exposure.plan,
+                    plan,
                     line.arm.name,
                     fallback,
                     place,

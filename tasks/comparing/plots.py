@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,12 +10,11 @@ import numpy as np
 from tasks.comparing.asked_rows import asked_rows
 from tasks.comparing.pace import paced
 from tasks.comparing.side import Side
+from tasks.comparing.svg import svg
 from tasks.comparing.values import Basis, Changed, Measured, SideBySide
 
 COLOURS = ("#2c6fbb", "#d9822b", "#3a8f5c")
 BINS = 50
-NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-SVG: Any = {"svg.fonttype": "none", "svg.hashsalt": "slipway"}  # text stays text, and equal plots are equal
 
 
 def plots(found: SideBySide, sides: Sequence[Side]) -> list[tuple[str, str]]:
@@ -31,19 +29,7 @@ def plots(found: SideBySide, sides: Sequence[Side]) -> list[tuple[str, str]]:
         ("What was answered", _scores, (8, 3.2), (sides, found.basis)),
         *((f"Answers, v{each.before} → v{each.after}", _changed, (6, 4.2), (each,)) for each in found.changed),
     ]
-    return [(title, _svg(draw, size, *shown)) for title, draw, size, shown in paced("Plots drawn", wanted)]
-
-
-def _svg(draw: Callable[..., None], size: tuple[float, float], *shown: Any) -> str:
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    sink = io.StringIO()
-    with mpl.rc_context(SVG):
-        figure = Figure(figsize=size, layout="constrained")
-        draw(figure, *shown)
-        figure.savefig(sink, format="svg", metadata=NO_METADATA)
-    return sink.getvalue()[sink.getvalue().index("<svg") :]
+    return [(title, svg(draw, size, *shown)) for title, draw, size, shown in paced("Plots drawn", wanted)]
 
 
 def _metrics(figure: Any, found: Sequence[Measured]) -> None:

@@ -13,6 +13,7 @@ from tasks.quarantine import put_in
 from tasks.rollouts.carry_out import traffic_of
 from tasks.rollouts.decide import Step, decide
 from tasks.rollouts.declared import declared_by, now
+from tasks.rollouts.looks import keep_look
 from tasks.rollouts.state import change
 from tasks.rollouts.take_back import take_back
 from tasks.rollouts.values import Look, State
@@ -48,6 +49,7 @@ def carry_out(use_case: UseCase, state: State) -> State:
 def conclude(use_case: UseCase, state: State, look: Look) -> State:
     """Keep what was seen, and do what it leads to: stay, wait for a person, the next stage, all requests, or back."""
     declared = declared_by(use_case)
+    keep_look(state, look)
     words = words_of(state)
     ran = state.ran + (0.0 if the_pause(words) or state.seen is None else (look.at - state.seen).total_seconds())
     state = change(state, look=look, seen=look.at, ran=ran)

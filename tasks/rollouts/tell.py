@@ -1,4 +1,4 @@
-"""Where a rollout stands, for people: a line, and a Prefect artifact that is refreshed by every look."""
+"""Where a rollout stands, for people: a line, and a page and a Prefect artifact that every look refreshes."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from prefect.artifacts import create_markdown_artifact
 from configs.rollout import Rollout
 from configs.schema import UseCase
 from tasks.rollouts.declared import declared_by
+from tasks.rollouts.how_long import how_long, moment
+from tasks.rollouts.page import page_address, write_page
 from tasks.rollouts.values import State
 from tasks.rollouts.words import words_of
 
 
 @task
 def told(use_case: UseCase, state: State) -> str:
-    """One line, and the artifact `rollout-NAME`."""
+    """One line, the page with plots, and the artifact `rollout-NAME`, which leads to it."""
     declared = declared_by(use_case)
-    create_markdown_artifact(key=f"rollout-{use_case.name}", markdown=page(declared, state))
+    write_page(declared, state, line(declared, state))
+    link = f"[Every check over time]({page_address(state)})"
+    create_markdown_artifact(key=f"rollout-{use_case.name}", markdown=f"{page(declared, state)}\n\n{link}")
     return line(declared, state)
 
 
@@ -33,6 +37,8 @@ def line(declared: Rollout, state: State) -> str:
 def page(declared: Rollout, state: State) -> str:
     """The same with every check of the last look and every word that a person said, in Markdown."""
     text = [f"# {line(declared, state)}", f"Champion: version {state.champion.version}. Began {state.began:%Y-%m-%d %H:%M}."]
+    if state.stage_began is not None and not state.ended:
+        text.append(f"In this stage since {moment(state.stage_began)}. {how_long(declared, state)}")
     if state.look is not None:
         look = state.look
         text.append(f"Looked at {look.at:%Y-%m-%d %H:%M}, {look.requests:,} requests were the challenger's. {look.mismatch}")

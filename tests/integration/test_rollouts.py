@@ -142,6 +142,7 @@ def test_a_challenger_as_good_comes_to_serve_and_nobody_notices(rolled):
     from tasks.deploying.reconcile import releases
 
     assert [each.version for each in releases(NAME)] == [version], "champion and baseline of before are gone"
+    assert f"{standing().id}.html" in home.told("rollout", NAME, status=0), "a page shows how it came about"
     moves = [each["move"] for each in history()]
     assert moves == ["begin", "next", "next", "next", "succeeded"]
 

@@ -199,8 +199,8 @@ def test_whatever_fails_the_champion_answers_and_the_record_says_why(split, misb
 
     metrics = split(body)
     assert logged()[-1] == ("champion", "challenger", reason, "stage-1", "1", "small-v1")
-    assert f'slipway_fallback_rows_total{{arm="challenger",reason="{reason}"}} 1.0' in metrics
-    assert 'slipway_variant_rows_total{variant="champion"} 1.0' in metrics
+    assert f'slipway_fallback_rows_total{{arm="challenger",plan="stage-1",reason="{reason}"}} 1.0' in metrics
+    assert 'slipway_variant_rows_total{plan="stage-1",variant="champion"} 1.0' in metrics
 
 
 def test_an_arm_that_fails_again_and_again_is_off_and_comes_back(split):
@@ -312,8 +312,9 @@ def test_shadows_pair_exactly_and_nobody_sees_them(split):
         while sum(map(len, arm.asked)) < 304:
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.05)
+        return app.model.metrics.text().decode()
 
-    split(body)
+    assert 'slipway_shadow_seconds_count{plan="stage-1",shadow="candidate"}' in split(body)
     pairs = "kind, prediction_id, event_time, coalesce(place, 0), output[2], variant, assigned, release, features"
     answered, shadows = logged(pairs), logged(pairs, "kind = 'shadow'")
     assert len(answered) == len(shadows) == 304
@@ -346,9 +347,9 @@ def test_a_shadow_may_be_slow_broken_or_dead(split, fate, monkeypatch):
 
     metrics = split(body)
     reason = {"dead": "refused", "slow": "late", "broken": "failed"}[fate]
-    assert f'slipway_shadow_rows_total{{outcome="{reason}",shadow="candidate"}}' in metrics
+    assert f'slipway_shadow_rows_total{{outcome="{reason}",plan="stage-1",shadow="candidate"}}' in metrics
     if fate == "slow":
-        assert 'slipway_shadow_rows_total{outcome="dropped",shadow="candidate"} 2.0' in metrics
+        assert 'slipway_shadow_rows_total{outcome="dropped",plan="stage-1",shadow="candidate"} 2.0' in metrics
     failed = logged("prediction, len(output), fallback", "kind = 'shadow'")
     assert (None, 0, reason) in failed
     assert {fallback for _, _, fallback in failed} <= {reason, "off"}
