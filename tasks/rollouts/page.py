@@ -75,12 +75,11 @@ def _stages(declared: Rollout, looks: list[Look]) -> Sheet:
         span = [moment(first.at), moment(last.at)]
         rows.append([name, *span, f"{len(course.looks):,}", f"{last.requests:,}", f"{total / declared.false_rollbacks:.0%}"])
     note = (
-        f"At most {declared.false_rollbacks:.2g} of challengers as good as the champion are taken back at any look of the "
-        "whole rollout. Checks and stages share that budget; a check uses its part once, however often it is looked at."
+        f"At most {100 * declared.false_rollbacks:.3g} % of challengers as good as the champion are taken back at any look "
+        "of the whole rollout. Checks and stages share that; a check uses its part once, however often it is looked at."
     )
-    return Sheet(
-        "Stages so far", note, ["stage", "first look", "last look", "looks", "requests", "budget used so far"], rows
-    )
+    heads = ["stage", "first look", "last look", "looks", "requests", "budget used so far"]
+    return Sheet("Stages so far", note, heads, rows)
 
 
 def _words(state: State) -> Sheet:
