@@ -30,7 +30,7 @@ def _interval(one: Stream, other: Stream, kind: str, n: int, level: float) -> tu
         sides.append(values if side.keys is None else means.clusters(values, side.keys[:n]))
     if kind == "heavy":
         sides = list(means.trimmed(*sides))
-    found = means.difference(sides[0], sides[1], level, bounded=kind == "bounded" and one.keys is None)
+    found = means.difference(sides[0], sides[1], level, bounded=kind == "bounded")
     assert found is not None
     return found[1], found[2]
 

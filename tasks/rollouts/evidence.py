@@ -55,8 +55,8 @@ class Evidence(NamedTuple):
         return rows.assign(value=values).groupby("key", sort=False)["value"].mean().to_numpy() if self.keyed else values
 
     def difference(self, groups: tuple[np.ndarray, np.ndarray], level: float) -> tuple[float, float, float] | None:
-        """Of values in [0, 1]. Points of clusters are not in it, so nothing is added to their spread."""
-        return means.difference(*groups, level, bounded=not self.keyed)
+        """Of values in [0, 1], or of persons whose values are: two that nobody saw are a person like the others each."""
+        return means.difference(*groups, level, bounded=True)
 
     def points(self, groups: tuple[np.ndarray, np.ndarray]) -> tuple[int, int]:
         """How many independent ones each group has."""

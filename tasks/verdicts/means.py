@@ -25,7 +25,8 @@ def difference(
         values: shape (n,), independent: of requests, or `clusters` of the requests of one person.
         others: shape (m,).
         level: The chance that the interval ever misses the truth.
-        bounded: The values lie in [0, 1]; a 0 and a 1 that nobody saw are added to what a group's spread is reckoned from.
+        bounded: The values lie in [0, 1], or those of a person do; a 0 and a 1 that nobody saw are added to what a group's
+            spread is reckoned from.
 
     >>> dice = np.random.default_rng(0)
     >>> estimate, lower, upper = difference(dice.normal(1, 1, 500), dice.normal(0, 1, 500), level=0.05)

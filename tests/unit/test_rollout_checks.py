@@ -55,6 +55,7 @@ CASES = {
     "earns more": [("kpi", {"kpi": 20.0}, "better", REVENUE)],
     "no labels": [("loss", {"labelled": False}, "undecided", {})],
     "few persons": [("errors", {"errors": 0.08, "keys": 20}, "undecided", {"keyed": True})],
+    "few persons, no errors": [("errors", {"keys": 40}, "undecided", {"keyed": True})],
     "many persons": [("errors", {"errors": 0.12, "keys": 500}, "worse", {"keyed": True})],
 }
 
