@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
+from configs.schema import UseCase
 from serving.contract.contract import Contract
+from tasks.log.event_times import happened
 from tasks.log.read import LIVE, open_log
 from tasks.log.values import KPI, pointer, query_of
 from tasks.problems.problem import problem_of
@@ -22,11 +25,19 @@ def read_exposures(use_case: str, plan: str, contract: Contract, kpis: Sequence[
     id), a `kpi.NAME` each. Of a prediction that was sent twice the first counts: a person meets a variant once.
     """
     with open_log(use_case) as log:
-        _exposed(log, plan, contract, key)
-        _outcomes(log, kpis)
-        return log.sql(f"""
-            select * exclude (label, query), {problem_of(contract).sql(contract)} as target
-            from exposed left join outcomes using (prediction_id) order by time, prediction_id""").df()
+        _exposed(log, "plan = ?", [plan], contract, key)
+        return _with_outcomes(log, contract, kpis)
+
+
+def read_recent(
+    use_case: UseCase, since: datetime, until: datetime, contract: Contract, kpis: Sequence[str] = (), key: str | None = None
+) -> tuple[Any, datetime | None]:
+    """The same of all requests of a time by the use case's clock, whatever the plan; and when the log's first one was."""
+    when = happened(use_case)
+    with open_log(use_case.name) as log:
+        _exposed(log, f"{when} >= ? and {when} <= ?", [_naive(since), _naive(until)], contract, key)
+        ((first,),) = log.execute(f"select min({when}) from log where {LIVE}").fetchall()
+        return _with_outcomes(log, contract, kpis), first.replace(tzinfo=UTC) if first else None
 
 
 def read_copies(use_case: str, plan: str, contract: Contract, key: str | None = None) -> Any:
@@ -35,7 +46,7 @@ def read_copies(use_case: str, plan: str, contract: Contract, key: str | None = 
     As `read_exposures`, with `shadow_prediction`, `shadow_output` and `shadow_latency_us` beside the champion's.
     """
     with open_log(use_case) as log:
-        _exposed(log, plan, contract, key)
+        _exposed(log, "plan = ?", [plan], contract, key)
         _outcomes(log, ())
         log.execute(
             """create temp table copied as
@@ -50,7 +61,14 @@ def read_copies(use_case: str, plan: str, contract: Contract, key: str | None = 
             order by time, prediction_id""").df()
 
 
-def _exposed(log: Any, plan: str, contract: Contract, key: str | None) -> None:
+def _with_outcomes(log: Any, contract: Contract, kpis: Sequence[str]) -> Any:
+    _outcomes(log, kpis)
+    return log.sql(f"""
+        select * exclude (label, query), {problem_of(contract).sql(contract)} as target
+        from exposed left join outcomes using (prediction_id) order by time, prediction_id""").df()
+
+
+def _exposed(log: Any, which: str, values: list[Any], contract: Contract, key: str | None) -> None:
     person = (
         "prediction_id" if key is None else f"coalesce(json_extract_string(features, {_text(pointer(key))}), prediction_id)"
     )
@@ -59,9 +77,9 @@ def _exposed(log: Any, plan: str, contract: Contract, key: str | None) -> None:
         select prediction_id, time, coalesce(nullif(assigned, ''), variant) as assigned, variant,
                coalesce(fallback, '') as fallback, latency_us, prediction, output, {person} as key,
                {query_of(contract)} as query
-        from log where {LIVE} and plan = ?
+        from log where {LIVE} and {which}
         qualify row_number() over (partition by prediction_id order by time) = 1""",
-        [plan],
+        values,
     )
 
 
@@ -78,6 +96,10 @@ def _outcomes(log: Any, kpis: Sequence[str]) -> None:
         from (select prediction_id, arg_max(label, time) filter (label is not null) as label,
                      min(time) filter (label is not null) as told{numbers} from log
               where kind = 'feedback' and prediction_id in (select prediction_id from exposed) group by prediction_id)""")
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def _text(text: str) -> str:

@@ -11,8 +11,8 @@ from configs.schema import Target
 from serving.contract.contract import Column, Contract
 from tasks.problems.problem import problem_of
 from tasks.rollouts.checks.choose import CHECKS
+from tasks.rollouts.declared import level_of
 from tasks.rollouts.evidence import Evidence
-from tasks.rollouts.look import level_of
 
 CONTRACT = Contract("demo", (Column("a", "numeric"),), "y", (0, 1))
 SPLIT = {"challenger": 0.5, "champion": 0.5}
