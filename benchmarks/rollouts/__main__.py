@@ -1,4 +1,4 @@
-"""`python -m benchmarks.rollouts [false_rollbacks|power]... [RUNS]`: what verdicts that are looked at often are worth.
+"""`python -m benchmarks.rollouts [false_rollbacks|power|whole]... [RUNS]`: what verdicts that are looked at often are worth.
 
 RUNS simulated rollouts a row, 2,000 unless said. The comparisons are those of the product (`tasks/verdicts/`).
 """
@@ -11,8 +11,9 @@ from rich.console import Console
 
 from benchmarks.rollouts.false_rollbacks import false_rollbacks
 from benchmarks.rollouts.power import power
+from benchmarks.rollouts.whole import whole
 
-MEASURES = {"false_rollbacks": false_rollbacks, "power": power}
+MEASURES = {"false_rollbacks": false_rollbacks, "power": power, "whole": whole}
 
 
 def main(words: list[str]) -> int:
