@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from configs.schema import UseCase
@@ -13,6 +13,8 @@ from tasks.log.read import LIVE, open_log
 from tasks.log.values import KPI, pointer, query_of
 from tasks.problems.problem import problem_of
 
+COUNT = "count."  # how columns begin that say how many numbers of a KPI there are
+PAST = timedelta(weeks=4)
 COPY = "shadow"  # the kind of record that a shadow's answer is
 
 
@@ -38,6 +40,20 @@ def read_recent(
         _exposed(log, f"{when} >= ? and {when} <= ?", [_naive(since), _naive(until)], contract, key)
         ((first,),) = log.execute(f"select min({when}) from log where {LIVE}").fetchall()
         return _with_outcomes(log, contract, kpis), first.replace(tzinfo=UTC) if first else None
+
+
+def read_past(use_case: UseCase, until: datetime, contract: Contract, kpis: Sequence[str], key: str) -> Any:
+    """What was known of persons by a moment, of the four weeks before it, whatever the plan: a pandas frame by key.
+
+    Its columns: `kpi.NAME`, the sum of the person's numbers of that name, and `count.NAME`, how many they are.
+    """
+    when, end = happened(use_case), _naive(until)
+    columns = (f'coalesce(sum("{KPI}{name}"), 0) as "{KPI}{name}", count("{KPI}{name}") as "{COUNT}{name}"' for name in kpis)
+    with open_log(use_case.name) as log:
+        _exposed(log, f"{when} >= ? and {when} < ?", [end - PAST, end], contract, key)
+        _outcomes(log, kpis, f"{when} < timestamp '{end.isoformat(sep=' ')}'")
+        found = log.sql(f"select key, {', '.join(columns)} from exposed join outcomes using (prediction_id) group by key")
+        return found.df().set_index("key")
 
 
 def read_copies(use_case: str, plan: str, contract: Contract, key: str | None = None) -> Any:
@@ -83,8 +99,8 @@ def _exposed(log: Any, which: str, values: list[Any], contract: Contract, key: s
     )
 
 
-def _outcomes(log: Any, kpis: Sequence[str]) -> None:
-    """What feedback says of each of them: of several labels, and of several numbers of one name, the last."""
+def _outcomes(log: Any, kpis: Sequence[str], known: str = "true") -> None:
+    """What feedback says of each of them: of several labels, and of several numbers of one name, the last that is known."""
     numbers = "".join(
         f", arg_max(try_cast(kpis ->> {_text(pointer(name))} as double), time)"
         f' filter (kpis ->> {_text(pointer(name))} is not null) as "{KPI}{name}"'
@@ -95,7 +111,8 @@ def _outcomes(log: Any, kpis: Sequence[str]) -> None:
         create temp table outcomes as select prediction_id, label, told{again}
         from (select prediction_id, arg_max(label, time) filter (label is not null) as label,
                      min(time) filter (label is not null) as told{numbers} from log
-              where kind = 'feedback' and prediction_id in (select prediction_id from exposed) group by prediction_id)""")
+              where kind = 'feedback' and {known} and prediction_id in (select prediction_id from exposed)
+              group by prediction_id)""")
 
 
 def _naive(moment: datetime) -> datetime:

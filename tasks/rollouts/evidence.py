@@ -11,7 +11,7 @@ from configs.rollout import CHALLENGER, Rollout
 from configs.schema import UseCase
 from serving.contract.contract import Contract
 from tasks.data.frames import contract_of
-from tasks.log.exposures import read_copies, read_exposures
+from tasks.log.exposures import read_copies, read_exposures, read_past
 from tasks.problems.problem import Problem, problem_of
 from tasks.rollouts.carry_out import BASELINE, plan_id
 from tasks.rollouts.strategies.choose import STRATEGIES
@@ -25,7 +25,8 @@ class Evidence(NamedTuple):
     """Two groups of rows, or (`paired`) the same rows answered by both.
 
     `challenger` and `reference` are pandas frames (`tasks/log/exposures.py`); paired ones have the same rows in the same
-    order. `counts` are the keys (or requests) that were assigned to each variant, `shares` what was declared.
+    order. `counts` are the keys (or requests) that were assigned to each variant, `shares` what was declared. `past` is what
+    was known of persons before the rollout (`read_past`); None where requests are on their own, or groups were not drawn.
     """
 
     paired: bool
@@ -36,6 +37,7 @@ class Evidence(NamedTuple):
     counts: dict[str, int]
     shares: dict[str, float]
     keyed: bool
+    past: Any = None
 
     @property
     def alone(self) -> bool:
@@ -81,6 +83,8 @@ def gather(use_case: UseCase, declared: Rollout, state: State, place: int) -> Ev
     kpis = [check.kpi for check in declared.checks if check.kpi]
     rows = read_exposures(use_case.name, plan, contract, kpis, declared.key)
     share, beside = strategy.shares(stage)
+    drawn = declared.key if share else None
+    past = read_past(use_case, state.began, contract, kpis, drawn) if drawn and kpis else None
     shares = {CHALLENGER: share, BASELINE: beside, CHAMPION: 1 - share - beside}
     counts = rows.groupby("assigned")["key"].nunique().to_dict() if len(rows) else {}
     there = BASELINE if beside else CHAMPION
@@ -93,4 +97,5 @@ def gather(use_case: UseCase, declared: Rollout, state: State, place: int) -> Ev
         {name: int(counts.get(name, 0)) for name, each in shares.items() if each > 0} if share else {},
         {name: each for name, each in shares.items() if each > 0} if share else {},
         declared.key is not None,
+        past,
     )

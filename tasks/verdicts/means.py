@@ -78,6 +78,10 @@ def clusters(values: np.ndarray, keys: np.ndarray) -> np.ndarray:
     array([1.125, 0.375])
     """
     _, places = np.unique(keys, return_inverse=True)
-    counts, sums = np.bincount(places), np.bincount(places, weights=values)
-    mean = float(values.mean())
+    return points_of(np.bincount(places, weights=values), np.bincount(places))
+
+
+def points_of(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The same of the sums and counts of the keys. One of which nothing is known has the mean."""
+    mean = sums.sum() / counts.sum()
     return np.asarray(mean + (sums - mean * counts) / counts.mean())

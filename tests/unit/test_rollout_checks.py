@@ -38,9 +38,9 @@ def rows(seed=0, positives=0.3, errors=0.0, slower=1.0, kpi=10.0, keys=None, lab
     )
 
 
-def said(measure, challenger, reference, paired=False, shares=SPLIT, margin=0.02, keyed=False, **more):
+def said(measure, challenger, reference, paired=False, shares=SPLIT, margin=0.02, keyed=False, past=None, **more):
     problem = problem_of(Target(column="y", positive=1))
-    evidence = Evidence(paired, challenger, reference, problem, CONTRACT, {}, shares, keyed)
+    evidence = Evidence(paired, challenger, reference, problem, CONTRACT, {}, shares, keyed, past)
     return CHECKS[measure](evidence, Check(measure=measure, margin=margin, **more), 0.01)
 
 
@@ -84,6 +84,22 @@ def test_who_gets_everything_is_compared_with_nobody():
     assert said("errors", rows(errors=0.2), nobody, shares=everything).verdict == "worse"
     for measure, more in (("latency", {}), ("loss", {}), ("kpi", REVENUE)):
         assert said(measure, rows(), nobody, shares=everything, **more) is None
+
+
+def test_what_the_past_of_persons_explains_need_not_be_waited_out():
+    usual = np.random.default_rng(5).lognormal(2, 1.5, 1000)
+    theirs, ours = (rows(seed, kpi=1.0, keys=500) for seed in (0, 1))
+    ours["key"] = "o" + ours["key"]
+    persons = [*(f"k{i}" for i in range(500)), *(f"ok{i}" for i in range(500))]
+    spends = dict(zip(persons, usual, strict=True))
+    for side, share in ((theirs, 0.8), (ours, 1.0)):
+        side["kpi.revenue"] = side["key"].map(spends) * share
+    past = pd.DataFrame({"kpi.revenue": usual * 4, "count.revenue": 4}, index=persons).drop(index=persons[::50])
+    assert said("kpi", theirs, ours, keyed=True, **REVENUE).verdict == "undecided"
+    assert said("kpi", theirs, ours, keyed=True, past=past, **REVENUE).verdict == "worse"
+    equal = theirs.assign(**{"kpi.revenue": theirs["kpi.revenue"] / 0.8})
+    assert said("kpi", equal, ours, keyed=True, past=past, **REVENUE).verdict != "worse"
+    assert said("kpi", theirs, ours, keyed=True, past=past.iloc[:0], **REVENUE).verdict == "undecided", "nobody has a past"
 
 
 def test_the_budget_is_shared_out():
