@@ -18,16 +18,19 @@ PAST = timedelta(weeks=4)
 COPY = "shadow"  # the kind of record that a shadow's answer is
 
 
-def read_exposures(use_case: str, plan: str, contract: Contract, kpis: Sequence[str] = (), key: str | None = None) -> Any:
+def read_exposures(
+    use_case: str, plan: str, contract: Contract, kpis: Sequence[str] = (), key: str | None = None, group: str | None = None
+) -> Any:
     """A pandas frame, a row for each row of a request that was answered under the plan, in the order of their arrival.
 
     Its columns: prediction_id, time, assigned (the variant that it was to meet), variant (the one that answered), fallback
     (why another one did; empty where none did), latency_us, prediction, output, target (as the model learns it; null while
     no label has come), told (when the first label came), key (the text of what the plan goes by; of none the prediction's
-    id), a `kpi.NAME` each. Of a prediction that was sent twice the first counts: a person meets a variant once.
+    id), group (the text of the column `group`), a `kpi.NAME` each. Of a prediction that was sent twice the first counts: a
+    person meets a variant once.
     """
     with open_log(use_case) as log:
-        _exposed(log, "plan = ?", [plan], contract, key)
+        _exposed(log, "plan = ?", [plan], contract, key, group)
         return _with_outcomes(log, contract, kpis)
 
 
@@ -40,6 +43,18 @@ def read_recent(
         _exposed(log, f"{when} >= ? and {when} <= ?", [_naive(since), _naive(until)], contract, key)
         ((first,),) = log.execute(f"select min({when}) from log where {LIVE}").fetchall()
         return _with_outcomes(log, contract, kpis), first.replace(tzinfo=UTC) if first else None
+
+
+def read_before(
+    use_case: UseCase, plan: str, length: timedelta, contract: Contract, kpis: Sequence[str], key: str | None, group: str
+) -> Any:
+    """The same of all requests of so long before the first under the plan."""
+    when = happened(use_case)
+    with open_log(use_case.name) as log:
+        ((first,),) = log.execute(f"select min({when}) from log where {LIVE} and plan = ?", [plan]).fetchall()
+        since = None if first is None else first - length
+        _exposed(log, f"{when} >= ? and {when} < ?", [since, first], contract, key, group)
+        return _with_outcomes(log, contract, kpis)
 
 
 def read_past(use_case: UseCase, until: datetime, contract: Contract, kpis: Sequence[str], key: str) -> Any:
@@ -84,14 +99,15 @@ def _with_outcomes(log: Any, contract: Contract, kpis: Sequence[str]) -> Any:
         from exposed left join outcomes using (prediction_id) order by time, prediction_id""").df()
 
 
-def _exposed(log: Any, which: str, values: list[Any], contract: Contract, key: str | None) -> None:
+def _exposed(log: Any, which: str, values: list[Any], contract: Contract, key: str | None, group: str | None = None) -> None:
     person = (
         "prediction_id" if key is None else f"coalesce(json_extract_string(features, {_text(pointer(key))}), prediction_id)"
     )
+    of = "null" if group is None else f"json_extract_string(features, {_text(pointer(group))})"
     log.execute(
         f"""create temp table exposed as
         select prediction_id, time, coalesce(nullif(assigned, ''), variant) as assigned, variant,
-               coalesce(fallback, '') as fallback, latency_us, prediction, output, {person} as key,
+               coalesce(fallback, '') as fallback, latency_us, prediction, output, {person} as key, {of} as "group",
                {query_of(contract)} as query
         from log where {LIVE} and {which}
         qualify row_number() over (partition by prediction_id order by time) = 1""",

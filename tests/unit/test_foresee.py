@@ -27,9 +27,7 @@ LOSS = {"measure": "loss", "margin": 0.05, "required": True}
 
 @pytest.fixture
 def champion(home):
-    folder = store("contracts")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "c.json").write_bytes(msgspec.json.encode(CONTRACT))
+    (store("contracts") / "c.json").write_bytes(msgspec.json.encode(CONTRACT))
     bundle = BundleRef(digest="0" * 64)
     return Version(use_case="small", version="1", run_id="r", bundle=bundle, golden="g", tags={"contract": "c"})
 

@@ -38,9 +38,11 @@ def rows(seed=0, positives=0.3, errors=0.0, slower=1.0, kpi=10.0, keys=None, lab
     )
 
 
-def said(measure, challenger, reference, paired=False, shares=SPLIT, margin=0.02, keyed=False, past=None, **more):
+def said(
+    measure, challenger, reference, paired=False, shares=SPLIT, margin=0.02, keyed=False, past=None, before=None, **more
+):
     problem = problem_of(Target(column="y", positive=1))
-    evidence = Evidence(paired, challenger, reference, problem, CONTRACT, {}, shares, keyed, past)
+    evidence = Evidence(paired, challenger, reference, problem, CONTRACT, {}, shares, keyed, past, before)
     return CHECKS[measure](evidence, Check(measure=measure, margin=margin, **more), 0.01)
 
 
@@ -100,6 +102,20 @@ def test_what_the_past_of_persons_explains_need_not_be_waited_out():
     equal = theirs.assign(**{"kpi.revenue": theirs["kpi.revenue"] / 0.8})
     assert said("kpi", equal, ours, keyed=True, past=past, **REVENUE).verdict != "worse"
     assert said("kpi", theirs, ours, keyed=True, past=past.iloc[:0], **REVENUE).verdict == "undecided", "nobody has a past"
+
+
+def test_chosen_groups_are_compared_by_how_their_difference_changed():
+    """A pilot that always earned half as much, and whose rows are harder, is no proof against the challenger."""
+    poor, usual, hard, easy = rows(2, kpi=5.0), rows(3, kpi=10.0), rows(4, positives=0.6), rows(5)
+    for measure, before, more in (("kpi", (poor, usual), REVENUE), ("loss", (hard, easy), {})):
+        same = {"kpi": (rows(6, kpi=5.0), rows(7, kpi=10.0)), "loss": (rows(6, positives=0.6), rows(7))}[measure]
+        worse = {"kpi": (rows(6, kpi=1.0), rows(7, kpi=10.0)), "loss": (rows(6, positives=0.9), rows(7))}[measure]
+        assert said(measure, *same, shares={}, **more).verdict == "worse", "as if they had been drawn"
+        assert said(measure, *same, shares={}, before=before, **more).verdict != "worse"
+        found = said(measure, *worse, shares={}, before=before, **more)
+        assert found.verdict == "worse", found
+        assert "the groups were chosen" in found.reason
+        assert said(measure, *worse, shares={}, before=(usual.iloc[:0], usual), **more).verdict == "undecided"
 
 
 def test_the_budget_is_shared_out():

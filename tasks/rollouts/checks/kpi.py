@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,11 @@ import numpy as np
 from configs.rollout import Check
 from tasks.log.exposures import COUNT
 from tasks.log.values import KPI
+from tasks.rollouts.checks.groups import compared
 from tasks.rollouts.evidence import Evidence
 from tasks.verdicts import means
 from tasks.verdicts.cuped import without_past
-from tasks.verdicts.judge import judged
+from tasks.verdicts.trends import Found
 from tasks.verdicts.values import Verdict
 
 
@@ -23,14 +25,20 @@ def kpi(evidence: Evidence, check: Check, level: float) -> Verdict | None:
     """
     if evidence.paired or evidence.alone:
         return None
+    return compared(evidence, check, level, partial(_difference, evidence, check))
+
+
+def _difference(
+    evidence: Evidence, check: Check, theirs: Any, ours: Any, level: float
+) -> tuple[tuple[int, int], Found | None]:
     column, sign = f"{KPI}{check.kpi}", -1.0 if check.better == "higher" else 1.0
-    known = [rows[rows[column].notna()] for rows in (evidence.challenger, evidence.reference)]
-    theirs, ours = (evidence.cluster(sign * rows[column].to_numpy(dtype=float), rows) for rows in known)
-    groups = means.trimmed(theirs, ours) if min(len(theirs), len(ours)) else (theirs, ours)
+    known = [rows[rows[column].notna()] for rows in (theirs, ours)]
+    one, other = (evidence.cluster(sign * rows[column].to_numpy(dtype=float), rows) for rows in known)
+    if min(len(one), len(other)):
+        one, other = means.trimmed(one, other)
     if (past := _past(evidence, check, [rows["key"] for rows in known])) is not None:
-        groups = without_past(*groups, *means.trimmed(*past))
-    found = means.difference(*groups, level)
-    return judged(check.name, check.margin, level, evidence.points(groups), found)
+        one, other = without_past(one, other, *means.trimmed(*past))
+    return (len(one), len(other)), means.difference(one, other, level)
 
 
 def _past(evidence: Evidence, check: Check, keys: list[Any]) -> tuple[np.ndarray, np.ndarray] | None:
