@@ -27,6 +27,21 @@ def parse_duration(text: Any) -> Any:
     return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
 
 
+def in_words(length: timedelta) -> str:
+    """A length of time as people say it.
+
+    >>> in_words(timedelta(hours=30)), in_words(timedelta(seconds=90)), in_words(timedelta(days=3))
+    ('30 hours', '90 seconds', '3 days')
+    """
+    seconds = max(round(length.total_seconds()), 0)
+    for name, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * size or seconds == size:
+            count = seconds / size
+            told = f"{count:.0f}" if count == round(count) or count >= 10 else f"{count:.1f}"
+            return f"{told} {name}{'s' * (told != '1')}"
+    return f"{seconds} second{'s' * (seconds != 1)}"
+
+
 def length_of(text: str) -> timedelta:
     """A length of time above zero that stays text in the use case, as `monitoring.window` does.
 

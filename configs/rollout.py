@@ -20,7 +20,8 @@ class Check(Strict):
     `errors`: share of its requests that the challenger did not answer, and the champion had to. `latency`: share of its
     requests slower than the champion's 95th percentile; margins are shares. `changed`: share of decisions that differ from
     the champion's (shadows only); at most `margin` of them may. `loss`: the mean loss of rows whose labels have come, in
-    units of the loss. `kpi`: the mean of a number that feedback carries, of which `higher` or `lower` is better.
+    units of the loss. `kpi`: the mean of a number that feedback carries, of which `higher` or `lower` is better. A stage
+    `ab` must be long enough for a `required` check to find a difference of `detect`, the margin unless said.
     """
 
     measure: Literal["errors", "latency", "changed", "loss", "kpi"]
@@ -28,6 +29,7 @@ class Check(Strict):
     kpi: str | None = Field(None, pattern=r"^[a-z_][a-z0-9_]{0,39}$")
     better: Literal["higher", "lower"] | None = None
     required: bool = False
+    detect: float | None = Field(None, gt=0)
 
     @property
     def name(self) -> str:
@@ -42,6 +44,8 @@ class Check(Strict):
     def _whole(self) -> Check:
         if (self.measure == "kpi") != (self.kpi is not None and self.better is not None):
             raise ValueError("'kpi' and 'better' (higher or lower) are those of 'measure: kpi', which needs both")
+        if self.detect is not None and not self.required:
+            raise ValueError("'detect' is what a required check must find; write 'required: true' beside it")
         return self
 
 

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.rollouts [false_rollbacks|power]... [RUNS]`: what verdicts that are looked at often are worth.
+"""What often looked at verdicts are worth: `python -m benchmarks.rollouts [false_rollbacks|power|past|whole]... [RUNS]`.
 
 RUNS simulated rollouts a row, 2,000 unless said. The comparisons are those of the product (`tasks/verdicts/`).
 """
@@ -10,9 +10,11 @@ import sys
 from rich.console import Console
 
 from benchmarks.rollouts.false_rollbacks import false_rollbacks
+from benchmarks.rollouts.past import past
 from benchmarks.rollouts.power import power
+from benchmarks.rollouts.whole import whole
 
-MEASURES = {"false_rollbacks": false_rollbacks, "power": power}
+MEASURES = {"false_rollbacks": false_rollbacks, "power": power, "past": past, "whole": whole}
 
 
 def main(words: list[str]) -> int:

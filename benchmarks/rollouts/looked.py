@@ -6,6 +6,7 @@ import numpy as np
 
 from benchmarks.rollouts.streams import Stream
 from tasks.verdicts import means, pairs
+from tasks.verdicts.cuped import without_past
 
 REQUESTS = 10_000
 LOOKS = np.linspace(REQUESTS // 100, REQUESTS, 100).astype(int)  # requests of a side at each of a hundred looks
@@ -30,7 +31,10 @@ def _interval(one: Stream, other: Stream, kind: str, n: int, level: float) -> tu
         sides.append(values if side.keys is None else means.clusters(values, side.keys[:n]))
     if kind == "heavy":
         sides = list(means.trimmed(*sides))
-    found = means.difference(sides[0], sides[1], level, bounded=kind == "bounded" and one.keys is None)
+    if one.past is not None and other.past is not None:
+        known = [side.past[np.unique(side.keys[:n])] for side in (one, other)]
+        sides = list(without_past(sides[0], sides[1], *means.trimmed(*known)))
+    found = means.difference(sides[0], sides[1], level, bounded=kind == "bounded")
     assert found is not None
     return found[1], found[2]
 

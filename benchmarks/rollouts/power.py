@@ -12,6 +12,8 @@ from rich.table import Table
 from benchmarks.rollouts import streams
 from benchmarks.rollouts.looked import LEVEL, ours
 from benchmarks.rollouts.streams import Stream
+from tasks.verdicts import means
+from tasks.verdicts.power import points_needed
 
 MANY = 10_000_000  # requests that say how large an effect is
 FEW = 50  # runs: medians need no more, and the rarest effects need a million requests
@@ -20,10 +22,13 @@ Case = tuple[Callable[[np.random.Generator, int], tuple[Stream, Stream]], str, i
 
 
 def power(screen: Console, runs: int) -> None:
-    """Print, by effect, after how many requests a side half of the runs have found it, and what one look needs for 80 %."""
+    """Print, by effect, after how many requests a side half of the runs have found it, when 80 % had been foreseen to, and
+    what one look needs for 80 %.
+    """
     runs = min(runs, FEW)
     table = Table(title=f"Requests a side until found at {LEVEL:.0%}, {runs} rollouts each", title_justify="left")
-    for column in ("effect", "found in", "half found after", "80 % found after", "one look, 80 %", "times as many"):
+    found_after = ("found in", "half found after", "80 % found after", "foreseen")
+    for column in ("effect", *found_after, "one look, 80 %", "times as many"):
         table.add_column(column, justify="right")
     with Progress(console=Console(stderr=True), transient=True) as bar:
         for name, (make, kind, most) in _cases().items():
@@ -33,7 +38,7 @@ def power(screen: Console, runs: int) -> None:
             reached = [np.quantile(found, share, method="higher") for share in (0.5, 0.8)]
             told = [f"{each:,.0f}" if np.isfinite(each) else "more" for each in reached]
             times = f"{reached[1] / once:.1f}" if np.isfinite(reached[1]) else ""
-            table.add_row(name, f"{np.isfinite(found).mean():.0%}", *told, f"{once:,.0f}", times)
+            table.add_row(name, f"{np.isfinite(found).mean():.0%}", *told, _foreseen(make, kind), f"{once:,.0f}", times)
     screen.print(table)
 
 
@@ -48,6 +53,16 @@ def _once(make: Callable[..., tuple[Stream, Stream]], kind: str) -> float:
     groups = [one.values - other.values] if kind == "pairs" else [one.values, -other.values]
     effect = sum(group.mean() for group in groups)
     return float(sum(group.var() for group in groups) * (Z_BOTH / effect) ** 2)
+
+
+def _foreseen(make: Callable[..., tuple[Stream, Stream]], kind: str) -> str:
+    """What is told before a rollout begins, were the spread and the effect known exactly; nothing of pairs."""
+    if kind == "pairs":
+        return ""
+    one, other = (side.values for side in make(np.random.default_rng(1), MANY))
+    groups = means.trimmed(one, other) if kind == "heavy" else (one, other)
+    variance, effect = (groups[0].var() + groups[1].var()) / 2, groups[0].mean() - groups[1].mean()
+    return f"{points_needed(variance, (0.5, 0.5), effect, LEVEL, bounded=kind == 'bounded') / 2:,.0f}"
 
 
 def _cases() -> dict[str, Case]:

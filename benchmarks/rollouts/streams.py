@@ -9,10 +9,14 @@ import numpy as np
 
 
 class Stream(NamedTuple):
-    """One side's requests in the order in which they are known; `keys` are the persons where persons come again."""
+    """One side's requests in the order in which they are known; `keys` are the persons where persons come again.
+
+    `past` is what was known of each person, by key, before they met a variant.
+    """
 
     values: np.ndarray
     keys: np.ndarray | None = None
+    past: np.ndarray | None = None
 
 
 Dice = np.random.Generator
@@ -77,6 +81,21 @@ def revenue(dice: Dice, effect: float, n: int) -> tuple[Stream, Stream]:
         return Stream(-factor * (dice.random(n) < 0.1) * dice.lognormal(3, 1.2, n))
 
     return side(1 - effect), side(1.0)
+
+
+def regulars(known: bool) -> Make:
+    """The same of persons who come ten times and differ in what they spend; `known`: what they spent ten times before."""
+
+    def make(dice: Dice, effect: float, n: int) -> tuple[Stream, Stream]:
+        def side(factor: float) -> Stream:
+            usual, keys = dice.lognormal(3, 1.0, n // 10), dice.integers(n // 10, size=n)
+            spent = factor * (dice.random(n) < 0.5) * usual[keys] * dice.lognormal(0, 0.5, n)
+            before = (dice.random((10, len(usual))) < 0.5) * usual * dice.lognormal(0, 0.5, (10, len(usual)))
+            return Stream(-spent, keys, -before.mean(axis=0) if known else None)
+
+        return side(1 - effect), side(1.0)
+
+    return make
 
 
 def worse_ranking(noise: float) -> Callable[[Dice, int], tuple[Stream, Stream, float]]:

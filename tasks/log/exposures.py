@@ -3,30 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from configs.schema import UseCase
 from serving.contract.contract import Contract
+from tasks.log.event_times import happened
 from tasks.log.read import LIVE, open_log
 from tasks.log.values import KPI, pointer, query_of
 from tasks.problems.problem import problem_of
 
+COUNT = "count."  # how columns begin that say how many numbers of a KPI there are
+PAST = timedelta(weeks=4)
 COPY = "shadow"  # the kind of record that a shadow's answer is
 
 
-def read_exposures(use_case: str, plan: str, contract: Contract, kpis: Sequence[str] = (), key: str | None = None) -> Any:
+def read_exposures(
+    use_case: str, plan: str, contract: Contract, kpis: Sequence[str] = (), key: str | None = None, group: str | None = None
+) -> Any:
     """A pandas frame, a row for each row of a request that was answered under the plan, in the order of their arrival.
 
     Its columns: prediction_id, time, assigned (the variant that it was to meet), variant (the one that answered), fallback
     (why another one did; empty where none did), latency_us, prediction, output, target (as the model learns it; null while
     no label has come), told (when the first label came), key (the text of what the plan goes by; of none the prediction's
-    id), a `kpi.NAME` each. Of a prediction that was sent twice the first counts: a person meets a variant once.
+    id), group (the text of the column `group`), a `kpi.NAME` each. Of a prediction that was sent twice the first counts: a
+    person meets a variant once.
     """
     with open_log(use_case) as log:
-        _exposed(log, plan, contract, key)
-        _outcomes(log, kpis)
-        return log.sql(f"""
-            select * exclude (label, query), {problem_of(contract).sql(contract)} as target
-            from exposed left join outcomes using (prediction_id) order by time, prediction_id""").df()
+        _exposed(log, "plan = ?", [plan], contract, key, group)
+        return _with_outcomes(log, contract, kpis)
+
+
+def read_recent(
+    use_case: UseCase, since: datetime, until: datetime, contract: Contract, kpis: Sequence[str] = (), key: str | None = None
+) -> tuple[Any, datetime | None]:
+    """The same of all requests of a time by the use case's clock, whatever the plan; and when the log's first one was."""
+    when = happened(use_case)
+    with open_log(use_case.name) as log:
+        _exposed(log, f"{when} >= ? and {when} <= ?", [_naive(since), _naive(until)], contract, key)
+        ((first,),) = log.execute(f"select min({when}) from log where {LIVE}").fetchall()
+        return _with_outcomes(log, contract, kpis), first.replace(tzinfo=UTC) if first else None
+
+
+def read_before(
+    use_case: UseCase, plan: str, length: timedelta, contract: Contract, kpis: Sequence[str], key: str | None, group: str
+) -> Any:
+    """The same of all requests of so long before the first under the plan."""
+    when = happened(use_case)
+    with open_log(use_case.name) as log:
+        ((first,),) = log.execute(f"select min({when}) from log where {LIVE} and plan = ?", [plan]).fetchall()
+        since = None if first is None else first - length
+        _exposed(log, f"{when} >= ? and {when} < ?", [since, first], contract, key, group)
+        return _with_outcomes(log, contract, kpis)
+
+
+def read_past(use_case: UseCase, until: datetime, contract: Contract, kpis: Sequence[str], key: str) -> Any:
+    """What was known of persons by a moment, of the four weeks before it, whatever the plan: a pandas frame by key.
+
+    Its columns: `kpi.NAME`, the sum of the person's numbers of that name, and `count.NAME`, how many they are.
+    """
+    when, end = happened(use_case), _naive(until)
+    columns = (f'coalesce(sum("{KPI}{name}"), 0) as "{KPI}{name}", count("{KPI}{name}") as "{COUNT}{name}"' for name in kpis)
+    with open_log(use_case.name) as log:
+        _exposed(log, f"{when} >= ? and {when} < ?", [end - PAST, end], contract, key)
+        _outcomes(log, kpis, f"{when} < timestamp '{end.isoformat(sep=' ')}'")
+        found = log.sql(f"select key, {', '.join(columns)} from exposed join outcomes using (prediction_id) group by key")
+        return found.df().set_index("key")
 
 
 def read_copies(use_case: str, plan: str, contract: Contract, key: str | None = None) -> Any:
@@ -35,7 +77,7 @@ def read_copies(use_case: str, plan: str, contract: Contract, key: str | None = 
     As `read_exposures`, with `shadow_prediction`, `shadow_output` and `shadow_latency_us` beside the champion's.
     """
     with open_log(use_case) as log:
-        _exposed(log, plan, contract, key)
+        _exposed(log, "plan = ?", [plan], contract, key)
         _outcomes(log, ())
         log.execute(
             """create temp table copied as
@@ -50,23 +92,31 @@ def read_copies(use_case: str, plan: str, contract: Contract, key: str | None = 
             order by time, prediction_id""").df()
 
 
-def _exposed(log: Any, plan: str, contract: Contract, key: str | None) -> None:
+def _with_outcomes(log: Any, contract: Contract, kpis: Sequence[str]) -> Any:
+    _outcomes(log, kpis)
+    return log.sql(f"""
+        select * exclude (label, query), {problem_of(contract).sql(contract)} as target
+        from exposed left join outcomes using (prediction_id) order by time, prediction_id""").df()
+
+
+def _exposed(log: Any, which: str, values: list[Any], contract: Contract, key: str | None, group: str | None = None) -> None:
     person = (
         "prediction_id" if key is None else f"coalesce(json_extract_string(features, {_text(pointer(key))}), prediction_id)"
     )
+    of = "null" if group is None else f"json_extract_string(features, {_text(pointer(group))})"
     log.execute(
         f"""create temp table exposed as
         select prediction_id, time, coalesce(nullif(assigned, ''), variant) as assigned, variant,
-               coalesce(fallback, '') as fallback, latency_us, prediction, output, {person} as key,
+               coalesce(fallback, '') as fallback, latency_us, prediction, output, {person} as key, {of} as "group",
                {query_of(contract)} as query
-        from log where {LIVE} and plan = ?
+        from log where {LIVE} and {which}
         qualify row_number() over (partition by prediction_id order by time) = 1""",
-        [plan],
+        values,
     )
 
 
-def _outcomes(log: Any, kpis: Sequence[str]) -> None:
-    """What feedback says of each of them: of several labels, and of several numbers of one name, the last."""
+def _outcomes(log: Any, kpis: Sequence[str], known: str = "true") -> None:
+    """What feedback says of each of them: of several labels, and of several numbers of one name, the last that is known."""
     numbers = "".join(
         f", arg_max(try_cast(kpis ->> {_text(pointer(name))} as double), time)"
         f' filter (kpis ->> {_text(pointer(name))} is not null) as "{KPI}{name}"'
@@ -77,7 +127,12 @@ def _outcomes(log: Any, kpis: Sequence[str]) -> None:
         create temp table outcomes as select prediction_id, label, told{again}
         from (select prediction_id, arg_max(label, time) filter (label is not null) as label,
                      min(time) filter (label is not null) as told{numbers} from log
-              where kind = 'feedback' and prediction_id in (select prediction_id from exposed) group by prediction_id)""")
+              where kind = 'feedback' and {known} and prediction_id in (select prediction_id from exposed)
+              group by prediction_id)""")
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def _text(text: str) -> str:

@@ -13,6 +13,7 @@ from tasks.quarantine import refuse_quarantined
 from tasks.registry.values import Version
 from tasks.registry.versions import the_champion
 from tasks.rollouts.declared import declared_by, now
+from tasks.rollouts.foresee import foresee
 from tasks.rollouts.state import begin as write_down
 from tasks.rollouts.values import State
 
@@ -22,11 +23,11 @@ def begin(use_case: UseCase, challenger: Version, reason: str, began: int, by: s
     """A rollout of this version, from the champion that serves now; `by` is who wants it.
 
     Raises:
-        InputError: the use case declares none, the version is the champion already or in quarantine, or another rollout is
-            under way.
+        InputError: the use case declares none, the version is the champion already or in quarantine, another rollout is
+            under way, or a stage is too short for what it must decide.
         Fenced: the use case was rolled back since this run began.
     """
-    declared_by(use_case)
+    declared = declared_by(use_case)
     champion = the_champion(use_case.name)
     if champion.version == challenger.version:
         raise InputError(
@@ -34,6 +35,8 @@ def begin(use_case: UseCase, challenger: Version, reason: str, began: int, by: s
         )
     refuse_quarantined(use_case.name, challenger.version)
     moment = now(use_case)
+    for line in foresee(use_case, declared, champion, moment):
+        get_run_logger().info("Foreseen: %s", line)
     state = write_down(
         State(
             id=f"{use_case.name}-v{champion.version}-v{challenger.version}-{datetime.now(UTC):%Y%m%dT%H%M%S}",

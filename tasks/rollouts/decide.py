@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Literal, NamedTuple
 
+from configs.forms import in_words
 from configs.rollout import Ab, Approval, BlueGreen, Rollout
 from tasks.rollouts.values import Look, State, Word
 from tasks.rollouts.words import last_word, the_pause
@@ -44,7 +45,7 @@ def decide(declared: Rollout, state: State, words: list[Word], look: Look) -> St
     if isinstance(stage, Ab) and look.requests >= declared.min_requests and not undecided(declared, look):
         return Step("next", "every required check is decided")
     if ran < stage.lasts:
-        return Step("stay", f"{_words(stage.lasts - ran)} of {_words(stage.lasts)} are left")
+        return Step("stay", f"{in_words(stage.lasts - ran)} of {in_words(stage.lasts)} are left")
     return _at_the_end(declared, state, look, ran - stage.lasts, stage.lasts)
 
 
@@ -64,33 +65,18 @@ def _at_the_end(declared: Rollout, state: State, look: Look, over: timedelta, la
         else f"undecided: {', '.join(open_)}"
     )
     if over < declared.patience * lasts:
-        return Step("stay", f"{why}; it goes on for at most {_words(declared.patience * lasts - over)} more")
+        return Step("stay", f"{why}; it goes on for at most {in_words(declared.patience * lasts - over)} more")
     if declared.undecided == "promote" and not few:
         return Step("next", f"{why}; 'undecided: promote' goes on")
     if declared.undecided == "roll back":
-        return Step("back", f"{why} after {_words(over + lasts)}; 'undecided: roll back'")
-    return Step("wait", f"{why} after {_words(over + lasts)}; 'promote' or 'abort' decides")
+        return Step("back", f"{why} after {in_words(over + lasts)}; 'undecided: roll back'")
+    return Step("wait", f"{why} after {in_words(over + lasts)}; 'promote' or 'abort' decides")
 
 
 def _approval(stage: Approval, word: Word | None, ran: timedelta) -> Step:
     if word is not None:
         return Step("next" if word.said == "approve" else "back", f"{word.by} said {word.said}: {word.reason}")
     if ran < stage.within:
-        return Step("wait", f"an approval; within {_words(stage.within - ran)}, or else as if {stage.otherwise}")
+        return Step("wait", f"an approval; within {in_words(stage.within - ran)}, or else as if {stage.otherwise}")
     move: Move = "next" if stage.otherwise == "approve" else "back"
-    return Step(move, f"nobody answered within {_words(stage.within)}, which is as if {stage.otherwise}")
-
-
-def _words(length: timedelta) -> str:
-    """A length of time as people say it.
-
-    >>> _words(timedelta(hours=30)), _words(timedelta(seconds=90)), _words(timedelta(days=3))
-    ('30 hours', '90 seconds', '3 days')
-    """
-    seconds = max(round(length.total_seconds()), 0)
-    for name, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if seconds >= 2 * size or seconds == size:
-            count = seconds / size
-            told = f"{count:.0f}" if count == round(count) or count >= 10 else f"{count:.1f}"
-            return f"{told} {name}{'s' * (told != '1')}"
-    return f"{seconds} second{'s' * (seconds != 1)}"
+    return Step(move, f"nobody answered within {in_words(stage.within)}, which is as if {stage.otherwise}")

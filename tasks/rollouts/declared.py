@@ -8,6 +8,7 @@ from configs.errors import InputError
 from configs.rollout import Rollout
 from configs.schema import UseCase
 from tasks.clock import current_time
+from tasks.rollouts.strategies.choose import moving
 
 
 def declared_by(use_case: UseCase) -> Rollout:
@@ -22,6 +23,14 @@ def declared_by(use_case: UseCase) -> Rollout:
             f"{use_case.name} --version N'; docs/rollouts.md shows how stages are written"
         )
     return use_case.rollout
+
+
+def level_of(declared: Rollout) -> float:
+    """The part of `false_rollbacks` that one check of one stage may spend, by Bonferroni's inequality.
+
+    It holds however the checks depend on each other, which errors and latency do.
+    """
+    return declared.false_rollbacks / (len(declared.checks) * max(len(moving(declared)), 1))
 
 
 def now(use_case: UseCase) -> datetime:

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from configs.rollout import CHALLENGER, Rollout
+from configs.rollout import CHALLENGER, Cohort, Rollout
 from configs.schema import UseCase
 from serving.contract.contract import Contract
 from tasks.data.frames import contract_of
-from tasks.log.exposures import read_copies, read_exposures
+from tasks.log.exposures import read_before, read_copies, read_exposures, read_past
 from tasks.problems.problem import Problem, problem_of
 from tasks.rollouts.carry_out import BASELINE, plan_id
 from tasks.rollouts.strategies.choose import STRATEGIES
@@ -25,7 +25,9 @@ class Evidence(NamedTuple):
     """Two groups of rows, or (`paired`) the same rows answered by both.
 
     `challenger` and `reference` are pandas frames (`tasks/log/exposures.py`); paired ones have the same rows in the same
-    order. `counts` are the keys (or requests) that were assigned to each variant, `shares` what was declared.
+    order. `counts` are the keys (or requests) that were assigned to each variant, `shares` what was declared. `past` is what
+    was known of persons before the rollout (`read_past`); None where requests are on their own, or groups were not drawn.
+    Of groups that were chosen, `before` are the rows of both from as long before the stage as it lasts.
     """
 
     paired: bool
@@ -36,6 +38,8 @@ class Evidence(NamedTuple):
     counts: dict[str, int]
     shares: dict[str, float]
     keyed: bool
+    past: Any = None
+    before: tuple[Any, Any] | None = None
 
     @property
     def alone(self) -> bool:
@@ -55,8 +59,8 @@ class Evidence(NamedTuple):
         return rows.assign(value=values).groupby("key", sort=False)["value"].mean().to_numpy() if self.keyed else values
 
     def difference(self, groups: tuple[np.ndarray, np.ndarray], level: float) -> tuple[float, float, float] | None:
-        """Of values in [0, 1]. Points of clusters are not in it, so nothing is added to their spread."""
-        return means.difference(*groups, level, bounded=not self.keyed)
+        """Of values in [0, 1], or of persons whose values are: two that nobody saw are a person like the others each."""
+        return means.difference(*groups, level, bounded=True)
 
     def points(self, groups: tuple[np.ndarray, np.ndarray]) -> tuple[int, int]:
         """How many independent ones each group has."""
@@ -79,8 +83,11 @@ def gather(use_case: UseCase, declared: Rollout, state: State, place: int) -> Ev
         theirs = rows.drop(columns=[*copies.values()]).rename(columns=copies)
         return Evidence(True, theirs, rows, problem, contract, {}, {}, declared.key is not None)
     kpis = [check.kpi for check in declared.checks if check.kpi]
+    if isinstance(stage, Cohort):
+        return _chosen(use_case, declared, stage, plan, contract, kpis)
     rows = read_exposures(use_case.name, plan, contract, kpis, declared.key)
     share, beside = strategy.shares(stage)
+    past = read_past(use_case, state.began, contract, kpis, declared.key) if declared.key and kpis else None
     shares = {CHALLENGER: share, BASELINE: beside, CHAMPION: 1 - share - beside}
     counts = rows.groupby("assigned")["key"].nunique().to_dict() if len(rows) else {}
     there = BASELINE if beside else CHAMPION
@@ -90,7 +97,20 @@ def gather(use_case: UseCase, declared: Rollout, state: State, place: int) -> Ev
         rows[rows["assigned"] == there],
         problem,
         contract,
-        {name: int(counts.get(name, 0)) for name, each in shares.items() if each > 0} if share else {},
-        {name: each for name, each in shares.items() if each > 0} if share else {},
+        {name: int(counts.get(name, 0)) for name, each in shares.items() if each > 0},
+        {name: each for name, each in shares.items() if each > 0},
         declared.key is not None,
+        past,
     )
+
+
+def _chosen(use_case: UseCase, declared: Rollout, stage: Cohort, plan: str, contract: Contract, kpis: list[str]) -> Evidence:
+    """A pilot and everybody else, now and before: who meets the challenger now was of the pilot then."""
+    now = read_exposures(use_case.name, plan, contract, kpis, declared.key, stage.column)
+    then = read_before(use_case, plan, stage.lasts, contract, kpis, declared.key, stage.column)
+    then = then[then["assigned"] != CHALLENGER]  # in an earlier stage some of both may have met it
+    pilot = now["assigned"] == CHALLENGER
+    was_pilot = then["group"].isin(now["group"][pilot].unique())
+    problem, keyed = problem_of(use_case.target), declared.key is not None
+    before = (then[was_pilot], then[~was_pilot])
+    return Evidence(False, now[pilot], now[~pilot], problem, contract, {}, {}, keyed, before=before)

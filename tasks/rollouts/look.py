@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from prefect import get_run_logger, task
 
-from configs.rollout import Rollout
 from configs.schema import UseCase
 from tasks.rollouts.checks.choose import CHECKS
-from tasks.rollouts.declared import declared_by, now
+from tasks.rollouts.declared import declared_by, level_of, now
 from tasks.rollouts.evidence import gather
-from tasks.rollouts.strategies.choose import in_force, moving
+from tasks.rollouts.strategies.choose import in_force
 from tasks.rollouts.values import Look, State
 from tasks.verdicts.ratio import mismatch
 
@@ -28,11 +27,3 @@ def look_at(use_case: UseCase, state: State) -> Look:
         get_run_logger().info("%s: %s", each.verdict, each.reason)
     wrong = mismatch(evidence.counts, evidence.shares)
     return Look(at=at, stage=state.stage, requests=len(evidence.challenger), verdicts=verdicts, mismatch=wrong)
-
-
-def level_of(declared: Rollout) -> float:
-    """The part of `false_rollbacks` that one check of one stage may spend, by Bonferroni's inequality.
-
-    It holds however the checks depend on each other, which errors and latency do.
-    """
-    return declared.false_rollbacks / (len(declared.checks) * max(len(moving(declared)), 1))

@@ -25,7 +25,8 @@ def difference(
         values: shape (n,), independent: of requests, or `clusters` of the requests of one person.
         others: shape (m,).
         level: The chance that the interval ever misses the truth.
-        bounded: The values lie in [0, 1]; a 0 and a 1 that nobody saw are added to what a group's spread is reckoned from.
+        bounded: The values lie in [0, 1], or those of a person do; a 0 and a 1 that nobody saw are added to what a group's
+            spread is reckoned from.
 
     >>> dice = np.random.default_rng(0)
     >>> estimate, lower, upper = difference(dice.normal(1, 1, 500), dice.normal(0, 1, 500), level=0.05)
@@ -77,6 +78,10 @@ def clusters(values: np.ndarray, keys: np.ndarray) -> np.ndarray:
     array([1.125, 0.375])
     """
     _, places = np.unique(keys, return_inverse=True)
-    counts, sums = np.bincount(places), np.bincount(places, weights=values)
-    mean = float(values.mean())
+    return points_of(np.bincount(places, weights=values), np.bincount(places))
+
+
+def points_of(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The same of the sums and counts of the keys. One of which nothing is known has the mean."""
+    mean = sums.sum() / counts.sum()
     return np.asarray(mean + (sums - mean * counts) / counts.mean())

@@ -11,8 +11,8 @@ from configs.schema import Target
 from serving.contract.contract import Column, Contract
 from tasks.problems.problem import problem_of
 from tasks.rollouts.checks.choose import CHECKS
+from tasks.rollouts.declared import level_of
 from tasks.rollouts.evidence import Evidence
-from tasks.rollouts.look import level_of
 
 CONTRACT = Contract("demo", (Column("a", "numeric"),), "y", (0, 1))
 SPLIT = {"challenger": 0.5, "champion": 0.5}
@@ -38,9 +38,11 @@ def rows(seed=0, positives=0.3, errors=0.0, slower=1.0, kpi=10.0, keys=None, lab
     )
 
 
-def said(measure, challenger, reference, paired=False, shares=SPLIT, margin=0.02, keyed=False, **more):
+def said(
+    measure, challenger, reference, paired=False, shares=SPLIT, margin=0.02, keyed=False, past=None, before=None, **more
+):
     problem = problem_of(Target(column="y", positive=1))
-    evidence = Evidence(paired, challenger, reference, problem, CONTRACT, {}, shares, keyed)
+    evidence = Evidence(paired, challenger, reference, problem, CONTRACT, {}, shares, keyed, past, before)
     return CHECKS[measure](evidence, Check(measure=measure, margin=margin, **more), 0.01)
 
 
@@ -55,6 +57,7 @@ CASES = {
     "earns more": [("kpi", {"kpi": 20.0}, "better", REVENUE)],
     "no labels": [("loss", {"labelled": False}, "undecided", {})],
     "few persons": [("errors", {"errors": 0.08, "keys": 20}, "undecided", {"keyed": True})],
+    "few persons, no errors": [("errors", {"keys": 40}, "undecided", {"keyed": True})],
     "many persons": [("errors", {"errors": 0.12, "keys": 500}, "worse", {"keyed": True})],
 }
 
@@ -83,6 +86,36 @@ def test_who_gets_everything_is_compared_with_nobody():
     assert said("errors", rows(errors=0.2), nobody, shares=everything).verdict == "worse"
     for measure, more in (("latency", {}), ("loss", {}), ("kpi", REVENUE)):
         assert said(measure, rows(), nobody, shares=everything, **more) is None
+
+
+def test_what_the_past_of_persons_explains_need_not_be_waited_out():
+    usual = np.random.default_rng(5).lognormal(2, 1.5, 1000)
+    theirs, ours = (rows(seed, kpi=1.0, keys=500) for seed in (0, 1))
+    ours["key"] = "o" + ours["key"]
+    persons = [*(f"k{i}" for i in range(500)), *(f"ok{i}" for i in range(500))]
+    spends = dict(zip(persons, usual, strict=True))
+    for side, share in ((theirs, 0.8), (ours, 1.0)):
+        side["kpi.revenue"] = side["key"].map(spends) * share
+    past = pd.DataFrame({"kpi.revenue": usual * 4, "count.revenue": 4}, index=persons).drop(index=persons[::50])
+    assert said("kpi", theirs, ours, keyed=True, **REVENUE).verdict == "undecided"
+    assert said("kpi", theirs, ours, keyed=True, past=past, **REVENUE).verdict == "worse"
+    equal = theirs.assign(**{"kpi.revenue": theirs["kpi.revenue"] / 0.8})
+    assert said("kpi", equal, ours, keyed=True, past=past, **REVENUE).verdict != "worse"
+    assert said("kpi", theirs, ours, keyed=True, past=past.iloc[:0], **REVENUE).verdict == "undecided", "nobody has a past"
+
+
+def test_chosen_groups_are_compared_by_how_their_difference_changed():
+    """A pilot that always earned half as much, and whose rows are harder, is no proof against the challenger."""
+    poor, usual, hard, easy = rows(2, kpi=5.0), rows(3, kpi=10.0), rows(4, positives=0.6), rows(5)
+    for measure, before, more in (("kpi", (poor, usual), REVENUE), ("loss", (hard, easy), {})):
+        same = {"kpi": (rows(6, kpi=5.0), rows(7, kpi=10.0)), "loss": (rows(6, positives=0.6), rows(7))}[measure]
+        worse = {"kpi": (rows(6, kpi=1.0), rows(7, kpi=10.0)), "loss": (rows(6, positives=0.9), rows(7))}[measure]
+        assert said(measure, *same, shares={}, **more).verdict == "worse", "as if they had been drawn"
+        assert said(measure, *same, shares={}, before=before, **more).verdict != "worse"
+        found = said(measure, *worse, shares={}, before=before, **more)
+        assert found.verdict == "worse", found
+        assert "the groups were chosen" in found.reason
+        assert said(measure, *worse, shares={}, before=(usual.iloc[:0], usual), **more).verdict == "undecided"
 
 
 def test_the_budget_is_shared_out():

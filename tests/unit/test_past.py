@@ -1,0 +1,85 @@
+"""What the log knew before: of persons before a rollout began, of groups before a stage did."""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from configs.rollout import Rollout
+from configs.settings import prediction_log, store
+from serving.contract.contract import Column, Contract
+from serving.log.writer import Feedback, Prediction, PredictionLog
+from tasks.log.exposures import read_past
+from tasks.registry.values import Version
+from tasks.rollouts.evidence import gather
+from tasks.rollouts.values import State
+from tests.conftest import small_use_case
+
+CONTRACT = Contract("small", (Column("a", "numeric"),), "y", ("no", "yes"))
+BEGAN = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def at(days):
+    return f"{BEGAN + timedelta(days=days):%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
+def test_it_ends_when_the_rollout_begins_and_is_four_weeks_long(home, tmp_path):
+    log = PredictionLog(prediction_log("small"))
+    asked = [
+        ("p1", "ann", -3),
+        ("p2", "ann", -2),
+        ("p3", "bob", -1),
+        ("p4", "ann", 1),
+        ("p5", "eve", -40),
+        ("p6", "bob", -1),
+    ]
+    log.append(
+        [
+            Prediction(name, at(days), at(days), "1", "r", "champion", "", {"customer": who}, "yes", [0.4, 0.6], 10, "d")
+            for name, who, days in asked
+        ]
+    )
+    told = [("p1", 5.0, -2), ("p1", 6.0, -1), ("p2", 1.0, -1), ("p4", 100.0, 1), ("p5", 100.0, -39), ("p3", 7.0, -0.5)]
+    log.append([Feedback(name, at(days), None, "", {"revenue": value}) for name, value, days in told])
+    log.append([Feedback("p6", at(2), None, "", {"revenue": 100.0}), Feedback("p6", at(-0.5), None, "", {"other": 1.0})])
+    log.close()
+    past = read_past(small_use_case(tmp_path), BEGAN, CONTRACT, ["revenue"], "customer")
+    assert past.to_dict("index") == {
+        "ann": {"kpi.revenue": 7.0, "count.revenue": 2},
+        "bob": {"kpi.revenue": 7.0, "count.revenue": 1},
+    }
+
+
+def test_a_pilot_of_now_is_known_before_the_stage(home, tmp_path):
+    (store("contracts") / "c.json").write_bytes(msgspec.json.encode(CONTRACT))
+    challenger = Version.model_construct(version="2", tags={"contract": "c"})
+    state = State.model_construct(id="roll", challenger=challenger, began=BEGAN)
+    declared = Rollout(stages=[{"cohort": {"column": "shop", "values": ["a"], "for": "2 days"}}])
+    log = PredictionLog(prediction_log("small"))
+
+    def asked(name, shop, days, plan="", assigned=""):
+        moment, features = at(days), {"shop": shop}
+        return Prediction(
+            name,
+            moment,
+            moment,
+            "1",
+            "r",
+            "champion",
+            "",
+            features,
+            "yes",
+            [0.4, 0.6],
+            10,
+            "d",
+            plan=plan,
+            assigned=assigned,
+        )
+
+    log.append([asked(f"now-{shop}", shop, 1, "roll.1", "challenger" if shop == "a" else "") for shop in ("a", "b", "c")])
+    log.append([asked(f"then-{shop}", shop, 0) for shop in ("a", "b")])
+    log.append([asked("long-ago", "a", -1.5), asked("canary", "a", 0.5, "another", "challenger")])
+    log.close()
+    evidence = gather(small_use_case(tmp_path), declared, state, 0)
+    frames = (evidence.challenger, evidence.reference, *evidence.before)
+    assert [list(rows["prediction_id"]) for rows in frames] == [["now-a"], ["now-b", "now-c"], ["then-a"], ["then-b"]]
+    assert not evidence.alone
