@@ -269,6 +269,27 @@ def inputs(client, run):
     return client.filter_flow_run_input(run.id, "", limit=200, exclude_keys=set())
 
 
+def test_what_is_kept_warm_serves_again_without_a_start(rolled):
+    from tasks.routing.served import serving as served_now
+
+    home, version = rolled
+    before = served_now(NAME)
+    warm = processes(before.release)
+    declare(stages=[{"blue_green": {"warm": "1 day"}}])
+    with Clients(home.record) as clients:
+        assert f"version {before.version.version} stays warm for" in looked(home, other(version))
+        assert serving() != before.version.version
+        clients.more(50)
+        began = time.perf_counter()
+        home.told("rollback", NAME, status=0)
+        print(f"rolled back in {time.perf_counter() - began:.2f} s, drained and tidied")
+        clients.more(50)
+    assert not clients.failed
+    assert serving() == before.version.version
+    assert processes(before.release) == warm != set(), "the very processes of before"
+    declare(stages=STAGES)
+
+
 def test_a_crash_loop_goes_back_without_a_look(rolled):
     home, version = rolled
     before, next_one = serving(), other(version)
@@ -287,10 +308,14 @@ def test_a_crash_loop_goes_back_without_a_look(rolled):
 
 def killed_anew(release, killed):
     """Kill what runs of a release and was not killed before."""
-    from configs.settings import use_case_home
-    from tasks.deploying.platforms.supervisor import read_status
-
-    found = {each.process for each in read_status(use_case_home(NAME) / "releases" / release.name) if each.process}
+    found = processes(release)
     for process in found - killed:
         process.kill()
     return found - killed
+
+
+def processes(release):
+    from configs.settings import use_case_home
+    from tasks.deploying.platforms.supervisor import read_status
+
+    return {each.process for each in read_status(use_case_home(NAME) / "releases" / release.name) if each.process}
