@@ -21,7 +21,8 @@ class Check(Strict):
     requests slower than the champion's 95th percentile; margins are shares. `changed`: share of decisions that differ from
     the champion's (shadows only); at most `margin` of them may. `loss`: the mean loss of rows whose labels have come, in
     units of the loss. `kpi`: the mean of a number that feedback carries, of which `higher` or `lower` is better. A stage
-    `ab` must be long enough for a `required` check to find a difference of `detect`, the margin unless said.
+    `ab` must be long enough for a `required` check to find a difference of `detect`, the margin unless said. `by` a
+    categorical feature, `changed` and `loss` are looked at for each of its values, and worse for one is worse.
     """
 
     measure: Literal["errors", "latency", "changed", "loss", "kpi"]
@@ -30,6 +31,7 @@ class Check(Strict):
     better: Literal["higher", "lower"] | None = None
     required: bool = False
     detect: float | None = Field(None, gt=0)
+    by: str | None = None
 
     @property
     def name(self) -> str:
@@ -37,13 +39,18 @@ class Check(Strict):
 
         >>> Check(measure="kpi", kpi="revenue", better="higher", margin=0.1).name
         'kpi revenue'
+        >>> Check(measure="loss", by="origin", margin=0.1).name
+        'loss by origin'
         """
-        return f"kpi {self.kpi}" if self.kpi else self.measure
+        name = f"kpi {self.kpi}" if self.kpi else self.measure
+        return f"{name} by {self.by}" if self.by else name
 
     @model_validator(mode="after")
     def _whole(self) -> Check:
         if (self.measure == "kpi") != (self.kpi is not None and self.better is not None):
             raise ValueError("'kpi' and 'better' (higher or lower) are those of 'measure: kpi', which needs both")
+        if self.by is not None and self.measure not in ("changed", "loss"):
+            raise ValueError(f"'by' is for 'changed' and 'loss'; {self.measure!r} is compared on the whole")
         if self.detect is not None and not self.required:
             raise ValueError("'detect' is what a required check must find; write 'required: true' beside it")
         return self
@@ -164,6 +171,11 @@ class Rollout(Strict):
         if not self.checks:
             raise ValueError("'checks' is empty, so nothing could ever take a challenger back")
         return self
+
+    @property
+    def slices(self) -> list[str]:
+        """The columns that checks go by."""
+        return sorted({check.by for check in self.checks if check.by})
 
     @property
     def columns(self) -> dict[str, str]:

@@ -800,6 +800,12 @@ class UseCase(Strict):
         for name, key in (self.rollout.columns if self.rollout else {}).items():
             if name not in known:
                 raise ValueError(f"'rollout.{key}': {name!r} is neither a feature nor an identifier, so no request has it")
+        for check in self.rollout.checks if self.rollout else ():
+            if check.by is not None and check.by not in self.features.categorical:
+                raise ValueError(f"'rollout.checks': {check.name!r}: {check.by!r} is no categorical feature")
+            if check.by is not None and check.by not in self.watched:
+                told = f"the log has no {check.by!r}, which is sensitive; write 'log: {{sensitive: keep}}'"
+                raise ValueError(f"'rollout.checks': {check.name!r}: {told}")
 
     def _check_behaviour(self) -> None:
         known = [*self.features.all, *self.features.identifiers]

@@ -24,7 +24,7 @@ from configs.schema import Target
 from serving.contract.contract import Column, Contract
 from tasks.problems.problem import problem_of
 from tasks.rollouts.carry_out import BASELINE
-from tasks.rollouts.checks.choose import CHECKS
+from tasks.rollouts.checks.choose import checked
 from tasks.rollouts.decide import decide
 from tasks.rollouts.declared import level_of
 from tasks.rollouts.evidence import CHAMPION, Evidence
@@ -132,7 +132,7 @@ class Simulated:
         counts = {name: len(np.unique(self.keys[:by_now][self.assigned[:by_now] == name])) for name in self.shares}
         evidence = Evidence(self.paired, *sides, PROBLEM, CONTRACT, counts, self.shares, self.case.persons > 0)
         level = level_of(self.case.declared)
-        found = [CHECKS[check.measure](evidence, check, level) for check in self.case.declared.checks]
+        found = [checked(evidence, check, level) for check in self.case.declared.checks]
         verdicts = [each for each in found if each is not None]
         wrong = mismatch(counts, self.shares)
         return Look(at=NOW, stage=self.place, requests=len(sides[0]), verdicts=verdicts, mismatch=wrong)

@@ -10,7 +10,7 @@ from configs.schema import UseCase
 from serving.contract.contract import Contract
 from tasks.log.event_times import happened
 from tasks.log.read import LIVE, open_log
-from tasks.log.values import KPI, pointer, query_of
+from tasks.log.values import FEATURE, KPI, pointer, query_of
 from tasks.problems.problem import problem_of
 
 COUNT = "count."  # how columns begin that say how many numbers of a KPI there are
@@ -19,41 +19,58 @@ COPY = "shadow"  # the kind of record that a shadow's answer is
 
 
 def read_exposures(
-    use_case: str, plan: str, contract: Contract, kpis: Sequence[str] = (), key: str | None = None, group: str | None = None
+    use_case: str,
+    plan: str,
+    contract: Contract,
+    kpis: Sequence[str] = (),
+    key: str | None = None,
+    columns: Sequence[str] = (),
 ) -> Any:
     """A pandas frame, a row for each row of a request that was answered under the plan, in the order of their arrival.
 
     Its columns: prediction_id, time, assigned (the variant that it was to meet), variant (the one that answered), fallback
     (why another one did; empty where none did), latency_us, prediction, output, target (as the model learns it; null while
     no label has come), told (when the first label came), key (the text of what the plan goes by; of none the prediction's
-    id), group (the text of the column `group`), a `kpi.NAME` each. Of a prediction that was sent twice the first counts: a
-    person meets a variant once.
+    id), a `kpi.NAME` each, a `feature.NAME` with the text of each of the `columns`. Of a prediction that was sent twice the
+    first counts: a person meets a variant once.
     """
     with open_log(use_case) as log:
-        _exposed(log, "plan = ?", [plan], contract, key, group)
+        _exposed(log, "plan = ?", [plan], contract, key, columns)
         return _with_outcomes(log, contract, kpis)
 
 
 def read_recent(
-    use_case: UseCase, since: datetime, until: datetime, contract: Contract, kpis: Sequence[str] = (), key: str | None = None
+    use_case: UseCase,
+    since: datetime,
+    until: datetime,
+    contract: Contract,
+    kpis: Sequence[str] = (),
+    key: str | None = None,
+    columns: Sequence[str] = (),
 ) -> tuple[Any, datetime | None]:
     """The same of all requests of a time by the use case's clock, whatever the plan; and when the log's first one was."""
     when = happened(use_case)
     with open_log(use_case.name) as log:
-        _exposed(log, f"{when} >= ? and {when} <= ?", [_naive(since), _naive(until)], contract, key)
+        _exposed(log, f"{when} >= ? and {when} <= ?", [_naive(since), _naive(until)], contract, key, columns)
         ((first,),) = log.execute(f"select min({when}) from log where {LIVE}").fetchall()
         return _with_outcomes(log, contract, kpis), first.replace(tzinfo=UTC) if first else None
 
 
 def read_before(
-    use_case: UseCase, plan: str, length: timedelta, contract: Contract, kpis: Sequence[str], key: str | None, group: str
+    use_case: UseCase,
+    plan: str,
+    length: timedelta,
+    contract: Contract,
+    kpis: Sequence[str],
+    key: str | None,
+    columns: Sequence[str],
 ) -> Any:
     """The same of all requests of so long before the first under the plan."""
     when = happened(use_case)
     with open_log(use_case.name) as log:
         ((first,),) = log.execute(f"select min({when}) from log where {LIVE} and plan = ?", [plan]).fetchall()
         since = None if first is None else first - length
-        _exposed(log, f"{when} >= ? and {when} < ?", [since, first], contract, key, group)
+        _exposed(log, f"{when} >= ? and {when} < ?", [since, first], contract, key, columns)
         return _with_outcomes(log, contract, kpis)
 
 
@@ -71,13 +88,13 @@ def read_past(use_case: UseCase, until: datetime, contract: Contract, kpis: Sequ
         return found.df().set_index("key")
 
 
-def read_copies(use_case: str, plan: str, contract: Contract, key: str | None = None) -> Any:
+def read_copies(use_case: str, plan: str, contract: Contract, key: str | None = None, columns: Sequence[str] = ()) -> Any:
     """A pandas frame, a row for each row that the champion and a shadow both answered under the plan.
 
     As `read_exposures`, with `shadow_prediction`, `shadow_output` and `shadow_latency_us` beside the champion's.
     """
     with open_log(use_case) as log:
-        _exposed(log, "plan = ?", [plan], contract, key)
+        _exposed(log, "plan = ?", [plan], contract, key, columns)
         _outcomes(log, ())
         log.execute(
             """create temp table copied as
@@ -99,15 +116,15 @@ def _with_outcomes(log: Any, contract: Contract, kpis: Sequence[str]) -> Any:
         from exposed left join outcomes using (prediction_id) order by time, prediction_id""").df()
 
 
-def _exposed(log: Any, which: str, values: list[Any], contract: Contract, key: str | None, group: str | None = None) -> None:
-    person = (
-        "prediction_id" if key is None else f"coalesce(json_extract_string(features, {_text(pointer(key))}), prediction_id)"
-    )
-    of = "null" if group is None else f"json_extract_string(features, {_text(pointer(group))})"
+def _exposed(
+    log: Any, which: str, values: list[Any], contract: Contract, key: str | None, columns: Sequence[str] = ()
+) -> None:
+    person = "prediction_id" if key is None else f"coalesce({_feature(key)}, prediction_id)"
+    texts = "".join(f', {_feature(name)} as "{FEATURE}{_quoted(name)}"' for name in columns)
     log.execute(
         f"""create temp table exposed as
         select prediction_id, time, coalesce(nullif(assigned, ''), variant) as assigned, variant,
-               coalesce(fallback, '') as fallback, latency_us, prediction, output, {person} as key, {of} as "group",
+               coalesce(fallback, '') as fallback, latency_us, prediction, output, {person} as key{texts},
                {query_of(contract)} as query
         from log where {LIVE} and {which}
         qualify row_number() over (partition by prediction_id order by time) = 1""",
@@ -129,6 +146,14 @@ def _outcomes(log: Any, kpis: Sequence[str], known: str = "true") -> None:
                      min(time) filter (label is not null) as told{numbers} from log
               where kind = 'feedback' and {known} and prediction_id in (select prediction_id from exposed)
               group by prediction_id)""")
+
+
+def _feature(name: str) -> str:
+    return f"json_extract_string(features, {_text(pointer(name))})"
+
+
+def _quoted(name: str) -> str:
+    return name.replace('"', '""')
 
 
 def _naive(moment: datetime) -> datetime:

@@ -8,10 +8,12 @@ from prefect import get_run_logger, task
 
 from configs.errors import InputError
 from configs.schema import UseCase
+from tasks.data.frames import contract_of
 from tasks.history import record
 from tasks.quarantine import refuse_quarantined
 from tasks.registry.values import Version
 from tasks.registry.versions import the_champion
+from tasks.rollouts.checks.slices import slices_of
 from tasks.rollouts.declared import declared_by, now
 from tasks.rollouts.foresee import foresee
 from tasks.rollouts.state import begin as write_down
@@ -24,7 +26,7 @@ def begin(use_case: UseCase, challenger: Version, reason: str, began: int, by: s
 
     Raises:
         InputError: the use case declares none, the version is the champion already or in quarantine, another rollout is
-            under way, or a stage is too short for what it must decide.
+            under way, a check goes by a column of too many values, or a stage is too short for what it must decide.
         Fenced: the use case was rolled back since this run began.
     """
     declared = declared_by(use_case)
@@ -34,6 +36,9 @@ def begin(use_case: UseCase, challenger: Version, reason: str, began: int, by: s
             f"version {challenger.version} of {use_case.name!r} serves already, so there is nothing to roll out"
         )
     refuse_quarantined(use_case.name, challenger.version)
+    for check in declared.checks:
+        if check.by:
+            slices_of(contract_of(challenger.tags["contract"]), check)
     moment = now(use_case)
     for line in foresee(use_case, declared, champion, moment):
         get_run_logger().info("Foreseen: %s", line)

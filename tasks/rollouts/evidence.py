@@ -12,6 +12,7 @@ from configs.schema import UseCase
 from serving.contract.contract import Contract
 from tasks.data.frames import contract_of
 from tasks.log.exposures import read_before, read_copies, read_exposures, read_past
+from tasks.log.values import FEATURE
 from tasks.problems.problem import Problem, problem_of
 from tasks.rollouts.carry_out import BASELINE, plan_id
 from tasks.rollouts.strategies.choose import STRATEGIES
@@ -46,6 +47,15 @@ class Evidence(NamedTuple):
         """Whether the challenger gets every request, so that nobody is there to compare it with."""
         return self.shares.keys() == {CHALLENGER}
 
+    def where(self, column: str, text: str) -> Evidence:
+        """Of one slice of the rows."""
+
+        def of(rows: Any) -> Any:
+            return rows[rows[f"{FEATURE}{column}"] == text]
+
+        before = (of(self.before[0]), of(self.before[1])) if self.before else None
+        return self._replace(challenger=of(self.challenger), reference=of(self.reference), before=before)
+
     def groups(self, values: Callable[[Any], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """A number of each row of both groups, as independent points."""
         return self.cluster(values(self.challenger), self.challenger), self.cluster(values(self.reference), self.reference)
@@ -78,14 +88,14 @@ def gather(use_case: UseCase, declared: Rollout, state: State, place: int) -> Ev
     contract = contract_of(state.challenger.tags["contract"])
     problem = problem_of(use_case.target)
     if strategy.paired:
-        rows = read_copies(use_case.name, plan, contract, declared.key)
+        rows = read_copies(use_case.name, plan, contract, declared.key, declared.slices)
         copies = {"shadow_prediction": "prediction", "shadow_output": "output", "shadow_latency_us": "latency_us"}
         theirs = rows.drop(columns=[*copies.values()]).rename(columns=copies)
         return Evidence(True, theirs, rows, problem, contract, {}, {}, declared.key is not None)
     kpis = [check.kpi for check in declared.checks if check.kpi]
     if isinstance(stage, Cohort):
         return _chosen(use_case, declared, stage, plan, contract, kpis)
-    rows = read_exposures(use_case.name, plan, contract, kpis, declared.key)
+    rows = read_exposures(use_case.name, plan, contract, kpis, declared.key, declared.slices)
     share, beside = strategy.shares(stage)
     past = read_past(use_case, state.began, contract, kpis, declared.key) if declared.key and kpis else None
     shares = {CHALLENGER: share, BASELINE: beside, CHAMPION: 1 - share - beside}
@@ -106,11 +116,12 @@ def gather(use_case: UseCase, declared: Rollout, state: State, place: int) -> Ev
 
 def _chosen(use_case: UseCase, declared: Rollout, stage: Cohort, plan: str, contract: Contract, kpis: list[str]) -> Evidence:
     """A pilot and everybody else, now and before: who meets the challenger now was of the pilot then."""
-    now = read_exposures(use_case.name, plan, contract, kpis, declared.key, stage.column)
-    then = read_before(use_case, plan, stage.lasts, contract, kpis, declared.key, stage.column)
+    columns, group = sorted({*declared.slices, stage.column}), f"{FEATURE}{stage.column}"
+    now = read_exposures(use_case.name, plan, contract, kpis, declared.key, columns)
+    then = read_before(use_case, plan, stage.lasts, contract, kpis, declared.key, columns)
     then = then[then["assigned"] != CHALLENGER]  # in an earlier stage some of both may have met it
     pilot = now["assigned"] == CHALLENGER
-    was_pilot = then["group"].isin(now["group"][pilot].unique())
+    was_pilot = then[group].isin(now[group][pilot].unique())
     problem, keyed = problem_of(use_case.target), declared.key is not None
     before = (then[was_pilot], then[~was_pilot])
     return Evidence(False, now[pilot], now[~pilot], problem, contract, {}, {}, keyed, before=before)

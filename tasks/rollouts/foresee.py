@@ -18,7 +18,7 @@ from tasks.data.frames import contract_of
 from tasks.log.exposures import read_recent
 from tasks.problems.problem import problem_of
 from tasks.registry.values import Version
-from tasks.rollouts.checks.choose import CHECKS
+from tasks.rollouts.checks.choose import checked
 from tasks.rollouts.declared import level_of
 from tasks.rollouts.evidence import CHAMPION, Evidence
 from tasks.rollouts.strategies.choose import STRATEGIES
@@ -59,15 +59,14 @@ def foresee(use_case: UseCase, declared: Rollout, champion: Version, at: datetim
 
 def needed(declared: Rollout, stage: Ab, check: Check, recent: Recent) -> tuple[timedelta | None, str] | None:
     """How long the check needs, None where the log does not say; nothing of one that cannot be in such a stage."""
-    level = level_of(declared)
-    if (itself := CHECKS[check.measure](recent.evidence, check, level)) is None:
+    if (itself := checked(recent.evidence, check, level_of(declared))) is None:
         return None
     if itself.lower is None or itself.upper is None:
         return None, f"how long {check.name!r} needs is not known: of late there were {itself.points[0]} points of it"
     effect = check.margin if check.detect is None else check.detect
-    variance = spread((itself.upper - itself.lower) / 2, itself.points, level)
+    variance = spread((itself.upper - itself.lower) / 2, itself.points, itself.level)
     share, beside = STRATEGIES[stage.strategy].shares(stage)
-    points = points_needed(variance, (share, beside or 1 - share), effect, level, bounded=check.measure != "kpi")
+    points = points_needed(variance, (share, beside or 1 - share), effect, itself.level, bounded=check.measure != "kpi")
     came = itself.points[0] * recent.others
     unit = "persons" if declared.key else "requests"
     pace = f"{came / (recent.back / timedelta(hours=1)):,.3g} {unit} an hour"
@@ -87,7 +86,7 @@ def recent_of(
     contract = contract_of(champion.tags["contract"])
     back = most if declared.key else max(most, DAY)
     kpis = [check.kpi for check in declared.checks if check.kpi]
-    rows, first = read_recent(use_case, at - back, at, contract, kpis, declared.key)
+    rows, first = read_recent(use_case, at - back, at, contract, kpis, declared.key, declared.slices)
     own = rows[rows["assigned"] != CHALLENGER]
     evidence = Evidence(
         False,

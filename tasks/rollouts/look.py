@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import get_run_logger, task
 
 from configs.schema import UseCase
-from tasks.rollouts.checks.choose import CHECKS
+from tasks.rollouts.checks.choose import checked
 from tasks.rollouts.declared import declared_by, level_of, now
 from tasks.rollouts.evidence import gather
 from tasks.rollouts.strategies.choose import in_force
@@ -21,7 +21,7 @@ def look_at(use_case: UseCase, state: State) -> Look:
     if place is None:
         return Look(at=at, stage=state.stage, requests=0)
     evidence = gather(use_case, declared, state, place)
-    found = [CHECKS[check.measure](evidence, check, level_of(declared)) for check in declared.checks]
+    found = [checked(evidence, check, level_of(declared)) for check in declared.checks]
     verdicts = [each for each in found if each is not None]
     for each in verdicts:
         get_run_logger().info("%s: %s", each.verdict, each.reason)

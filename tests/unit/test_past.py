@@ -83,3 +83,4 @@ def test_a_pilot_of_now_is_known_before_the_stage(home, tmp_path):
     frames = (evidence.challenger, evidence.reference, *evidence.before)
     assert [list(rows["prediction_id"]) for rows in frames] == [["now-a"], ["now-b", "now-c"], ["then-a"], ["then-b"]]
     assert not evidence.alone
+    assert [len(rows) for rows in evidence.where("shop", "b").before] == [0, 1]

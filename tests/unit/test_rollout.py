@@ -195,6 +195,15 @@ WRONG = {
     "a check twice": ({"stages": STAGES, "checks": [{"measure": "errors", "margin": 0}] * 2}, "'errors' stands there twice"),
     "no check": ({"stages": STAGES, "checks": []}, "nothing could ever take a challenger back"),
     "a KPI without its name": ({"stages": STAGES, "checks": [{"measure": "kpi", "margin": 0}]}, "needs both"),
+    "errors by slice": (
+        {"stages": STAGES, "checks": [{"measure": "errors", "margin": 0, "by": "a"}]},
+        "is compared on the whole",
+    ),
+    "a slice of numbers": ({"stages": STAGES, "checks": [{"measure": "loss", "margin": 0, "by": "a"}]}, "is no categorical"),
+    "what need not be found": (
+        {"stages": STAGES, "checks": [{"measure": "loss", "margin": 0, "detect": 1}]},
+        "'required: true'",
+    ),
     "a key that no request has": ({"stages": STAGES, "key": "customer"}, "'rollout.key': 'customer' is neither a feature"),
     "a cohort of nothing": (
         {"stages": [{"cohort": {"column": "shop", "values": ["a"], "for": "1 day"}}]},

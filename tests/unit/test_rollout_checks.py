@@ -6,15 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from configs.errors import InputError
 from configs.rollout import Check, Rollout
 from configs.schema import Target
 from serving.contract.contract import Column, Contract
 from tasks.problems.problem import problem_of
-from tasks.rollouts.checks.choose import CHECKS
+from tasks.rollouts.checks.choose import checked
 from tasks.rollouts.declared import level_of
 from tasks.rollouts.evidence import Evidence
 
-CONTRACT = Contract("demo", (Column("a", "numeric"),), "y", (0, 1))
+SHOPS = ("north", "south", "west")
+COLUMNS = (Column("a", "numeric"), Column("shop", "categorical", categories=SHOPS), Column("free", "categorical"))
+CONTRACT = Contract("demo", COLUMNS, "y", (0, 1))
 SPLIT = {"challenger": 0.5, "champion": 0.5}
 ROWS = 2000
 
@@ -34,6 +37,7 @@ def rows(seed=0, positives=0.3, errors=0.0, slower=1.0, kpi=10.0, keys=None, lab
             "target": target if labelled else np.full(ROWS, np.nan),
             "told": [datetime(2026, 1, 1) + timedelta(seconds=i) for i in range(ROWS)],
             "kpi.revenue": dice.lognormal(0, 1, ROWS) * kpi,
+            "feature.shop": [(*SHOPS, "new")[i % 4] for i in range(ROWS)],
         }
     )
 
@@ -43,7 +47,7 @@ def said(
 ):
     problem = problem_of(Target(column="y", positive=1))
     evidence = Evidence(paired, challenger, reference, problem, CONTRACT, {}, shares, keyed, past, before)
-    return CHECKS[measure](evidence, Check(measure=measure, margin=margin, **more), 0.01)
+    return checked(evidence, Check(measure=measure, margin=margin, **more), 0.01)
 
 
 USUAL = rows(1)
@@ -116,6 +120,24 @@ def test_chosen_groups_are_compared_by_how_their_difference_changed():
         assert found.verdict == "worse", found
         assert "the groups were chosen" in found.reason
         assert said(measure, *worse, shares={}, before=(usual.iloc[:0], usual), **more).verdict == "undecided"
+
+
+def test_worse_in_one_slice_is_worse_and_the_slice_is_named():
+    ours, dice = rows(1), np.random.default_rng(0)
+    flipped = (ours["feature.shop"] == "south") & (dice.random(ROWS) < 0.5)
+    theirs = ours.assign(output=[each[::-1] if wrong else each for each, wrong in zip(ours["output"], flipped, strict=True)])
+    for measure, margin in (("changed", 0.15), ("loss", 0.07)):
+        assert said(measure, theirs, ours, paired=True, margin=margin).verdict != "worse", "on the whole it is no matter"
+        found = said(measure, theirs, ours, paired=True, margin=margin, by="shop")
+        assert found.verdict == "worse", found
+        assert found.reason.startswith(f"shop south: {measure} by shop: ")
+        assert "north" not in found.reason
+        assert found.level == pytest.approx(0.01 / 3), "what the model has not learned is no slice"
+        assert said(measure, ours, ours, paired=True, margin=0.2, by="shop").verdict == "equivalent"
+    assert said("changed", theirs, ours, by="shop") is None
+    assert said("loss", theirs.iloc[:100], ours.iloc[:100], by="shop").verdict == "undecided"
+    with pytest.raises(InputError, match="'loss by free': 'free' has 0 values that the model has learned"):
+        said("loss", theirs, ours, by="free")
 
 
 def test_the_budget_is_shared_out():

@@ -10,6 +10,7 @@ from tasks.rollouts.checks.errors import errors
 from tasks.rollouts.checks.kpi import kpi
 from tasks.rollouts.checks.latency import latency
 from tasks.rollouts.checks.loss import loss
+from tasks.rollouts.checks.slices import by_slice
 from tasks.rollouts.evidence import Evidence
 from tasks.verdicts.values import Verdict
 
@@ -21,3 +22,9 @@ CHECKS: dict[str, Callable[[Evidence, Check, float], Verdict | None]] = {
     "loss": loss,
     "kpi": kpi,
 }
+
+
+def checked(evidence: Evidence, check: Check, level: float) -> Verdict | None:
+    """What the check says of the stage; nothing where its measure cannot be."""
+    look = CHECKS[check.measure]
+    return by_slice(look, evidence, check, level) if check.by else look(evidence, check, level)
