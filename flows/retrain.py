@@ -48,7 +48,7 @@ def retrain(use_case: str = "flights", until: Moment | None = None, cause: str =
         except GateFailed as failure:
             return keep_champion(case, serving, until, cause, str(failure))
         verdict = compare(case, serving, challenger.version, challenger.evaluation, challenger.split, cause)
-        with told(case, serving, challenger.version, cause, verdict):
+        with told(case, serving, challenger.version, cause, verdict, case.rollout is not None and serving is not None):
             if verdict.better and case.rollout and serving:
                 begin(case, challenger.version, f"{cause}: {verdict.reason}", began, "a retraining")
             elif verdict.better:

@@ -145,7 +145,9 @@ def _through(entry: Entry, emergency: Entry) -> bool:
 
 def _verdict(entry: Entry, _: Entry) -> tuple[str, str]:
     known = {name: entry[name] for name in Comparison.model_fields if name in entry}
-    what = outcome(Comparison.model_validate(known), bool(entry.get("promoted", entry["better"])))
+    what = outcome(
+        Comparison.model_validate(known), bool(entry.get("promoted", entry["better"])), bool(entry.get("rollout"))
+    )
     return f"retrained: {what[0].lower()}{what[1:]}", f"{entry['cause']}: {entry['reason']}"
 
 

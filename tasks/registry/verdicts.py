@@ -20,9 +20,15 @@ from tasks.training.values import Comparison
 
 @contextmanager
 def told(
-    use_case: UseCase, champion: Version | None, challenger: Version, cause: str, comparison: Comparison
+    use_case: UseCase,
+    champion: Version | None,
+    challenger: Version,
+    cause: str,
+    comparison: Comparison,
+    rollout: bool = False,
 ) -> Iterator[None]:
-    """Record the verdict behind the roll-out that it leads to: promoted is what was switched to.
+    """Record the verdict behind the roll-out that it leads to: promoted is what was switched to, or what meets requests
+    step by step from now on (`rollout`).
 
     Where a check stops the roll-out (a gate, an image that cannot be built or pushed), that is the verdict, and the error
     goes on. A roll-out that was killed leaves no verdict: the next run comes to it again.
@@ -33,7 +39,8 @@ def told(
         stopped = f"{comparison.reason}. It does not serve: {closed}"
         _keep(use_case, champion, challenger, cause, comparison.model_copy(update={"reason": stopped}), promoted=False)
         raise
-    _keep(use_case, champion, challenger, cause, comparison, promoted=comparison.better)
+    rolling = rollout and comparison.better
+    _keep(use_case, champion, challenger, cause, comparison, promoted=comparison.better, rollout=rolling)
 
 
 @task
@@ -46,9 +53,15 @@ def keep_champion(use_case: UseCase, champion: Version | None, until: datetime |
 
 
 def _keep(
-    use_case: UseCase, champion: Version | None, challenger: Version, cause: str, comparison: Comparison, promoted: bool
+    use_case: UseCase,
+    champion: Version | None,
+    challenger: Version,
+    cause: str,
+    comparison: Comparison,
+    promoted: bool,
+    rollout: bool = False,
 ) -> None:
-    _record(use_case, champion, challenger.version, challenger.tags.get("until", ""), cause, comparison, promoted)
+    _record(use_case, champion, challenger.version, challenger.tags.get("until", ""), cause, comparison, promoted, rollout)
     tag_version(use_case.name, challenger.version, "verdict", comparison.reason)
     tag_version(use_case.name, challenger.version, "cause", cause)
 
@@ -61,21 +74,31 @@ def _record(
     cause: str,
     comparison: Comparison,
     promoted: bool,
+    rollout: bool = False,
 ) -> None:
     """The verdict in the history and as an artifact of the run."""
     against, details = champion.version if champion else "", comparison.model_dump(exclude={"reason"})
-    details |= {"cause": cause, "until": until, "against": against, "version": version, "promoted": promoted}
+    details |= {
+        "cause": cause,
+        "until": until,
+        "against": against,
+        "version": version,
+        "promoted": promoted,
+        "rollout": rollout,
+    }
     record(use_case.name, "verdict", comparison.reason, **details)
     create_markdown_artifact(
         key=f"verdict-{use_case.name}",
         markdown=f"# {use_case.name}: {f'version {version}' if version else 'a candidate'} against {against or 'none'}\n\n"
-        f"Cause: {cause}. **{outcome(comparison, promoted)}**: {comparison.reason}\n\n"
+        f"Cause: {cause}. **{outcome(comparison, promoted, rollout)}**: {comparison.reason}\n\n"
         + slices_table(f"gain of {comparison.metric}", comparison.slices),
     )
 
 
-def outcome(comparison: Comparison, promoted: bool) -> str:
+def outcome(comparison: Comparison, promoted: bool, rollout: bool) -> str:
     """What happened, in a few words."""
+    if rollout:
+        return "Better, its rollout began"
     if promoted:
         return "Promoted"
     if comparison.better:
