@@ -20,9 +20,10 @@ class Check(Strict):
     `errors`: share of its requests that the challenger did not answer, and the champion had to. `latency`: share of its
     requests slower than the champion's 95th percentile; margins are shares. `changed`: share of decisions that differ from
     the champion's (shadows only); at most `margin` of them may. `loss`: the mean loss of rows whose labels have come, in
-    units of the loss. `kpi`: the mean of a number that feedback carries, of which `higher` or `lower` is better. A stage
-    `ab` must be long enough for a `required` check to find a difference of `detect`, the margin unless said. `by` a
-    categorical feature, `changed` and `loss` are looked at for each of its values, and worse for one is worse.
+    units of the loss. `kpi`: the mean of a number that feedback carries, or that a query gives (`sql`, columns prediction_id
+    and value), of which `higher` or `lower` is better. A stage `ab` must be long enough for a `required` check to find a
+    difference of `detect`, the margin unless said. `by` a categorical feature, `changed` and `loss` are looked at for each
+    of its values, and worse for one is worse.
     """
 
     measure: Literal["errors", "latency", "changed", "loss", "kpi"]
@@ -32,6 +33,7 @@ class Check(Strict):
     required: bool = False
     detect: float | None = Field(None, gt=0)
     by: str | None = None
+    sql: str | None = Field(None, min_length=1)
 
     @property
     def name(self) -> str:
@@ -49,6 +51,8 @@ class Check(Strict):
     def _whole(self) -> Check:
         if (self.measure == "kpi") != (self.kpi is not None and self.better is not None):
             raise ValueError("'kpi' and 'better' (higher or lower) are those of 'measure: kpi', which needs both")
+        if self.sql is not None and self.kpi is None:
+            raise ValueError("'sql' is the query of 'measure: kpi'")
         if self.by is not None and self.measure not in ("changed", "loss"):
             raise ValueError(f"'by' is for 'changed' and 'loss'; {self.measure!r} is compared on the whole")
         if self.detect is not None and not self.required:
@@ -171,6 +175,11 @@ class Rollout(Strict):
         if not self.checks:
             raise ValueError("'checks' is empty, so nothing could ever take a challenger back")
         return self
+
+    @property
+    def kpis(self) -> dict[str, str]:
+        """Each KPI with its query; "" where feedback carries it."""
+        return {check.kpi: check.sql or "" for check in self.checks if check.kpi}
 
     @property
     def slices(self) -> list[str]:

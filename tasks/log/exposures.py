@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from configs.schema import UseCase
 from serving.contract.contract import Contract
 from tasks.log.event_times import happened
+from tasks.log.queries import query_numbers
 from tasks.log.read import LIVE, open_log
 from tasks.log.values import FEATURE, KPI, pointer, query_of
 from tasks.problems.problem import problem_of
 
 COUNT = "count."  # how columns begin that say how many numbers of a KPI there are
+NONE: Mapping[str, str] = MappingProxyType({})
 PAST = timedelta(weeks=4)
 COPY = "shadow"  # the kind of record that a shadow's answer is
 
@@ -22,7 +25,7 @@ def read_exposures(
     use_case: str,
     plan: str,
     contract: Contract,
-    kpis: Sequence[str] = (),
+    kpis: Mapping[str, str] = NONE,
     key: str | None = None,
     columns: Sequence[str] = (),
 ) -> Any:
@@ -31,8 +34,8 @@ def read_exposures(
     Its columns: prediction_id, time, assigned (the variant that it was to meet), variant (the one that answered), fallback
     (why another one did; empty where none did), latency_us, prediction, output, target (as the model learns it; null while
     no label has come), told (when the first label came), key (the text of what the plan goes by; of none the prediction's
-    id), a `kpi.NAME` each, a `feature.NAME` with the text of each of the `columns`. Of a prediction that was sent twice the
-    first counts: a person meets a variant once.
+    id), a `kpi.NAME` for each of the `kpis` (its query, or "" for the number that feedback carries), a `feature.NAME` with
+    the text of each of the `columns`. Of a prediction that was sent twice the first counts: a person meets a variant once.
     """
     with open_log(use_case) as log:
         _exposed(log, "plan = ?", [plan], contract, key, columns)
@@ -44,7 +47,7 @@ def read_recent(
     since: datetime,
     until: datetime,
     contract: Contract,
-    kpis: Sequence[str] = (),
+    kpis: Mapping[str, str] = NONE,
     key: str | None = None,
     columns: Sequence[str] = (),
 ) -> tuple[Any, datetime | None]:
@@ -61,7 +64,7 @@ def read_before(
     plan: str,
     length: timedelta,
     contract: Contract,
-    kpis: Sequence[str],
+    kpis: Mapping[str, str],
     key: str | None,
     columns: Sequence[str],
 ) -> Any:
@@ -109,11 +112,13 @@ def read_copies(use_case: str, plan: str, contract: Contract, key: str | None = 
             order by time, prediction_id""").df()
 
 
-def _with_outcomes(log: Any, contract: Contract, kpis: Sequence[str]) -> Any:
-    _outcomes(log, kpis)
+def _with_outcomes(log: Any, contract: Contract, kpis: Mapping[str, str]) -> Any:
+    _outcomes(log, [name for name, sql in kpis.items() if not sql])
+    tables = [query_numbers(log, name, sql) for name, sql in kpis.items() if sql]
+    joined = "".join(f" left join {each} using (prediction_id)" for each in ("outcomes", *tables))
     return log.sql(f"""
         select * exclude (label, query), {problem_of(contract).sql(contract)} as target
-        from exposed left join outcomes using (prediction_id) order by time, prediction_id""").df()
+        from exposed{joined} order by time, prediction_id""").df()
 
 
 def _exposed(

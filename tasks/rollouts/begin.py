@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from prefect import get_run_logger, task
 
 from configs.errors import InputError
+from configs.rollout import Rollout
 from configs.schema import UseCase
 from tasks.data.frames import contract_of
 from tasks.history import record
+from tasks.log.queries import try_queries
 from tasks.quarantine import refuse_quarantined
 from tasks.registry.values import Version
 from tasks.registry.versions import the_champion
@@ -26,7 +28,7 @@ def begin(use_case: UseCase, challenger: Version, reason: str, began: int, by: s
 
     Raises:
         InputError: the use case declares none, the version is the champion already or in quarantine, another rollout is
-            under way, a check goes by a column of too many values, or a stage is too short for what it must decide.
+            under way, a check cannot be asked, or a stage is too short for what it must decide.
         Fenced: the use case was rolled back since this run began.
     """
     declared = declared_by(use_case)
@@ -36,9 +38,7 @@ def begin(use_case: UseCase, challenger: Version, reason: str, began: int, by: s
             f"version {challenger.version} of {use_case.name!r} serves already, so there is nothing to roll out"
         )
     refuse_quarantined(use_case.name, challenger.version)
-    for check in declared.checks:
-        if check.by:
-            slices_of(contract_of(challenger.tags["contract"]), check)
+    _ask(use_case, declared, challenger)
     moment = now(use_case)
     for line in foresee(use_case, declared, champion, moment):
         get_run_logger().info("Foreseen: %s", line)
@@ -57,3 +57,11 @@ def begin(use_case: UseCase, challenger: Version, reason: str, began: int, by: s
     record(use_case.name, "rollout", f"begun: {reason}", rollout=state.id, version=challenger.version, move="begin", by=by)
     get_run_logger().info("Rollout of version %s beside champion %s: %s", challenger.version, champion.version, reason)
     return state
+
+
+def _ask(use_case: UseCase, declared: Rollout, challenger: Version) -> None:
+    """What no look could ask later is told now: a column of too many values, a query that does not run."""
+    for check in declared.checks:
+        if check.by:
+            slices_of(contract_of(challenger.tags["contract"]), check)
+    try_queries(use_case.name, declared.kpis)

@@ -92,12 +92,12 @@ def gather(use_case: UseCase, declared: Rollout, state: State, place: int) -> Ev
         copies = {"shadow_prediction": "prediction", "shadow_output": "output", "shadow_latency_us": "latency_us"}
         theirs = rows.drop(columns=[*copies.values()]).rename(columns=copies)
         return Evidence(True, theirs, rows, problem, contract, {}, {}, declared.key is not None)
-    kpis = [check.kpi for check in declared.checks if check.kpi]
     if isinstance(stage, Cohort):
-        return _chosen(use_case, declared, stage, plan, contract, kpis)
-    rows = read_exposures(use_case.name, plan, contract, kpis, declared.key, declared.slices)
+        return _chosen(use_case, declared, stage, plan, contract)
+    rows = read_exposures(use_case.name, plan, contract, declared.kpis, declared.key, declared.slices)
     share, beside = strategy.shares(stage)
-    past = read_past(use_case, state.began, contract, kpis, declared.key) if declared.key and kpis else None
+    told = [name for name, sql in declared.kpis.items() if not sql]
+    past = read_past(use_case, state.began, contract, told, declared.key) if declared.key and told else None
     shares = {CHALLENGER: share, BASELINE: beside, CHAMPION: 1 - share - beside}
     counts = rows.groupby("assigned")["key"].nunique().to_dict() if len(rows) else {}
     there = BASELINE if beside else CHAMPION
@@ -114,11 +114,11 @@ def gather(use_case: UseCase, declared: Rollout, state: State, place: int) -> Ev
     )
 
 
-def _chosen(use_case: UseCase, declared: Rollout, stage: Cohort, plan: str, contract: Contract, kpis: list[str]) -> Evidence:
+def _chosen(use_case: UseCase, declared: Rollout, stage: Cohort, plan: str, contract: Contract) -> Evidence:
     """A pilot and everybody else, now and before: who meets the challenger now was of the pilot then."""
     columns, group = sorted({*declared.slices, stage.column}), f"{FEATURE}{stage.column}"
-    now = read_exposures(use_case.name, plan, contract, kpis, declared.key, columns)
-    then = read_before(use_case, plan, stage.lasts, contract, kpis, declared.key, columns)
+    now = read_exposures(use_case.name, plan, contract, declared.kpis, declared.key, columns)
+    then = read_before(use_case, plan, stage.lasts, contract, declared.kpis, declared.key, columns)
     then = then[then["assigned"] != CHALLENGER]  # in an earlier stage some of both may have met it
     pilot = now["assigned"] == CHALLENGER
     was_pilot = then[group].isin(now[group][pilot].unique())

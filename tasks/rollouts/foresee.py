@@ -85,8 +85,7 @@ def recent_of(
     """
     contract = contract_of(champion.tags["contract"])
     back = most if declared.key else max(most, DAY)
-    kpis = [check.kpi for check in declared.checks if check.kpi]
-    rows, first = read_recent(use_case, at - back, at, contract, kpis, declared.key, declared.slices)
+    rows, first = read_recent(use_case, at - back, at, contract, declared.kpis, declared.key, declared.slices)
     own = rows[rows["assigned"] != CHALLENGER]
     evidence = Evidence(
         False,

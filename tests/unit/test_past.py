@@ -3,12 +3,15 @@
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+import pytest
 
+from configs.errors import InputError
 from configs.rollout import Rollout
 from configs.settings import prediction_log, store
 from serving.contract.contract import Column, Contract
 from serving.log.writer import Feedback, Prediction, PredictionLog
-from tasks.log.exposures import read_past
+from tasks.log.exposures import read_exposures, read_past
+from tasks.log.queries import try_queries
 from tasks.registry.values import Version
 from tasks.rollouts.evidence import gather
 from tasks.rollouts.values import State
@@ -47,6 +50,30 @@ def test_it_ends_when_the_rollout_begins_and_is_four_weeks_long(home, tmp_path):
         "ann": {"kpi.revenue": 7.0, "count.revenue": 2},
         "bob": {"kpi.revenue": 7.0, "count.revenue": 1},
     }
+
+
+PROFIT = """
+select p.prediction_id, case when p.prediction = 'yes' then (f.kpis ->> 'revenue')::double - 1 else 0 end as value
+from log p join log f using (prediction_id) where p.kind = 'prediction' and f.kind = 'feedback'"""
+
+
+def test_a_kpi_may_be_a_query_over_requests_and_feedback(home, tmp_path):
+    log = PredictionLog(prediction_log("small"))
+    log.append(
+        [
+            Prediction(name, at(0), at(0), "1", "r", "champion", "", {}, said, [0.4, 0.6], 10, "d", plan="roll.1")
+            for name, said in (("p1", "yes"), ("p2", "no"), ("p3", "yes"))
+        ]
+    )
+    log.append([Feedback(name, at(1), None, "", {"revenue": 5.0}) for name in ("p1", "p2")])
+    log.close()
+    try_queries("small", {"profit": PROFIT, "revenue": ""})
+    rows = read_exposures("small", "roll.1", CONTRACT, {"profit": PROFIT, "revenue": ""}).set_index("prediction_id")
+    assert rows["kpi.profit"].dropna().to_dict() == {"p1": 4.0, "p2": 0.0}
+    assert rows["kpi.revenue"].dropna().to_dict() == {"p1": 5.0, "p2": 5.0}
+    for wrong in ("select prediction_id from log", "select prediction_id, kind as value from log", "drop table log"):
+        with pytest.raises(InputError, match="'kpi profit': 'sql': "):
+            try_queries("small", {"profit": wrong})
 
 
 def test_a_pilot_of_now_is_known_before_the_stage(home, tmp_path):

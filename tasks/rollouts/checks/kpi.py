@@ -44,7 +44,7 @@ def _difference(
 def _past(evidence: Evidence, check: Check, keys: list[Any]) -> tuple[np.ndarray, np.ndarray] | None:
     """A point a person, as `means.clusters` orders them; who has no past has the mean. None where nobody has one."""
     persons = [np.unique(each.to_numpy()) for each in keys]
-    if evidence.past is None or not all(map(len, persons)):
+    if evidence.past is None or f"{KPI}{check.kpi}" not in evidence.past or not all(map(len, persons)):
         return None
     there = evidence.past.reindex(np.concatenate(persons), fill_value=0)
     sums, counts = (there[f"{kind}{check.kpi}"].to_numpy(dtype=float) for kind in (KPI, COUNT))
