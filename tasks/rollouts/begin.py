@@ -19,19 +19,25 @@ from tasks.rollouts.checks.slices import slices_of
 from tasks.rollouts.declared import declared_by, now
 from tasks.rollouts.foresee import foresee
 from tasks.rollouts.state import begin as write_down
+from tasks.rollouts.state import under_way
 from tasks.rollouts.values import State
 
 
 @task
 def begin(use_case: UseCase, challenger: Version, reason: str, began: int, by: str) -> State:
-    """A rollout of this version, from the champion that serves now; `by` is who wants it.
+    """A rollout of this version, from the champion that serves now; the one that is under way, where it is of this version.
+
+    So who starts one again, because the first run was killed, goes on with it. `by` is who wants it.
 
     Raises:
-        InputError: the use case declares none, the version is the champion already or in quarantine, another rollout is
-            under way, a check cannot be asked, or a stage is too short for what it must decide.
+        InputError: the use case declares none, the version is the champion already or in quarantine, another one is being
+            rolled out, a check cannot be asked, or a stage is too short for what it must decide.
         Fenced: the use case was rolled back since this run began.
     """
     declared = declared_by(use_case)
+    if (begun := under_way(use_case.name)) is not None and begun.challenger.version == challenger.version:
+        get_run_logger().info("Rollout of version %s was begun before, and goes on", challenger.version)
+        return begun
     champion = the_champion(use_case.name)
     if champion.version == challenger.version:
         raise InputError(

@@ -14,11 +14,13 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from ruamel.yaml import YAML
 
 from configs.load import load_use_case
 from configs.settings import PROJECT
 from tasks.data.source import replay_rows
 from tasks.deploying.platforms.ports import is_free
+from tests.integration.rolling import CHECKS, NAME, STAGES, another
 from tests.integration.server import Server
 
 SLIPWAY = str(Path(sys.executable).parent / "slipway")
@@ -133,6 +135,29 @@ def served(tmp_path_factory):
         os.environ.pop("SLIPWAY_HOME")
         if previous:
             os.environ["SLIPWAY_HOME"] = previous
+
+
+@pytest.fixture(scope="module")
+def rolled(served, tmp_path_factory):
+    """The home, where one version of a use case with a rollout serves, and the next version, which is registered."""
+    folder, yaml = tmp_path_factory.mktemp("use_cases"), YAML(typ="safe")
+    content = yaml.load((PROJECT / "configs" / "loans.yaml").read_text())
+    content |= {
+        "name": NAME,
+        "rollout": {"stages": STAGES, "checks": CHECKS, "min_requests": 50, "late": "5 seconds", "patience": 1000},
+    }
+    content["deploy"] = {"platform": "local"}  # whose servers are up in a moment: stages last a second here
+    content.pop("gates", None)  # the load of a minute is another test's
+    yaml.dump(content, folder / f"{NAME}.yaml")
+    assert served.record, "read while its use case is there"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLIPWAY_USE_CASES", str(folder))
+        served.environment["SLIPWAY_USE_CASES"] = str(folder)
+        served.run("release", NAME)
+        pause_schedules()
+        yield served, served.in_flow(another)
+        served.told("retire", NAME, "--yes", status=0)
+    served.environment.pop("SLIPWAY_USE_CASES")
 
 
 @pytest.fixture

@@ -1,21 +1,18 @@
 """The reconciler on real servers: dying replicas, releases that must not serve, killed flows, secrets. After `test_loop`,
 whose windows its load would fill."""
 
-import contextlib
-import json
 import os
-import re
 import signal
 import time
 
-import httpx
 import psutil
 import pytest
 
 from configs.errors import InputError
 from configs.load import load_use_case
 from configs.schema import Direction, Resources
-from tests.integration.server import Load, read_until, wait_for
+from tests.integration.replicas import comes_back, gets_requests, kill
+from tests.integration.server import Load, read_until
 
 CANARY = "canary-that-nobody-may-see"
 
@@ -38,42 +35,6 @@ def the_release():
 
     (release,) = releases("loans")
     return release
-
-
-def kill(release, number):
-    """SIGKILL to all processes of a replica."""
-    if release.platform == "docker":
-        from tasks.containers.engine import engine
-
-        pid = engine()[0].containers.get(release.replicas[number].handle).attrs["State"]["Pid"]
-    else:
-        from configs.settings import use_case_home
-
-        status = use_case_home("loans") / "releases" / release.name / "status.json"
-        pid = json.loads(status.read_text())[number]["process"][0]
-    root = psutil.Process(int(pid))
-    for process in [root, *root.children(recursive=True)]:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-
-
-def comes_back(address):
-    def ready():
-        with contextlib.suppress(httpx.TransportError):
-            return httpx.get(f"{address}/readyz", timeout=2).status_code == 200
-
-    wait_for(ready, address, 30)
-
-
-def gets_requests(address):
-    """The gateway, which shut it out for a second, counts on it again."""
-
-    def rows():
-        (found,) = re.findall(r"^slipway_rows_total (\S+)", httpx.get(f"{address}/metrics", timeout=5).text, re.MULTILINE)
-        return float(found)
-
-    before = rows()
-    wait_for(lambda: rows() > before, f"a request at {address}", 30)
 
 
 def test_a_killed_replica_is_not_noticed_and_secrets_are_seen_nowhere(served, monkeypatch):

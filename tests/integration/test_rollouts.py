@@ -1,125 +1,24 @@
 """A rollout with real servers, from its first stage to its end, for the better and for the worse."""
 
 import os
-import threading
 import time
 from pathlib import Path
 
-import httpx
-import pytest
 from ruamel.yaml import YAML
 
-from configs.load import load_use_case
-from configs.settings import PROJECT
-from tests.integration.conftest import pause_schedules
-
-STAGES = [{"shadow": {"for": "1 second"}}, {"canary": {"share": 0.3, "for": "1 second"}}, {"ab": {"for": "1 second"}}]
-CHECKS = [{"measure": "errors", "margin": 0.05, "required": True}, {"measure": "loss", "margin": 0.05}]
-NAME = "rolled"
-
-
-@pytest.fixture(scope="module")
-def rolled(served, tmp_path_factory):
-    """The home, where version 1 of a use case serves and version 2 is registered."""
-    folder, yaml = tmp_path_factory.mktemp("use_cases"), YAML(typ="safe")
-    content = yaml.load((PROJECT / "configs" / "loans.yaml").read_text())
-    content |= {
-        "name": NAME,
-        "rollout": {"stages": STAGES, "checks": CHECKS, "min_requests": 50, "late": "5 seconds", "patience": 1000},
-    }
-    content["deploy"] = {"platform": "local"}  # whose servers are up in a moment: stages last a second here
-    content.pop("gates", None)  # the load of a minute is another test's
-    yaml.dump(content, folder / f"{NAME}.yaml")
-    assert served.record, "read while its use case is there"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SLIPWAY_USE_CASES", str(folder))
-        served.environment["SLIPWAY_USE_CASES"] = str(folder)
-        served.run("release", NAME)
-        pause_schedules()
-        yield served, served.in_flow(another)
-        served.told("retire", NAME, "--yes", status=0)
-    served.environment.pop("SLIPWAY_USE_CASES")
-
-
-def another():
-    """Version 2: another seed, so nearly as good."""
-    from flows.chain import build
-
-    case = load_use_case(NAME)
-    return build(case.model_copy(update={"model": case.model.model_copy(update={"seed": 1})}), None).version.version
-
-
-def looked(home, version=None):
-    """What a look says; with a version it begins the rollout first."""
-    from flows.rollout import rollout
-
-    with home.connected():
-        return rollout(NAME, version, "a test")
-
-
-def looked_until(home, said):
-    """Look again until this is said: how soon a check is decided is up to chance."""
-    deadline = time.monotonic() + 90
-    while said not in (line := looked(home)):
-        assert time.monotonic() < deadline, f"{line}: {standing()}"
-        time.sleep(0.5)
-    return line
-
-
-def standing():
-    from tasks.rollouts.state import last_rollout
-
-    return last_rollout(NAME)
-
-
-def serving():
-    from tasks.routing.served import serving
-
-    return serving(NAME).version.version
-
-
-class Clients:
-    """Requests through the gateway for as long as it is entered; each answer's id, and whatever was none."""
-
-    def __init__(self, record):
-        self.record, self.ids, self.failed, self.over = record, [], [], threading.Event()
-
-    def __enter__(self):
-        from tasks.routing.gateway import address
-
-        self.threads = [threading.Thread(target=self.ask, args=(f"{address(NAME)}/predict",)) for _ in range(4)]
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        for thread in self.threads:
-            thread.join()
-
-    def ask(self, url):
-        with httpx.Client(timeout=30) as client:
-            while not self.over.is_set():
-                answer = client.post(url, json={"records": [self.record]})
-                if answer.status_code == 200:
-                    self.ids.append(answer.json()["predictions"][0]["prediction_id"])
-                else:
-                    self.failed.append(answer.text)
-                time.sleep(0.004)
-
-    def more(self, count):
-        """Wait until so many more were answered."""
-        wanted = len(self.ids) + count
-        while len(self.ids) < wanted:
-            time.sleep(0.02)
-
-
-def exposures(stage):
-    from tasks.data.frames import contract_of
-    from tasks.log.exposures import read_exposures
-
-    state = standing()
-    return read_exposures(NAME, f"{state.id}.{stage}", contract_of(state.challenger.tags["contract"]))
+from tests.integration.rolling import (
+    NAME,
+    STAGES,
+    Clients,
+    exposures,
+    label,
+    looked,
+    looked_until,
+    other,
+    serving,
+    standing,
+    wrong,
+)
 
 
 def test_a_challenger_as_good_comes_to_serve_and_nobody_notices(rolled):
@@ -174,27 +73,6 @@ def test_one_that_is_worse_goes_back_at_the_next_look(rolled):
     assert refused in home.told("deploy", NAME, "--version", other(version), status=2)
     home.told("quarantine", NAME, "--version", other(version), "--lift", "--reason", "labels were swapped", status=0)
     assert not set(clients.ids[-20:]) & set(exposures(2)["prediction_id"]), "nobody meets it any more"
-
-
-def other(version):
-    return "1" if serving() == version else version
-
-
-def wrong(answer):
-    return {"1": "0", "0": "1", "true": "false", "false": "true"}[answer]
-
-
-def label(rows):
-    from tasks.routing.gateway import address
-
-    case = load_use_case(NAME)
-    from serving.contract.heads.choose import head_of
-    from tasks.data.frames import contract_of
-
-    head = head_of(contract_of(standing().challenger.tags["contract"]))
-    body = {"labels": [{"prediction_id": name, "label": head.label_of(value)} for name, value in rows]}
-    answer = httpx.post(f"{address(case.name)}/feedback", json=body, timeout=60)
-    assert answer.status_code == 200, answer.text
 
 
 def test_people_pause_abort_and_roll_back(rolled):
