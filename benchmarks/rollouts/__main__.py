@@ -1,6 +1,6 @@
 """`python -m benchmarks.rollouts [MEASURE]... [NUMBER]`: what rollouts and their verdicts are worth.
 
-false_rollbacks, power, past, whole: verdicts that are looked at often, over NUMBER simulated rollouts a row (2,000), with the
+false_rollbacks, power, past, whole: verdicts that are looked at often, over NUMBER simulated rollouts a row (2,000), by the
 comparisons of the product (`tasks/verdicts/`). shares: NUMBER requests (100,000) to a real server with a traffic plan.
 """
 

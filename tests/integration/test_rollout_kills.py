@@ -126,3 +126,5 @@ def test_servers_and_the_gateway_die_in_a_canary_and_the_flow_while_it_takes_the
     assert len(clients.failed) <= CLIENTS, clients.failed
     assert (standing().phase, serving(), there()) == ("failed", before, [before])
     assert not set(after) & set(exposures(2)["prediction_id"]), "nobody meets it any more"
+    taken_back = standing().challenger.version
+    home.told("quarantine", NAME, "--version", taken_back, "--lift", "--reason", "the labels were swapped", status=0)
