@@ -9,7 +9,7 @@ from configs.errors import InputError
 from configs.rollout import Rollout
 from configs.settings import prediction_log, store
 from serving.contract.contract import Column, Contract
-from serving.log.writer import Feedback, Prediction, PredictionLog
+from serving.log.writer import Feedback, Prediction, PredictionLog, Shadow
 from tasks.log.exposures import read_exposures, read_past
 from tasks.log.queries import try_queries
 from tasks.registry.values import Version
@@ -111,3 +111,49 @@ def test_a_pilot_of_now_is_known_before_the_stage(home, tmp_path):
     assert [list(rows["prediction_id"]) for rows in frames] == [["now-a"], ["now-b", "now-c"], ["then-a"], ["then-b"]]
     assert not evidence.alone
     assert [len(rows) for rows in evidence.where("shop", "b").before] == [0, 1]
+
+
+def test_a_canary_and_a_shadow_are_gathered_with_numbers_keys_and_slices(home, tmp_path):
+    (store("contracts") / "c.json").write_bytes(msgspec.json.encode(CONTRACT))
+    challenger = Version.model_construct(version="2", tags={"contract": "c"})
+    state = State.model_construct(id="roll", challenger=challenger, began=BEGAN)
+    checks = [
+        {"measure": "loss", "by": "shop", "margin": 0},
+        {"measure": "kpi", "kpi": "revenue", "better": "higher", "margin": 0},
+        {"measure": "kpi", "kpi": "profit", "better": "higher", "margin": 0, "sql": PROFIT},
+    ]
+    stages = [{"canary": {"share": 0.4, "for": "1 day"}}, {"shadow": {"for": "1 day"}}]
+    declared = Rollout(stages=stages, checks=checks, key="customer")
+    log = PredictionLog(prediction_log("small"))
+
+    def asked(name, days, plan, assigned):
+        moment, features = at(days), {"shop": "a", "customer": "ann"}
+        return Prediction(
+            name,
+            moment,
+            moment,
+            "1",
+            "r",
+            "champion",
+            "",
+            features,
+            "yes",
+            [0.4, 0.6],
+            10,
+            "d",
+            plan=plan,
+            assigned=assigned,
+        )
+
+    log.append([asked("p0", -1, "", ""), asked("p1", 1, "roll.1", "challenger"), asked("p2", 1, "roll.1", "champion")])
+    log.append([asked("p3", 2, "roll.2", "")])
+    log.append([Shadow("p3", at(2), at(2), "2", "r2", "", "no", [0.7, 0.3], 9, "roll.2", "challenger")])
+    log.append([Feedback("p0", at(-0.5), None, "", {"revenue": 3.0}), Feedback("p1", at(1), "yes", "", {"revenue": 5.0})])
+    log.close()
+    canary, shadow = (gather(small_use_case(tmp_path), declared, state, place) for place in (0, 1))
+    assert canary.counts == {"challenger": 1, "champion": 1}
+    assert canary.past.to_dict("index") == {"ann": {"kpi.revenue": 3.0, "count.revenue": 1}}
+    (met,) = canary.where("shop", "a").challenger.to_dict("records")
+    assert (met["key"], met["target"], met["kpi.revenue"], met["kpi.profit"]) == ("ann", 1, 5.0, 4.0)
+    assert shadow.where("shop", "a").outputs(shadow.challenger).tolist() == [[0.7, 0.3]]
+    assert len(shadow.where("shop", "b").reference) == 0
