@@ -1,6 +1,7 @@
-"""`python -m benchmarks.rollouts [false_rollbacks|power]... [RUNS]`: what verdicts that are looked at often are worth.
+"""`python -m benchmarks.rollouts [MEASURE]... [NUMBER]`: what rollouts and their verdicts are worth.
 
-RUNS simulated rollouts a row, 2,000 unless said. The comparisons are those of the product (`tasks/verdicts/`).
+false_rollbacks, power: verdicts that are looked at often, over NUMBER simulated rollouts a row (2,000), with the comparisons
+of the product (`tasks/verdicts/`). shares: NUMBER requests (100,000) to a real server with a traffic plan.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from rich.console import Console
 
 from benchmarks.rollouts.false_rollbacks import false_rollbacks
 from benchmarks.rollouts.power import power
+from benchmarks.rollouts.shares import shares
 
-MEASURES = {"false_rollbacks": false_rollbacks, "power": power}
+MEASURES = {"false_rollbacks": (false_rollbacks, 2000), "power": (power, 2000), "shares": (shares, 100_000)}
 
 
 def main(words: list[str]) -> int:
@@ -23,7 +25,8 @@ def main(words: list[str]) -> int:
         print(f"error: {', '.join(unknown)}: unknown\n{__doc__}", file=sys.stderr)
         return 2
     for name in names or MEASURES:
-        MEASURES[name](Console(width=140), runs[0] if runs else 2000)
+        measure, usual = MEASURES[name]
+        measure(Console(width=140), runs[0] if runs else usual)
     return 0
 
 

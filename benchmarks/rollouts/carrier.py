@@ -59,7 +59,7 @@ def carrier(screen: Console, rounds: int = 3, seconds: float = 3.0) -> None:
                 found: dict[str, list[Run]] = {name: [] for name in plans}
                 for _ in range(rounds):
                     for name, content in plans.items():
-                        _follow(champion, plan, content)
+                        follow(champion, plan, content)
                         found[name].append(_run(champion, bodies, connections, seconds))
                 _show(screen, connections, found)
         finally:
@@ -95,7 +95,7 @@ def _plans(challenger: str, slow: str, down: str) -> dict[str, dict[str, Any] | 
     }
 
 
-def _follow(server: Server, path: Path, plan: dict[str, Any] | None) -> None:
+def follow(server: Server, path: Path, plan: dict[str, Any] | None) -> None:
     """Put a plan in force; returns when it is."""
     before = httpx.get(f"{_address(server)}/internal/plans").json()
     if plan is None:
