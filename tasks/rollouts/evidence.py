@@ -42,6 +42,11 @@ class Evidence(NamedTuple):
         """Whether the challenger gets every request, so that nobody is there to compare it with."""
         return self.shares.keys() == {CHALLENGER}
 
+    @property
+    def as_far(self) -> bool:
+        """Whether the reference's answers came from a server beside the champion's, as the challenger's do."""
+        return BASELINE in self.shares
+
     def groups(self, values: Callable[[Any], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """A number of each row of both groups, as independent points."""
         return self.cluster(values(self.challenger), self.challenger), self.cluster(values(self.reference), self.reference)

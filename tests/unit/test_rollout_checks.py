@@ -15,7 +15,7 @@ from tasks.rollouts.evidence import Evidence
 from tasks.rollouts.look import level_of
 
 CONTRACT = Contract("demo", (Column("a", "numeric"),), "y", (0, 1))
-SPLIT = {"challenger": 0.5, "champion": 0.5}
+SPLIT = {"challenger": 0.3, "baseline": 0.3, "champion": 0.4}
 ROWS = 2000
 
 
@@ -83,6 +83,10 @@ def test_who_gets_everything_is_compared_with_nobody():
     assert said("errors", rows(errors=0.2), nobody, shares=everything).verdict == "worse"
     for measure, more in (("latency", {}), ("loss", {}), ("kpi", REVENUE)):
         assert said(measure, rows(), nobody, shares=everything, **more) is None
+
+
+def test_the_way_to_another_server_is_no_fault_of_a_challenger():
+    assert said("latency", rows(slower=1.3), USUAL, shares={"challenger": 0.5, "champion": 0.5}) is None
 
 
 def test_the_budget_is_shared_out():
