@@ -47,6 +47,11 @@ class Evidence(NamedTuple):
         """Whether the challenger gets every request, so that nobody is there to compare it with."""
         return self.shares.keys() == {CHALLENGER}
 
+    @property
+    def as_far(self) -> bool:
+        """Whether the reference's answers came from a server beside the champion's, as the challenger's do."""
+        return BASELINE in self.shares
+
     def where(self, column: str, text: str) -> Evidence:
         """Of one slice of the rows."""
 

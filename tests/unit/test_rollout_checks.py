@@ -18,7 +18,7 @@ from tasks.rollouts.evidence import Evidence
 SHOPS = ("north", "south", "west")
 COLUMNS = (Column("a", "numeric"), Column("shop", "categorical", categories=SHOPS), Column("free", "categorical"))
 CONTRACT = Contract("demo", COLUMNS, "y", (0, 1))
-SPLIT = {"challenger": 0.5, "champion": 0.5}
+SPLIT = {"challenger": 0.3, "baseline": 0.3, "champion": 0.4}
 ROWS = 2000
 
 
@@ -138,6 +138,10 @@ def test_worse_in_one_slice_is_worse_and_the_slice_is_named():
     assert said("loss", theirs.iloc[:100], ours.iloc[:100], by="shop").verdict == "undecided"
     with pytest.raises(InputError, match="'loss by free': 'free' has 0 values that the model has learned"):
         said("loss", theirs, ours, by="free")
+
+
+def test_the_way_to_another_server_is_no_fault_of_a_challenger():
+    assert said("latency", rows(slower=1.3), USUAL, shares={"challenger": 0.5, "champion": 0.5}) is None
 
 
 def test_the_budget_is_shared_out():

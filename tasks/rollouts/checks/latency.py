@@ -17,8 +17,12 @@ QUANTILE = 0.95
 
 
 def latency(evidence: Evidence, check: Check, level: float) -> Verdict | None:
-    """The difference of the shares. A shadow waits for nobody, so its times are no client's."""
-    if evidence.paired or evidence.alone:
+    """The difference of the shares, where a baseline answers too.
+
+    A shadow waits for nobody, so its times are no client's. The champion's own server answers without asking another one,
+    which no challenger can; an equal one would be called worse for the way between the two.
+    """
+    if not evidence.as_far:
         return None
     known = evidence.reference["latency_us"].to_numpy(dtype=float)
     slow = float(np.quantile(known, QUANTILE)) if len(known) else np.inf
