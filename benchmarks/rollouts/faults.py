@@ -71,7 +71,7 @@ FAULTS = {
         Fault("swapped labels", "1 - approve"),
         Fault("a constant answer", parameters=CONSTANT),
         Fault("denies the self-employed (13 %)", "case when self = 1 then 0 else approve end"),
-        Fault("wrong where unemployment is above 5 % (17 %)", "case when unem > 5 then 1 - approve else approve end"),
+        Fault("wrong where unemployment is above 5 % (12 %)", "case when unem > 5 then 1 - approve else approve end"),
     ],
     "bike": [
         *SERVERS,
