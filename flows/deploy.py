@@ -9,7 +9,8 @@ from flows.chain import roll_out
 from tasks.lock import one_at_a_time
 from tasks.quarantine import refuse_quarantined
 from tasks.registry.versions import get_version, the_champion
-from tasks.rollouts.state import refuse_during_rollout
+from tasks.rollouts.come_back import come_back
+from tasks.rollouts.state import refuse_during_rollout, under_way
 
 
 @flow(name="deploy", flow_run_name="deploy-{use_case}")
@@ -18,7 +19,7 @@ def deploy(use_case: str = "flights", version: str | None = None, reason: str = 
 
     Args:
         use_case: A name in `configs/`.
-        version: A version's number. Empty: the champion, brought back where it is down.
+        version: A version's number. Empty: the champion, brought back where it is down, also during a rollout.
         reason: Why, for the history.
 
     Returns:
@@ -26,6 +27,8 @@ def deploy(use_case: str = "flights", version: str | None = None, reason: str = 
     """
     case = load_use_case(use_case)
     with one_at_a_time(case.name) as began:
+        if version is None and under_way(case.name):  # whose servers the next look brings back
+            return come_back(case)
         refuse_during_rollout(case.name)
         target = get_version(case.name, version) if version else the_champion(case.name)
         if version:

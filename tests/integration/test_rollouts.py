@@ -25,7 +25,7 @@ def test_a_challenger_as_good_comes_to_serve_and_nobody_notices(rolled):
     home, version = rolled
     with Clients(home.record) as clients:
         assert "stage 1 of 3 (shadow), progressing" in looked(home, version)
-        assert "is being rolled out (stage 1)" in home.told("deploy", NAME)
+        assert "is being rolled out (stage 1)" in home.told("deploy", NAME, "--version", version)
         clients.more(200)
         looked_until(home, "stage 2 of 3 (canary), progressing")
         clients.more(400)
