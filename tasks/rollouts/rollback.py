@@ -56,6 +56,8 @@ def roll_back(use_case: str, version: str | None, reason: str, say: Callable[[st
     rolling = under_way(use_case)
     if rolling is not None and version is None and rolling.phase in BEFORE_THE_SWITCH:
         return _challenger_back(rolling, f"{person.name}: {reason}", say)
+    if rolling is not None and version is None:  # the one before is what the rollout replaced
+        version = rolling.champion.version
     _, before = earlier(use_case, version)  # where there is none, no run is fenced either
     if version is None:  # whoever names one has decided
         refuse_quarantined(use_case, before.version.version)
