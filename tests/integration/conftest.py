@@ -158,6 +158,7 @@ def rolled(served, tmp_path_factory):
         yield served, served.in_flow(another)
         served.told("retire", NAME, "--yes", status=0)
     served.environment.pop("SLIPWAY_USE_CASES")
+    served.run("up")  # where the file of `loans` was gone, its deployments were paused
 
 
 @pytest.fixture

@@ -59,8 +59,8 @@ def serving():
 class Clients:
     """Requests through the gateway for as long as it is entered; each answer's id, and whatever was none.
 
-    A request keeps its id and is sent again until it is answered. One whose connection was refused was held by nobody, and
-    has not failed.
+    A request keeps its id and is sent again until it is answered. One whose connection was refused, or that a gateway which
+    has read no route yet sent away, was held by nobody, and has not failed.
     """
 
     def __init__(self, record):
@@ -95,6 +95,8 @@ class Clients:
             return False
         except httpx.TransportError as error:
             self.failed.append(repr(error))
+            return False
+        if answer.text == "404 page not found\n":  # a gateway that has just begun, and has read no route yet
             return False
         if answer.status_code != 200:
             self.failed.append(answer.text)
