@@ -27,6 +27,7 @@ ROWS = 20  # failed ones that are a burst, where they are most
 WRONG = 5  # answers that no such model can give
 CRASH_WINDOW = 60.0
 CRASHES = 3
+GRACE = 30.0  # seconds in which a server that has ended may come back, and errors are those of its absence
 METRICS_SECONDS = 2.0
 BUSY = ("contract", "busy")  # a row that it refuses, or too much work at once, is no error of a model's
 
@@ -53,6 +54,8 @@ def broken(seen: Sequence[Counts]) -> str:
     'an error burst: 30 of its 40 rows of the last 3 s failed, and the champion had to answer them'
     >>> broken([before, Counts(3, 40, 30, 0, 40, 25, 0)])
     ''
+    >>> broken([before, Counts(3, 40, 30, 0, 40, 0, 1)])
+    ''
     >>> broken([before, Counts(3, 0, 0, 0, 0, 0, 3)])
     'a crash loop: its servers ended 3 times within 3 s'
     """
@@ -66,6 +69,8 @@ def broken(seen: Sequence[Counts]) -> str:
     asked, failed, wrong = now.asked - first.asked, now.failed - first.failed, now.wrong - first.wrong
     if wrong >= WRONG:
         return f"wrong answers: {wrong:.0f} within {now.at - first.at:.0f} s are none that such a model can give"
+    if now.restarts != next(each for each in seen if now.at - each.at <= GRACE).restarts:
+        return ""
     beside, beside_failed = now.baseline_asked - first.baseline_asked, now.baseline_failed - first.baseline_failed
     if failed >= ROWS and failed > asked / 2 and beside_failed <= beside / 4:
         what = f"{failed:.0f} of its {asked:.0f} rows of the last {now.at - first.at:.0f} s"
