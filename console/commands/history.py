@@ -176,6 +176,10 @@ def _retire(entry: Entry, _: Entry) -> tuple[str, str]:
     return "retired", entry["reason"]
 
 
+def _quarantine(entry: Entry, _: Entry) -> tuple[str, str]:
+    return "in quarantine" if entry["move"] == "in" else "out of quarantine", entry["reason"]
+
+
 def _unfinished(entry: Entry, _: Entry) -> tuple[str, str]:
     return f"{entry['how']}, not through", entry["reason"]
 
@@ -194,6 +198,7 @@ TOLD: dict[str, Callable[[Entry, Entry], tuple[str, str] | None]] = {
     "told": _told_by,
     "missed": _critical,
     "failed": _critical,
+    "quarantine": _quarantine,
     "retire": _retire,
     "emergency": _unfinished,
 }

@@ -8,7 +8,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from configs.files import append_line
-from configs.settings import made, use_case_home
+from configs.settings import made
+from tasks.rollouts.state import folder_of
 from tasks.rollouts.values import Look, State
 
 logger = logging.getLogger(__name__)
@@ -39,4 +40,4 @@ def looks_of(state: State) -> list[Look]:
 
 
 def _path(state: State) -> Path:
-    return use_case_home(state.use_case) / "rollouts" / state.id / "looks.jsonl"
+    return folder_of(state) / "looks.jsonl"

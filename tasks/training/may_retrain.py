@@ -26,7 +26,7 @@ def may_retrain(use_case: UseCase, until: datetime | None, cause: str, serving: 
     reason, moment = serves_already(use_case, serving), until or datetime.now(UTC)
     if not reason and not any(cause.startswith(held) for held in HELD_BACK):
         return None
-    reason = reason or held_back(use_case.retraining, read_history(use_case.name, "verdict"), moment)
+    reason = reason or held_back(use_case.retraining, verdicts_of(use_case.name), moment)
     if reason:
         told = {entry["until"] for entry in read_history(use_case.name, "declined")}
         if moment.isoformat() not in told:  # a storm of events is one line
@@ -46,6 +46,13 @@ def serves_already(use_case: UseCase, serving: Version | None) -> str | None:
         f"version {serving.version} serves {recipe.model.named}, a file that is not trained here; put another file in its "
         "place, or give 'model.estimator'"
     )
+
+
+def verdicts_of(use_case: str) -> list[dict[str, Any]]:
+    """The verdicts so far, oldest first; a challenger that its rollout took back did not come to serve."""
+    back = {entry["version"] for entry in read_history(use_case, "rollout") if entry["move"] == "failed"}
+    verdicts = read_history(use_case, "verdict")
+    return [{**each, "promoted": False} if each.get("rollout") and each["version"] in back else each for each in verdicts]
 
 
 def held_back(rules: Retraining, verdicts: list[dict[str, Any]], moment: datetime) -> str | None:

@@ -15,6 +15,7 @@ from tasks.deploying.switchover import send
 from tasks.fence import emergency
 from tasks.gates.checks import Check, GateClosed, decide
 from tasks.history import record
+from tasks.quarantine import let_out, put_in
 from tasks.routing import gateway
 from tests.unit.test_rollback import release, switched, version
 
@@ -34,6 +35,8 @@ def told(home, monkeypatch):
     send(version("2"), release("2", 9002), "drift: better")
     record("loans", "verdict", "challenger roc_auc 0.8", version="2", against="1", **switched_to)
     record("loans", "verdict", "challenger roc_auc 0.8", version="3", against="2", rollout=True, **switched_to)
+    put_in("loans", "3", "errors", "rollout r")
+    let_out("loans", "3", "the data was wrong", "ann")
     record("loans", "declined", "one is enough", cause="labels", until="2026-03-02T00:00:00+00:00")
     with emergency("loans", "rolled back", "it lies", print):
         send(version("1"), release("1", 9001), "it lies", rolled_back_by="ann")
@@ -53,14 +56,16 @@ def test_everything_that_changed_something_is_told_in_order(told):
         "deployed",
         "retrained: promoted",
         "retrained: better, its rollout began",
+        "in quarantine",
+        "out of quarantine",
         "not retrained",
         "rolled back",
     ]
-    assert [event.version for event in found] == ["1", "1", "", "2", "2", "2", "3", "", "1"]
+    assert [event.version for event in found] == ["1", "1", "", "2", "2", "2", "3", "3", "3", "", "1"]
     assert found[1].why == "2026-02: drift in 2 columns"
     assert found[4].why == "drift: better (on local, version 1 before)"
     assert found[5].why == "drift: challenger roc_auc 0.8"
-    assert [event.by for event in found] == [*(["a command"] * (len(found) - 1)), "ann"]
+    assert [event.by for event in found if event.by != "a command"] == ["rollout r", "ann", "ann"]
 
 
 def test_a_rollback_of_an_earlier_slipway_and_one_that_was_not_through(told):

@@ -25,9 +25,16 @@ def at(days):
     return f"{BEGAN + timedelta(days=days):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
+def asked(name, days, features, plan="", assigned="", said="yes"):
+    """A request that the champion answered; the plan that it came under, and the arm that it was to meet."""
+    moment, outputs = at(days), [0.4, 0.6]
+    words = ("1", "r", "champion", "", features, said, outputs, 10, "d")
+    return Prediction(name, moment, moment, *words, plan=plan, assigned=assigned)
+
+
 def test_it_ends_when_the_rollout_begins_and_is_four_weeks_long(home, tmp_path):
     log = PredictionLog(prediction_log("small"))
-    asked = [
+    requests = [
         ("p1", "ann", -3),
         ("p2", "ann", -2),
         ("p3", "bob", -1),
@@ -35,12 +42,7 @@ def test_it_ends_when_the_rollout_begins_and_is_four_weeks_long(home, tmp_path):
         ("p5", "eve", -40),
         ("p6", "bob", -1),
     ]
-    log.append(
-        [
-            Prediction(name, at(days), at(days), "1", "r", "champion", "", {"customer": who}, "yes", [0.4, 0.6], 10, "d")
-            for name, who, days in asked
-        ]
-    )
+    log.append([asked(name, days, {"customer": who}) for name, who, days in requests])
     told = [("p1", 5.0, -2), ("p1", 6.0, -1), ("p2", 1.0, -1), ("p4", 100.0, 1), ("p5", 100.0, -39), ("p3", 7.0, -0.5)]
     log.append([Feedback(name, at(days), None, "", {"revenue": value}) for name, value, days in told])
     log.append([Feedback("p6", at(2), None, "", {"revenue": 100.0}), Feedback("p6", at(-0.5), None, "", {"other": 1.0})])
@@ -59,12 +61,7 @@ from log p join log f using (prediction_id) where p.kind = 'prediction' and f.ki
 
 def test_a_kpi_may_be_a_query_over_requests_and_feedback(home, tmp_path):
     log = PredictionLog(prediction_log("small"))
-    log.append(
-        [
-            Prediction(name, at(0), at(0), "1", "r", "champion", "", {}, said, [0.4, 0.6], 10, "d", plan="roll.1")
-            for name, said in (("p1", "yes"), ("p2", "no"), ("p3", "yes"))
-        ]
-    )
+    log.append([asked(name, 0, {}, "roll.1", said=said) for name, said in (("p1", "yes"), ("p2", "no"), ("p3", "yes"))])
     log.append([Feedback(name, at(1), None, "", {"revenue": 5.0}) for name in ("p1", "p2")])
     log.close()
     try_queries("small", {"profit": PROFIT, "revenue": ""})
@@ -83,28 +80,11 @@ def test_a_pilot_of_now_is_known_before_the_stage(home, tmp_path):
     declared = Rollout(stages=[{"cohort": {"column": "shop", "values": ["a"], "for": "2 days"}}])
     log = PredictionLog(prediction_log("small"))
 
-    def asked(name, shop, days, plan="", assigned=""):
-        moment, features = at(days), {"shop": shop}
-        return Prediction(
-            name,
-            moment,
-            moment,
-            "1",
-            "r",
-            "champion",
-            "",
-            features,
-            "yes",
-            [0.4, 0.6],
-            10,
-            "d",
-            plan=plan,
-            assigned=assigned,
-        )
-
-    log.append([asked(f"now-{shop}", shop, 1, "roll.1", "challenger" if shop == "a" else "") for shop in ("a", "b", "c")])
-    log.append([asked(f"then-{shop}", shop, 0) for shop in ("a", "b")])
-    log.append([asked("long-ago", "a", -1.5), asked("canary", "a", 0.5, "another", "challenger")])
+    shops = {shop: {"shop": shop} for shop in ("a", "b", "c")}
+    log.append([asked("now-a", 1, shops["a"], "roll.1", "challenger")])
+    log.append([asked(f"now-{shop}", 1, shops[shop], "roll.1") for shop in ("b", "c")])
+    log.append([asked(f"then-{shop}", 0, shops[shop]) for shop in ("a", "b")])
+    log.append([asked("long-ago", -1.5, shops["a"]), asked("canary", 0.5, shops["a"], "another", "challenger")])
     log.close()
     evidence = gather(small_use_case(tmp_path), declared, state, 0)
     frames = (evidence.challenger, evidence.reference, *evidence.before)
@@ -126,27 +106,10 @@ def test_a_canary_and_a_shadow_are_gathered_with_numbers_keys_and_slices(home, t
     declared = Rollout(stages=stages, checks=checks, key="customer")
     log = PredictionLog(prediction_log("small"))
 
-    def asked(name, days, plan, assigned):
-        moment, features = at(days), {"shop": "a", "customer": "ann"}
-        return Prediction(
-            name,
-            moment,
-            moment,
-            "1",
-            "r",
-            "champion",
-            "",
-            features,
-            "yes",
-            [0.4, 0.6],
-            10,
-            "d",
-            plan=plan,
-            assigned=assigned,
-        )
-
-    log.append([asked("p0", -1, "", ""), asked("p1", 1, "roll.1", "challenger"), asked("p2", 1, "roll.1", "champion")])
-    log.append([asked("p3", 2, "roll.2", "")])
+    ann = {"shop": "a", "customer": "ann"}
+    log.append([asked("p0", -1, ann)])
+    log.append([asked(name, 1, ann, "roll.1", arm) for name, arm in (("p1", "challenger"), ("p2", "champion"))])
+    log.append([asked("p3", 2, ann, "roll.2")])
     log.append([Shadow("p3", at(2), at(2), "2", "r2", "", "no", [0.7, 0.3], 9, "roll.2", "challenger")])
     log.append([Feedback("p0", at(-0.5), None, "", {"revenue": 3.0}), Feedback("p1", at(1), "yes", "", {"revenue": 5.0})])
     log.close()

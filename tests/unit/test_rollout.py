@@ -1,6 +1,6 @@
 """What a look leads to, who may change a rollout, and what its traffic is: without servers."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from configs.errors import InputError
 from configs.rollout import Rollout
 from configs.schema import UseCase
+from console.commands import rolling
 from serving.traffic.plan import read_plan
 from tasks.deploying.values import Release, Replica
 from tasks.packaging.values import BundleRef
@@ -185,6 +186,23 @@ def test_after_a_rollback_a_rollout_moves_nothing(home):
         pass
     with pytest.raises(Fenced):
         change(seen, stage=1)
+
+
+@pytest.mark.parametrize(
+    ("days", "standing"),
+    [
+        (1, state()),
+        (0.75, state(ran=6 * HOUR)),
+        (1, state(ran=86400.0)),  # something is undecided: a day more
+        (0, state(phase="waiting")),  # a person may have said something by now
+        (0, state(2)),
+        (1, state(phase="finalising")),
+    ],
+)
+def test_the_main_job_replays_until_a_look_can_lead_to_something(days, standing, monkeypatch):
+    monkeypatch.setattr(rolling, "now", lambda _: NOW)
+    case = UseCase.model_construct(rollout=declared())
+    assert rolling._due(case, standing) == NOW + timedelta(days=days)
 
 
 WRONG = {

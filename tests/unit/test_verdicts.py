@@ -13,7 +13,7 @@ from configs.schema import Retraining
 from serving.scoring.bundle import read_bundle
 from tasks.data.ripe import ripe_rows
 from tasks.data.row_keys import row_keys
-from tasks.history import read_history
+from tasks.history import read_history, record
 from tasks.packaging.bundle import bundle
 from tasks.packaging.convert import convert
 from tasks.packaging.values import BundleRef
@@ -22,7 +22,7 @@ from tasks.registry.lineage import lineage
 from tasks.registry.values import Version
 from tasks.registry.verdicts import told
 from tasks.training.compare import measure
-from tasks.training.may_retrain import held_back
+from tasks.training.may_retrain import held_back, verdicts_of
 from tasks.training.train import train
 from tasks.training.unseen import unseen_rows
 from tasks.training.values import Comparison
@@ -227,6 +227,14 @@ def recorded(home, monkeypatch):
 def test_promoted_is_what_was_switched_to(recorded, tmp_path):
     (entry,) = recorded(tmp_path, Comparison(better=True, reason="better"))
     assert (entry["better"], entry["promoted"], entry["reason"]) == (True, True, "better")
+
+
+def test_one_that_its_rollout_took_back_has_lost(home):
+    for version in ("2", "3"):
+        record("small", "verdict", "better", version=version, promoted=True, rollout=True)
+    record("small", "rollout", "taken back: errors", version="3", move="failed")
+    record("small", "rollout", "serves all requests", version="2", move="succeeded")
+    assert [each["promoted"] for each in verdicts_of("small")] == [True, False]
 
 
 def test_a_closed_gate_is_the_verdict_and_waits_like_one_that_lost(recorded, tmp_path):

@@ -10,10 +10,11 @@ from prefect import get_run_logger, task
 
 from configs.rollout import Approval, Rollout
 from configs.schema import UseCase
-from configs.settings import made, use_case_home
+from configs.settings import made
 from tasks.monitoring.alerts.outbox import WAITS, Entry, Telling, audience, deliver, put
 from tasks.rollouts.declared import declared_by
 from tasks.rollouts.page import page_address
+from tasks.rollouts.state import folder_of
 from tasks.rollouts.values import State
 from tasks.rollouts.words import the_pause, words_of
 
@@ -86,4 +87,4 @@ def _message(use_case: UseCase, state: State, news: News) -> Telling:
 
 
 def _mark(state: State, key: str) -> Path:
-    return made(use_case_home(state.use_case) / "rollouts" / state.id / "told") / key
+    return made(folder_of(state) / "told") / key
