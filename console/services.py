@@ -67,7 +67,7 @@ def services() -> list[Service]:
         Service(
             "prefect",
             "Prefect UI",
-            lambda port: [f"{BIN}/prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+            lambda port: [python, "-m", "console.prefect_server", str(port)],
             "/api/health",
             4200,
         ),

@@ -44,7 +44,8 @@ def ask_for_approval(use_case: UseCase, state: State) -> None:
             if over and run.state_type != StateType.RUNNING:  # one that runs has been answered, and ends by itself
                 client.set_flow_run_state(run.id, Cancelled(message="nobody has to approve this any more"), force=True)
     if waits and not any(run.parameters == wanted for run in there):
-        run_deployment(f"{FLOW}/{use_case.name}", parameters=wanted, timeout=0, as_subflow=False)
+        key = f"{state.id}.{state.stage}.{flow_run.get_id()}"  # a request that the client sends again opens no second form
+        run_deployment(f"{FLOW}/{use_case.name}", parameters=wanted, timeout=0, as_subflow=False, idempotency_key=key)
 
 
 def approved(use_case: UseCase, said: Said, comment: str, key: str) -> State:

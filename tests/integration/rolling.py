@@ -1,15 +1,19 @@
 """What tests of rollouts share: clients that never stop, looks, and where the rollout stands; `rolled` is in conftest.py."""
 
+import os
 import threading
 import time
 import uuid
+from pathlib import Path
 
 import httpx
+from ruamel.yaml import YAML
 
 from configs.load import load_use_case
 
 STAGES = [{"shadow": {"for": "1 second"}}, {"canary": {"share": 0.3, "for": "1 second"}}, {"ab": {"for": "1 second"}}]
 CHECKS = [{"measure": "errors", "margin": 0.05, "required": True}, {"measure": "loss", "margin": 0.05}]
+LONG = [STAGES[0], {"canary": {"share": 0.3, "for": "1 hour"}}, {"canary": {"share": 0.5, "for": "1 hour"}}]
 NAME = "rolled"
 CLIENTS = 4
 
@@ -20,6 +24,15 @@ def another():
 
     case = load_use_case(NAME)
     return build(case.model_copy(update={"model": case.model.model_copy(update={"seed": 1})}), None).version.version
+
+
+def declare(**changed):
+    """Change what the use case says of its rollouts."""
+    path = Path(os.environ["SLIPWAY_USE_CASES"]) / f"{NAME}.yaml"
+    yaml = YAML(typ="safe")
+    content = yaml.load(path.read_text())
+    content["rollout"] |= changed
+    yaml.dump(content, path)
 
 
 def other(version):
@@ -37,7 +50,7 @@ def looked(home, version=None):
 
 def looked_until(home, said):
     """Look again until this is said: how soon a check is decided is up to chance."""
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 180
     while said not in (line := looked(home)):
         assert time.monotonic() < deadline, f"{line}: {standing()}"
         time.sleep(0.5)

@@ -12,8 +12,11 @@ from configs.settings import use_case_home
 from tests.integration.replicas import comes_back, kill
 from tests.integration.rolling import (
     CLIENTS,
+    LONG,
     NAME,
+    STAGES,
     Clients,
+    declare,
     exposures,
     label,
     looked,
@@ -60,6 +63,7 @@ def test_a_rollout_whose_flow_is_killed_at_every_state_succeeds_by_the_same_comm
     home, version = rolled
     before, next_one = serving(), other(version)
     start = ("start", "--version", next_one, "--reason", "a test")
+    declare(stages=LONG)
     with Clients(home.record) as clients:
         assert killed_after(home, "begin", *start) == "initialising"
         assert there() == [before]
@@ -86,6 +90,7 @@ def test_a_rollout_whose_flow_is_killed_at_every_state_succeeds_by_the_same_comm
     assert not clients.failed
     assert there() == [next_one]
     stood_once([], 1, 2, 3)
+    declare(stages=STAGES)
 
 
 def test_servers_and_the_gateway_die_in_a_canary_and_the_flow_while_it_takes_the_challenger_back(rolled):
@@ -94,9 +99,9 @@ def test_servers_and_the_gateway_die_in_a_canary_and_the_flow_while_it_takes_the
 
     home, version = rolled
     before = serving()
+    declare(stages=LONG)
     with Clients(home.record) as clients:
         looked(home, other(version))
-        home.told("rollout", NAME, "promote", "--reason", "seen enough", status=0)
         looked_until(home, "stage 2 of 3")
         began = time.monotonic()
         clients.more(200)
@@ -133,3 +138,4 @@ def test_servers_and_the_gateway_die_in_a_canary_and_the_flow_while_it_takes_the
     assert not set(after) & set(exposures(2)["prediction_id"]), "nobody meets it any more"
     taken_back = standing().challenger.version
     home.told("quarantine", NAME, "--version", taken_back, "--lift", "--reason", "the labels were swapped", status=0)
+    declare(stages=STAGES)
