@@ -74,6 +74,7 @@ def run(
     rate: Annotated[float | None, typer.Option(help="Requests a second at most.", min=0.1)] = None,
 ) -> None:
     """The main job: start everything, release, replay history as live traffic, monitor, retrain. Run again to go on."""
+    _operator("run a use case")
     case, moment, began = _whole(use_case), _moment(until), time.monotonic()
     started = services.up(screen.print)  # before Prefect is imported, which reads its address once
     try:
@@ -193,6 +194,7 @@ def release(use_case: UseCaseName, until: Until = None) -> None:
 
     What the use case does not declare is inferred from its table by the first release, and stays so.
     """
+    _operator("release")
     _whole(use_case)
     case = _ready(use_case)
     from flows.release import release as flow
@@ -203,6 +205,7 @@ def release(use_case: UseCaseName, until: Until = None) -> None:
 @app.command()
 def retrain(use_case: UseCaseName, until: Until = None, cause: str = "a person") -> None:
     """Build a challenger from everything known by now; it replaces the champion if it is better (after drift: no worse)."""
+    _operator("retrain")
     case = _ready(use_case)
     from flows.retrain import retrain as flow
 
@@ -249,6 +252,7 @@ def deploy(
     reason: str = "deployed by a person",
 ) -> None:
     """Put a version behind the gateway, tested first; without --version the champion, where it is down."""
+    _operator("deploy")
     case = _ready(use_case)
     from flows.deploy import deploy as flow
 
@@ -353,6 +357,7 @@ def retire(
     reason: str = "retired by a person",
 ) -> None:
     """Take a use case out of service: its releases, route, schedules and deployments go, its log and history stay."""
+    _operator("retire a use case")
     from console.commands import retire as retirement
 
     retirement.require_known(use_case)
@@ -473,6 +478,13 @@ def _stop_everything() -> None:
         stop_all(screen.print)
     finally:
         services.down(screen.print)
+
+
+def _operator(what: str) -> None:
+    """Refuse who may not, before anything is started; runs by schedule or from the Prefect UI ask nobody."""
+    from tasks.people import may
+
+    may("operator", what)
 
 
 def _ready(use_case: str, to: Console = screen) -> Any:

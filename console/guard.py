@@ -57,6 +57,19 @@ def _look(watched: dict[str, Any], name: str) -> None:
         return
     if why:
         logger.warning("version %s of %s was taken back: %s", state.challenger.version, name, why)
+        _tell(name)
+
+
+def _tell(name: str) -> None:
+    """Tell people at once; who cannot be told now is told by the next look."""
+    from configs.load import load_use_case
+    from tasks.monitoring.alerts.tell_rollout import tell
+    from tasks.rollouts.state import last_rollout
+
+    state = last_rollout(name)
+    assert state is not None, "it was taken back a moment ago"
+    for channel, why in tell(load_use_case(name), state, ()).items():
+        logger.warning("not told, tried again by the next look: %s: %s", channel, why)
 
 
 if __name__ == "__main__":

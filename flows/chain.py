@@ -79,17 +79,17 @@ def roll_out(use_case: UseCase, version: Version, reason: str, began: int | None
     """
     began = epoch(use_case.name) if began is None else began
     with unless_fenced(use_case.name, began):
-        release = stand_beside(use_case, version)
+        release = stand_beside(use_case, version, then_switch=True)
         switch(version, release, reason, began)
     watch(use_case)
     return release
 
 
-def stand_beside(use_case: UseCase, version: Version) -> Release:
+def stand_beside(use_case: UseCase, version: Version, then_switch: bool = False) -> Release:
     """Containerize, rehearse, publish, bring up beside the champion, test: ready for traffic, and without any."""
     image = containerize(use_case, version)
     wanted = describe(use_case, version, image)
-    plan(wanted)
+    plan(wanted, then_switch)
     if not passed_before(use_case, wanted):
         rehearse(use_case, version, image, wanted)
     publish(use_case, image)

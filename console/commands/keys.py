@@ -27,7 +27,9 @@ def create(
     """Make a key and print it, once: only its hash is kept."""
     from tasks.deploying.keys import create_key
     from tasks.deploying.settings import needs_keys
+    from tasks.people import may
 
+    may("operator", "make a key")
     case, known = load_use_case(use_case), get_args(Role)
     roles = tuple(dict.fromkeys(role or ["predict"]))
     for given in roles:
@@ -60,6 +62,8 @@ def list_(use_case: UseCaseName) -> None:
 def revoke(use_case: UseCaseName, name: Annotated[str, typer.Argument(help="The key's name or id.")]) -> None:
     """Take a key's rights away; servers refuse it within a second."""
     from tasks.deploying.keys import revoke_key
+    from tasks.people import may
 
+    may("operator", "revoke a key")
     gone = revoke_key(load_use_case(use_case).name, name)
     screen.print(f"Key {gone.name} ({gone.id}) is revoked")

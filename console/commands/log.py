@@ -73,7 +73,9 @@ def erase(
     from tasks.log.erase import erase as erased
     from tasks.log.erase import matching, parse_condition
     from tasks.log.files import maintaining
+    from tasks.people import may
 
+    may("operator", "erase records")
     case = load_use_case(use_case)
     conditions = [parse_condition(text, case) for text in where]
     found = len(matching(case.name, conditions))

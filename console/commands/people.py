@@ -40,8 +40,9 @@ def add(
 ) -> None:
     """Put somebody into the table, or change what stands there. The first one in it should be an operator: you.
 
-    An operator begins, pauses, resumes, promotes and aborts rollouts, rolls back and quarantines; an approver approves and
-    rejects. Whoever uses an API key to be known has it in SLIPWAY_KEY. For example:
+    An operator releases, retrains, deploys, retires, makes and revokes keys, erases records, begins, pauses, resumes,
+    promotes and aborts rollouts, rolls back and quarantines; an approver approves and rejects. Whoever uses an API key to be
+    known has it in SLIPWAY_KEY. For example:
 
     slipway people add ann --role operator --account ann
 

@@ -15,11 +15,15 @@ from tasks.deploying.values import Release
 from tasks.log.encryption import settle
 from tasks.registry.values import Version
 
+SWITCHING = ("route", "crown", "stop")
+
 
 @task
-def plan(wanted: Release) -> list[Change]:
-    """Tell what is about to be done; nothing where all is as it should be."""
+def plan(wanted: Release, then_switch: bool) -> list[Change]:
+    """Tell what is about to be done, up to the switch where one follows; nothing where all is as it should be."""
     logger, changes = get_run_logger(), difference(wanted, True, observe(wanted.use_case))
+    if not then_switch:
+        changes = [change for change in changes if change.action not in SWITCHING]
     for change in changes:
         logger.info("Plan: %s %s (%s)", *change)
     if changes:

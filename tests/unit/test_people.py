@@ -4,9 +4,11 @@ import os
 import pwd
 
 import pytest
+from typer.testing import CliRunner
 
 from configs.errors import InputError
 from configs.load import load_use_case
+from console.cli import app
 from tasks.deploying.keys import create_key, list_keys, revoke_key
 from tasks.history import read_history
 from tasks.people import ROLES, NotAllowed, Person, drop_person, may, people, put_person, who
@@ -35,6 +37,27 @@ def test_with_one_only_those_in_it_and_only_what_their_roles_say(home):
     (home / "people.json").write_text("{")
     with pytest.raises(InputError, match="is no table of people"):
         may("approver", "approve")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "run loans --once",
+        "release loans",
+        "retrain loans",
+        "deploy loans",
+        "retire loans --yes",
+        "keys create loans shop",
+        "keys revoke loans shop",
+        "log erase loans --where caller=shop --yes",
+    ],
+)
+def test_what_changes_something_is_an_operators_to_say(home, words):
+    put_person(Person(name="ann", account=ME, roles=("viewer", "auditor")))
+    before = sorted(home.rglob("*"))
+    with pytest.raises(NotAllowed, match="needs the role 'operator', and ann has viewer, auditor"):
+        CliRunner().invoke(app, words.split(), catch_exceptions=False)
+    assert sorted(home.rglob("*")) == before
 
 
 def test_a_key_says_who_somebody_is_until_it_is_revoked(home, monkeypatch):

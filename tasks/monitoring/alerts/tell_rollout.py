@@ -35,6 +35,14 @@ class News(NamedTuple):
 
 @task
 def tell_rollout(use_case: UseCase, state: State, waits: Sequence[float] = WAITS) -> dict[str, str]:
+    """Tell what is new of a rollout; why, by channel that has not got all."""
+    failed = tell(use_case, state, waits)
+    for channel, why in failed.items():
+        get_run_logger().warning("Not told, tried again by the next look: %s: %s", channel, why)
+    return failed
+
+
+def tell(use_case: UseCase, state: State, waits: Sequence[float]) -> dict[str, str]:
     """Put what is new into the outbox, and tell what is in there; why, by channel that has not got all.
 
     Killed behind the outbox and before the mark, it puts the same there again.
@@ -44,10 +52,7 @@ def tell_rollout(use_case: UseCase, state: State, waits: Sequence[float] = WAITS
     if news is not None and new:
         put(use_case.name, f"rollout-{state.id}-{news.key}", Entry(messages=[_message(use_case, state, news)]))
         _mark(state, news.key).touch()
-    failed = deliver(use_case, waits if new else ())
-    for channel, why in failed.items():
-        get_run_logger().warning("Not told, tried again by the next look: %s: %s", channel, why)
-    return failed
+    return deliver(use_case, waits if new else ())
 
 
 def news_of(declared: Rollout, state: State) -> News | None:
