@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import certifi
 import httpx
 import psutil
 
@@ -160,7 +161,25 @@ def environment() -> dict[str, str]:
     running = read_services()
     if "prefect" in running:
         found["PREFECT_API_URL"] = f"http://127.0.0.1:{running['prefect']['port']}/api"
+        if _authority().exists():
+            found["PREFECT_API_SSL_CERT_FILE"] = str(_authority())
     return found
+
+
+def _authority() -> Path:
+    """One certificate authority, where Prefect's clients look for all of them.
+
+    The home's server speaks plain HTTP, and yet each client reads the whole list, for 45 ms; a run makes dozens of clients.
+    """
+    return home() / "prefect" / "authority.pem"
+
+
+def _keep_authority() -> None:
+    listed_there = Path(certifi.where()).read_text(encoding="ascii", errors="ignore")
+    end = "-----END CERTIFICATE-----\n"
+    first, _, _ = listed_there.partition(end)
+    made(_authority().parent)
+    _authority().write_text(first[first.index("-----BEGIN") :] + end, encoding="ascii")
 
 
 def up(say: Callable[[str], None]) -> list[str]:
@@ -239,6 +258,8 @@ def _start(wanted: list[Service], say: Callable[[str], None]) -> list[str]:
         return []
     names = [service.name for service in missing]
     ports = _ports(missing)
+    if "prefect" in names:
+        _keep_authority()
     if "gateway" in names:  # one that runs keeps what it was started with
         remember_tls(gateway_tls())
         for told in refresh():

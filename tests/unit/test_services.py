@@ -1,6 +1,9 @@
 """What starts services: with the real supervisor and the real gateway, which starts within a second."""
 
 import socket
+import ssl
+import subprocess
+import sys
 from dataclasses import replace
 
 import httpx
@@ -68,3 +71,31 @@ def test_damaged_records_are_one_clear_error(home):
     (home / "services.json").write_text('{"gateway": {"po')
     with pytest.raises(InputError, match=r"services\.json is damaged; remove it"):
         services.read_services()
+
+
+def test_clients_of_a_homes_prefect_read_one_authority_and_those_of_another_all(home):
+    (prefect,) = [each for each in services.services() if each.name == "prefect"]
+    assert "PREFECT_API_SSL_CERT_FILE" not in services.environment()
+    services._keep_authority()
+    services._write({prefect.name: {"port": 4200}})
+    context = ssl.create_default_context(cafile=services.environment()["PREFECT_API_SSL_CERT_FILE"])
+    assert len(context.get_ca_certs()) == 1
+
+
+def test_garbage_is_collected_by_a_thread_that_does_nothing_else():
+    """In a process of its own: who collected is asked of an object in a cycle, when it goes."""
+    code = """
+import threading, time
+from console.prefect_server import collect_aside
+
+class Cycle:
+    def __init__(self): self.me = self
+    def __del__(self): print(threading.current_thread().name, flush=True)
+
+collect_aside()
+for _ in range(5): Cycle()
+junk = [[] for _ in range(100_000)]  # enough for Python to collect by itself, in this thread
+time.sleep(1)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["garbage"] * 5
