@@ -458,6 +458,8 @@ class Deploy(Strict):
     Platform `auto` takes Docker where an engine answers and `local` processes otherwise, but never where `resources` or a
     `registry` ask for what only Docker has. Authentication `auto` asks for keys
     as soon as the gateway can be reached from beyond the loopback interface (`SLIPWAY_GATEWAY_TLS_ADDRESS`).
+    `answer_when_halted` is a value of the target, which every row gets after `slipway halt`; without it every request is
+    refused.
     """
 
     platform: Literal["auto", "local", "docker"] = "auto"
@@ -466,6 +468,7 @@ class Deploy(Strict):
     resources: Resources = Resources()
     registry: Registry | None = None
     authentication: Literal["auto", "on", "off"] = "auto"
+    answer_when_halted: str | int | float | bool | None = None
 
     @model_validator(mode="after")
     def _limits(self) -> Deploy:

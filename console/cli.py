@@ -351,6 +351,37 @@ def quarantine(
 
 
 @app.command()
+def halt(
+    use_case: UseCaseName,
+    reason: Annotated[str, typer.Option(help="Why; it is kept.")],
+    lift: Annotated[bool, typer.Option("--lift", help="Let what serves answer again.")] = False,
+) -> None:
+    """Emergency stop: no model of the use case answers any more, at once, until somebody lifts it.
+
+    Every request is refused (503), or gets 'deploy.answer_when_halted' where the use case declares one, which is logged.
+    It needs neither Prefect nor MLflow, takes a rollout back, and outlives deploys, rollbacks and restarts. For example:
+
+    slipway halt loans --reason "denies everybody since noon"
+
+    slipway halt loans --lift --reason "rolled back to version 3"
+    """
+    from tasks.rollouts.halt import halt as stop
+    from tasks.rollouts.halt import lift as let_answer
+
+    case = load_use_case(use_case)
+    if lift:
+        let_answer(case, reason)
+        screen.print(f"{case.name} answers again: {reason}", markup=False)
+        return
+    stands = stop(case, reason, screen.print)
+    instead = "every request is refused (503)" if stands.answer is None else f"every row gets {stands.answer!r}"
+    screen.print(f"{case.name} is halted: {instead}", markup=False)
+    screen.print(
+        f"'slipway halt {case.name} --lift --reason ...' ends it; 'slipway rollback' goes to another version meanwhile"
+    )
+
+
+@app.command()
 def retire(
     use_case: UseCaseName,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

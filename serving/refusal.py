@@ -26,6 +26,11 @@ def unlogged(error: OSError) -> Refusal:
     return Refusal(503, f"the prediction log cannot be written, so nothing is answered: {error.strerror}", 5)
 
 
+def halted(reason: str) -> Refusal:
+    """A person has stopped the use case."""
+    return Refusal(503, f"a person has halted this model: {reason}", 60)
+
+
 def too_many_rows(rows: int | None, most: int) -> Refusal:
     """More than one request may hold; None where nobody counted to the end."""
     found = "too many" if rows is None else f"{rows:,}"

@@ -180,6 +180,10 @@ def _quarantine(entry: Entry, _: Entry) -> tuple[str, str]:
     return "in quarantine" if entry["move"] == "in" else "out of quarantine", entry["reason"]
 
 
+def _halt(entry: Entry, _: Entry) -> tuple[str, str]:
+    return "halted" if entry["move"] == "halt" else "answers again", f"{entry['reason']} ({entry['by']})"
+
+
 def _unfinished(entry: Entry, _: Entry) -> tuple[str, str]:
     return f"{entry['how']}, not through", entry["reason"]
 
@@ -199,6 +203,7 @@ TOLD: dict[str, Callable[[Entry, Entry], tuple[str, str] | None]] = {
     "missed": _critical,
     "failed": _critical,
     "quarantine": _quarantine,
+    "halt": _halt,
     "retire": _retire,
     "emergency": _unfinished,
 }

@@ -14,6 +14,7 @@ from tasks.history import record
 from tasks.registry.versions import uncrown
 from tasks.rollouts.take_back import end_rollout
 from tasks.routing import gateway
+from tasks.routing.halted import forget_halted
 from tasks.routing.released import is_retired
 from tasks.routing.served import forget_served
 
@@ -41,6 +42,7 @@ def retire(use_case: str, reason: str, say: Callable[[str], None]) -> None:
             say(f"Stopping release {release.name}")
             take_down(release)
         forget_served(use_case)
+        forget_halted(use_case)
     uncrown(use_case)
     unregister(use_case)
     record(use_case, "retire", reason)

@@ -15,6 +15,7 @@ from tasks.history import read_history
 from tasks.monitoring.alerts.outbox import waiting
 from tasks.monitoring.findings import findings, told, unreadable_findings
 from tasks.monitoring.watching import next_looks
+from tasks.routing.halted import halted
 from tasks.routing.released import is_retired
 from tasks.routing.traffic import unreadable
 
@@ -69,8 +70,9 @@ def _serving(use_case: str) -> tuple[str, str, str, str]:
     deploys = read_history(use_case, "deploy")
     if not deploys:
         return "", "", "", ""
-    last = deploys[-1]
-    return last["version"], last["time"], last["reason"], _release(use_case)
+    last, stands = deploys[-1], halted(use_case)
+    why = f"[red]halted since {stands.time} by {stands.by}: {escape(stands.reason)}[/]" if stands else last["reason"]
+    return last["version"], last["time"], why, _release(use_case)
 
 
 def _release(use_case: str) -> str:

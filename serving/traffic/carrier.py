@@ -14,14 +14,14 @@ from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from serving.refusal import client_gone
+from serving.refusal import client_gone, halted
 from serving.scoring.batcher import BATCH_ROWS, SLICE_ROWS, Batcher
-from serving.scoring.job import Exposure, Job
+from serving.scoring.job import Elsewhere, Exposure, Job
 from serving.scoring.model import ServedModel
 from serving.security.secret import given
 from serving.traffic.assign import Assignment
 from serving.traffic.line import EXCHANGE_ROWS, Found, Line, speech
-from serving.traffic.plan import CHAMPION, SHADOW, Arm, Plan, PlanError, read_plan
+from serving.traffic.plan import CHAMPION, HALT, SHADOW, Arm, Halt, Plan, PlanError, read_plan
 from serving.traffic.shadows import Shadows
 
 logger = logging.getLogger("slipway")
@@ -76,12 +76,16 @@ class Carrier:
         """Return when every row of the job is answered, by whichever arm it meets, and logged.
 
         Raises:
-            Refusal: the deadline passed, the client went away, or the log cannot be written.
+            Refusal: the deadline passed, the client went away, the log cannot be written, or the use case is halted.
         """
         now = self._now
         if now is None:
             return await self._batcher.submit(job)
+        if now.plan.halt and now.plan.halt.answer is None:
+            raise halted(now.plan.halt.reason)
         job.ids = job.ids or self._model.new_ids(len(job.rows))
+        if now.plan.halt:
+            return await self._halted(now.plan, now.plan.halt, job)
         job.exposure = Exposure(now.plan.id, CHAMPION)
         if len(job.rows) > BATCH_ROWS:
             await self._large(now, job)
@@ -114,6 +118,18 @@ class Carrier:
                         await self._ask(now, piece, arm)
                     await self._batcher.submit(piece)
                     pieces.append(piece)
+        self._join(job, pieces)
+
+    async def _halted(self, plan: Plan, halt: Halt, job: Job) -> None:
+        """Every row gets the same, which no model has said; it is logged as answers are."""
+        job.exposure = Exposure(plan.id, HALT)
+        identity, output = self._model.identity, self._model.head.output_of(halt.answer)
+        pieces = []
+        for piece in job.parts(BATCH_ROWS):
+            rows = len(piece.rows)
+            piece.elsewhere = Elsewhere(HALT, identity.version, identity.release, [halt.answer] * rows, [output] * rows)
+            await self._batcher.submit(piece)
+            pieces.append(piece)
         self._join(job, pieces)
 
     def _copy(self, now: _InForce, job: Job, start: int) -> None:
@@ -187,6 +203,8 @@ class Carrier:
             return
         try:
             plan = read_plan(data)
+            if plan.halt and plan.halt.answer is not None and (wrong := self._model.head.wrong(plan.halt.answer)):
+                raise PlanError(f"what it answers while halted {wrong}")
             assignment = Assignment(plan, self._model.records)
         except PlanError as error:
             self._tell_wrong(str(error))

@@ -10,6 +10,7 @@ import msgspec
 from serving.contract.contract import Contract
 
 CHAMPION, BASELINE, CHALLENGER, SHADOW = "champion", "baseline", "challenger", "shadow"
+HALT = "halt"  # the variant that answers while a use case is halted
 LATE_MS = 500.0
 ADDRESS = re.compile(r"https?://(\[[0-9a-fA-F:.]+\]|[^/\s:@\[\]]+)(:\d{1,5})?")
 NAME = "^[a-z][a-z0-9_.-]{0,39}$"
@@ -44,7 +45,14 @@ class Cohort(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     column: str | None = None
 
 
-class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Halt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """No model answers: each row gets `answer`, a label of the target, or without one every request is refused (503)."""
+
+    reason: Text
+    answer: Value | None = None
+
+
+class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Which share of which rows goes to which release, and who is shadowed.
 
     Attributes:
@@ -56,6 +64,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         shadows: Who gets copies, and answers nobody.
         cohorts: Who always meets an arm; the first that fits counts.
         late_ms: How long an arm may take; then the champion answers.
+        halt: Nobody is asked; there are no arms then.
     """
 
     id: Text
@@ -66,6 +75,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shadows: tuple[Arm, ...] = ()
     cohorts: tuple[Cohort, ...] = ()
     late_ms: Annotated[float, msgspec.Meta(ge=1, le=60_000)] = LATE_MS
+    halt: Halt | None = None
 
 
 def read_plan(data: bytes) -> Plan:
@@ -83,6 +93,8 @@ def read_plan(data: bytes) -> Plan:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise PlanError(str(error)) from None
     names = [arm.name for arm in (*plan.arms, *plan.shadows)]
+    if plan.halt and names:
+        raise PlanError(f"a plan that halts has no arms, and this one has {names[0]!r}")
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise PlanError(f"two arms are named {twice[0]!r}; give each its own name")
     if reserved := sorted({CHAMPION, SHADOW} & {arm.name for arm in plan.arms}):

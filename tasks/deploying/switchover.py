@@ -23,7 +23,7 @@ from tasks.registry.values import Version
 from tasks.routing import gateway
 from tasks.routing.released import released_version
 from tasks.routing.served import forget_served, keep_served, restore_served, served_version
-from tasks.routing.splitting import forget_splits
+from tasks.routing.splitting import forget_splits, halt_first
 
 READY_SECONDS = 60
 RESTARTS = 3
@@ -70,6 +70,7 @@ def send(version: Version, release: Release, reason: str, rolled_back_by: str = 
     Returns:
         The version that served before; None where it was this one, also when a killed switch is done again.
     """
+    halt_first(release)
     before = served_version(release.use_case, version.version)
     keep_served(version, release)
     try:

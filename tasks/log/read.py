@@ -14,13 +14,15 @@ from configs.errors import CheckFailed
 from configs.settings import prediction_log
 from serving.contract.contract import Contract
 from serving.log.segment import SegmentError, groups
+from serving.traffic.plan import HALT
 from tasks.log.encryption import check_part, may_be_plain
 from tasks.log.files import connect, is_sealed, parts, read_part, reading, segments
 from tasks.log.keys import required_cipher
 
 TEST_CALLER = "integration-test"  # these requests are no traffic: monitoring leaves them out
 # A shadow's answers have a kind of their own, `shadow`: nobody was answered.
-LIVE = f"kind = 'prediction' and caller != '{TEST_CALLER}'"
+# While a use case is halted no model answers, so no model is judged by what was answered then.
+LIVE = f"kind = 'prediction' and caller != '{TEST_CALLER}' and variant is distinct from '{HALT}'"
 LARGEST_LINE = 64 * 1024 * 1024
 # A random number of 32 bits a prediction, the same for its labels, its shadows and for what was sent twice:
 # `bucket < share * BUCKETS` is a sample of the log. Parts are sorted by it, so a sample is the first row groups of each.

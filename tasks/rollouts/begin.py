@@ -21,6 +21,7 @@ from tasks.rollouts.foresee import foresee
 from tasks.rollouts.state import begin as write_down
 from tasks.rollouts.state import under_way
 from tasks.rollouts.values import State
+from tasks.routing.halted import refuse_halted
 
 
 @task
@@ -31,7 +32,7 @@ def begin(use_case: UseCase, challenger: Version, reason: str, began: int, by: s
 
     Raises:
         InputError: the use case declares none, the version is the champion already or in quarantine, another one is being
-            rolled out, a check cannot be asked, or a stage is too short for what it must decide.
+            rolled out, the use case is halted, a check cannot be asked, or a stage is too short for what it must decide.
         Fenced: the use case was rolled back since this run began.
     """
     declared = declared_by(use_case)
@@ -44,6 +45,7 @@ def begin(use_case: UseCase, challenger: Version, reason: str, began: int, by: s
             f"version {challenger.version} of {use_case.name!r} serves already, so there is nothing to roll out"
         )
     refuse_quarantined(use_case.name, challenger.version)
+    refuse_halted(use_case.name)
     _ask(use_case, declared, challenger)
     moment = now(use_case)
     for line in foresee(use_case, declared, champion, moment):

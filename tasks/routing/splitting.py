@@ -21,6 +21,7 @@ from serving.protocols.internal import PLANS
 from serving.traffic.plan import Plan, PlanError, read_plan
 from tasks.deploying.values import Release
 from tasks.routing import gateway
+from tasks.routing.halted import halted, refuse_halted
 from tasks.routing.served import serving
 
 TAKEN_SECONDS = 15.0
@@ -34,21 +35,36 @@ def split(use_case: str, plan: Plan) -> None:
     """Have the servers of what serves carry out a plan; returns when every worker of every replica does.
 
     Raises:
-        InputError: nothing serves, or the plan contradicts itself.
+        InputError: nothing serves, the use case is halted, or the plan contradicts itself.
         NotSplit: a worker did not take it in time, and the plan before is back.
     """
-    release = _serving(use_case)
+    if plan.halt is None:
+        refuse_halted(use_case)
+    _have(_serving(use_case), plan, gateway.routed(use_case))
+
+
+def halt_first(release: Release) -> None:
+    """Where the use case is halted, have a release that is about to serve know it before it gets a request.
+
+    Raises:
+        NotSplit: a worker did not take it in time.
+    """
+    if (stands := halted(release.use_case)) is not None:
+        _have(release, stands.plan(), list(release.addresses))
+
+
+def _have(release: Release, plan: Plan, addresses: list[str]) -> None:
+    """Have those servers of a release carry out a plan."""
     content = msgspec.json.format(msgspec.json.encode(plan), indent=1) + b"\n"
     try:
         read_plan(content)
     except PlanError as error:
-        raise InputError(f"use case {use_case!r}: traffic plan {plan.id!r}: {error}") from None
+        raise InputError(f"use case {release.use_case!r}: traffic plan {plan.id!r}: {error}") from None
     path = plan_path(release)
     before = path.read_bytes() if path.exists() else None
     write_atomically(path, content)
-    forget_splits(use_case, keep=release.name)
     try:
-        _wait(release, hashlib.sha256(content).hexdigest()[:12])
+        _wait(release, hashlib.sha256(content).hexdigest()[:12], addresses)
     except BaseException:
         if before is None:
             path.unlink(missing_ok=True)
@@ -60,12 +76,20 @@ def split(use_case: str, plan: Plan) -> None:
 def unsplit(use_case: str) -> None:
     """Have what serves answer everything itself again; returns when every worker that runs does.
 
+    While the use case is halted nobody answers, and what serves goes on saying so.
+
     Raises:
         NotSplit: a worker still carries out a plan after the time limit. The plan's file is gone all the same.
     """
+    if halted(use_case) is None:
+        let_go(use_case)
+
+
+def let_go(use_case: str) -> None:
+    """The same, also where the use case is halted: that is about to be lifted."""
     forget_splits(use_case)
     if (served := serving(use_case)) is not None:
-        _wait(served.release, "")
+        _wait(served.release, "", gateway.routed(use_case))
 
 
 def split_of(use_case: str) -> Plan | None:
@@ -99,11 +123,11 @@ def _serving(use_case: str) -> Release:
     return served.release
 
 
-def _wait(release: Release, digest: str) -> None:
-    """Until all workers of each replica carry out the plan with that digest ("": none)."""
+def _wait(release: Release, digest: str, waiting: list[str]) -> None:
+    """Until all workers of each replica at those addresses carry out the plan with that digest ("": none)."""
     workers = int(release.settings.get("SLIPWAY_WORKERS", "1"))
     wanted = {digest: workers} if digest else {}
-    deadline, waiting = time.monotonic() + TAKEN_SECONDS, gateway.routed(release.use_case)
+    deadline = time.monotonic() + TAKEN_SECONDS
     while waiting := [address for address in waiting if _differs(address, wanted)]:
         if time.monotonic() > deadline:
             what = f"take traffic plan {digest} with {workers} workers" if digest else "let go of the traffic plan"

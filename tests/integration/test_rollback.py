@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from configs.load import load_use_case
+from tests.integration.replicas import comes_back, kill
 from tests.integration.server import Load
 
 
@@ -117,6 +118,37 @@ def test_a_rollback_needs_neither_mlflow_nor_prefect(two_versions):
 
     assert the_champion("loans").version == first
     assert alias() == first
+
+
+def test_a_halt_needs_neither_and_outlives_a_dead_server_and_a_deploy(two_versions):
+    from configs.settings import read_services
+    from tasks.routing.gateway import address
+    from tasks.routing.served import serving as served_now
+
+    served, first, _ = two_versions
+
+    def asked():
+        answer = httpx.post(f"{address('loans')}/predict", json={"records": [served.record]}, timeout=30)
+        return answer.status_code, answer.text
+
+    assert asked()[0] == 200
+    with dead(read_services(), "mlflow", "prefect"):
+        told = served.run("halt", "loans", "--reason", "it denies everybody")
+        assert "loans is halted: every request is refused (503)" in told
+        status, text = asked()
+        assert (status, "a person has halted this model: it denies everybody" in text) == (503, True)
+    served.run("up")
+    release = served_now("loans").release
+    kill(release, 0)
+    comes_back(release.replicas[0].address)
+    assert asked()[0] == 503
+    assert "halted since" in served.told("status", status=0)
+    served.told("deploy", "loans", "--version", first, status=0)
+    assert serving() == first
+    assert asked()[0] == 503
+    served.told("halt", "loans", "--lift", "--reason", "the version before is back", status=0)
+    assert asked()[0] == 200
+    assert "is not halted" in served.told("halt", "loans", "--lift", "--reason", "again")
 
 
 @contextlib.contextmanager

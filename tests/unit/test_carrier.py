@@ -11,6 +11,7 @@ import pytest
 from serving.log.writer import FORM
 from serving.options import Options
 from serving.protocols.internal import Scored, head_digest
+from serving.scoring.batcher import BATCH_ROWS
 from serving.scoring.pipeline import Pipeline
 from serving.traffic import line
 from serving.transports.http import App
@@ -98,9 +99,13 @@ async def predict(app, *rows, **more):
     return json.loads(answer.body)["predictions"]
 
 
-def logged(columns="variant, assigned, fallback, plan, model_version, release", where="kind = 'prediction'"):
+def logged(
+    columns="variant, assigned, fallback, plan, model_version, release",
+    where="kind = 'prediction'",
+    order="time, place nulls first",
+):
     with open_log("small") as log:
-        return log.sql(f"select {columns} from log where {where} order by time, place nulls first").fetchall()
+        return log.sql(f"select {columns} from log where {where} order by {order}").fetchall()
 
 
 def rows_of(count):
@@ -423,3 +428,22 @@ def test_only_slipways_own_key_asks_inside(model):
     nobody = Pipeline(model, Keys(), Options(bundle="b", log="l"))
     with pytest.raises(Exception, match="only servers of this use case"):
         nobody.internal("", False)
+
+
+def test_while_it_is_halted_no_model_answers(split):
+    async def body(app, arm, follow):
+        follow({"id": "halt-1", "salt": "halt", "halt": {"reason": "denies everybody"}})
+        answer = await ask(app, "/predict", predict_body(ROW))
+        assert (answer.status, answer.headers["retry-after"]) == (503, "60")
+        assert "a person has halted this model: denies everybody" in answer.body.decode()
+        follow({"id": "halt-2", "salt": "halt", "halt": {"reason": "denies everybody", "answer": "yes"}})
+        rows = rows_of(BATCH_ROWS + 3)
+        for each in await predict(app, *rows):
+            assert (each["prediction"], each["probabilities"]) == ("yes", {"no": 0.0, "yes": 1.0})
+        follow({"id": "halt-3", "salt": "halt", "halt": {"reason": "denies everybody", "answer": "perhaps"}})
+        assert (await predict(app, ROW))[0]["prediction"] == "yes", "what is no class is not taken"
+        return len(rows) + 1
+
+    rows = split(body)
+    kept = logged("variant, assigned, plan, model_version, prediction, count(*)", "kind = 'prediction' group by all", "1")
+    assert kept == [("halt", "halt", "halt-2", "1", "yes", rows)]

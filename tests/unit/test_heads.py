@@ -359,6 +359,9 @@ def test_a_value_of_the_target_is_sent_as_a_label(kind, values, labels, strange)
     found = [head.label_of(value) for value in values]
     assert found == labels
     assert [head.wrong(label) for label in found] == [None] * len(found)
+    certain = np.array([head.output_of(label) for label in found], dtype=np.float32)
+    assert head.possible(certain)
+    assert head.answer(certain)[0] == found
     with pytest.raises(ValueError, match=r"not one of|finite number"):
         head.label_of(strange)
 

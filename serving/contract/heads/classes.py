@@ -79,6 +79,10 @@ class Classes:
         more = "" if len(self._classes) <= NAMED else f", ... ({len(self._classes)} classes)"
         return f"{str(label)[:40]!r} is not one of {', '.join(map(repr, self._classes[:NAMED]))}{more}"
 
+    def output_of(self, label: Any) -> list[float]:
+        """1 for the class, 0 for all others."""
+        return [float(repr(each) == repr(label)) for each in self._classes]
+
     def label_of(self, value: Any) -> Any:
         """The class that equals it, or is spelled so: a table may hold numbers as floats, and a CSV has only text."""
         if value not in self._values:

@@ -62,6 +62,9 @@ class Head(Protocol):
     def wrong(self, label: Any) -> str | None:
         """Why that cannot be what turned out to be true, or None where it can."""
 
+    def output_of(self, label: Any) -> list[float]:
+        """The output, k numbers, of a model that is certain of that label."""
+
     def label_of(self, value: Any) -> Any:
         """A value of the target's column, of any table, as the label that a client sends.
 

@@ -50,6 +50,10 @@ class NumberWithin(Number):
         numbers, low, high = (doubles(outputs[:, place]) for place in range(3))
         return numbers, list(map(list, zip(numbers, low, high, strict=True)))
 
+    def output_of(self, label: Any) -> list[float]:
+        """The number, and an interval of no length."""
+        return [float(label)] * 3
+
     def native(self, ids: Sequence[str], answers: Answers, outputs: Outputs, top: int | None) -> list[Any]:
         """The numbers with their intervals."""
         return [AnswerWithin(name, *output) for name, output in zip(ids, outputs, strict=True)]

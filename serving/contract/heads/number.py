@@ -61,6 +61,10 @@ class Number:
             return None
         return f"must be a finite number, found {shown(label)}"
 
+    def output_of(self, label: Any) -> list[float]:
+        """The number."""
+        return [float(label)]
+
     def label_of(self, value: Any) -> float:
         """The number; a CSV has it as text."""
         number = value
