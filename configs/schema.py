@@ -15,7 +15,7 @@ from configs.kinds import COLUMN_KINDS, RULES_OF, TAKEN_BY, ColumnKind
 from configs.problems import CALIBRATED, PROMISED, WORDS, Estimator, Metric, Problem, Words
 from configs.rollout import Rollout
 
-Cause = Literal["drift", "performance", "estimate"]
+Cause = Literal["drift", "performance", "fairness", "estimate"]
 Season = Literal["hour", "weekday", "month"]
 HALF_LIFE = "half-life "
 

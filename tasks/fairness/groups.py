@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from serving.contract.spelling import spelled
+from tasks.data.frames import client_values
 
 TOGETHER = " and "
 
@@ -31,9 +32,9 @@ def groups_of(columns: Mapping[str, Any], together: bool) -> dict[str, np.ndarra
 
 
 def _named(series: Any) -> np.ndarray:
-    values = series.astype(object).where(series.notna(), None).tolist()
-    return np.array([each if each is None or isinstance(each, str) else _spelled(each) for each in values], dtype=object)
+    """A value is the same group in a snapshot and in the log, also where a gap made floats of whole numbers."""
+    return np.array([_spelled(value) for value in client_values(series)], dtype=object)
 
 
-def _spelled(value: Any) -> str:
-    return spelled(value) if isinstance(value, bool | int | float | np.number | np.bool_) else str(value)
+def _spelled(value: Any) -> str | None:
+    return spelled(value) if isinstance(value, bool | int | float) else value
