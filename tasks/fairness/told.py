@@ -57,6 +57,8 @@ def rows_of(found: FairnessFound) -> list[dict[str, Any]]:
 
 def section(found: FairnessFound) -> str:
     """The judgement as Markdown, under a heading of the page's own: comparisons, then every group."""
+    if not found.judged:
+        return f"Nothing is judged.{_remarks(found)}\n"
     compared = "".join(
         _row(*(row[name] for name in ("criterion", "measure", "by", "farthest apart", "bound", "verdict")))
         for row in rows_of(found)
@@ -73,7 +75,14 @@ def section(found: FairnessFound) -> str:
 {compared}
 | by | group | measure | in the group |
 |---|---|---|---|
-{groups}"""
+{groups}{_proxies(found)}"""
+
+
+def _proxies(found: FairnessFound) -> str:
+    """The columns that tell a protected one best; nothing where they were not looked for."""
+    rows = "".join(_row(each.of, each.column, f"{each.auc:.3f}") for each in found.proxies)
+    heads = "| protected | is told by | AUC (0.5 is nothing) |\n|---|---|---|\n"
+    return f"\n{heads}{rows}" if rows else ""
 
 
 def _row(*cells: str) -> str:

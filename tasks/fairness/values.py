@@ -58,11 +58,19 @@ class Judged(Value):
         return [each.group for each in self.groups if each.value is None]
 
 
+class Proxy(Value):
+    """A column that the model sees, and the AUC with which it alone tells a protected column: 0.5 is nothing, 1 is all."""
+
+    column: str
+    of: str
+    auc: float
+
+
 class FairnessFound(Value):
     """What a judgement found, on so many `rows`: all intervals of its `comparisons` hold together with `confidence`.
 
     `favourable` is the answer that people want, empty where answers are numbers. `unknown` counts rows without a value of a
-    protected column, and `unseen` says of columns that are not there why.
+    protected column, and `unseen` says of columns that are not there why. `proxies` are known of a release.
     """
 
     favourable: str
@@ -72,10 +80,11 @@ class FairnessFound(Value):
     judged: list[Judged]
     unknown: dict[str, int] = {}
     unseen: dict[str, str] = {}
+    proxies: list[Proxy] = []
 
     @property
     def verdict(self) -> Verdict:
-        """The gravest; too few where nothing was judged."""
+        """The gravest; too few also where no protected column was there."""
         return next((each for each in GRAVEST if each in [one.verdict for one in self.judged]), "too few")
 
     def those(self, verdict: Verdict) -> list[Judged]:
