@@ -332,3 +332,17 @@ def test_a_use_case_without_fairness_is_what_it_was():
 
 def test_every_criterion_has_a_problem_that_it_fits():
     assert {name for fitting in FITTING.values() for name in fitting} == set(Criteria.model_fields)
+
+
+def test_a_protected_column_is_found_where_the_log_has_it_or_it_is_told_why_not(tmp_path):
+    from tasks.monitoring.fairness import _column
+
+    rows = pd.DataFrame({"feature.c": ["x", "y"], "identifier.g": ["m", "f"], "kpi.g": [0.0, 1.0], "kpi.h": [0.0, 1.0]})
+    case = small_use_case(tmp_path)
+    found = {name: _column(case, rows, name) for name in ("c", "g", "h")}
+    assert {name: column.tolist() for name, column in found.items()} == {"c": ["x", "y"], "g": ["m", "f"], "h": [0.0, 1.0]}
+    assert _column(case, rows, "i").startswith("the log has no values of it; list it under 'features.identifiers'")
+    many = pd.DataFrame({"kpi.age": np.arange(21.0)})
+    assert _column(case, many, "age") == "it has 21 values in this window, and groups are at most 20"
+    hashed = small_use_case(tmp_path, **{"[c]": "[c], rules: {c: {sensitive: true}}"})
+    assert "write 'log: {sensitive: keep}'" in _column(hashed, rows, "c")
