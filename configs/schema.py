@@ -9,12 +9,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from configs.fairness import Fairness
 from configs.forms import USE_CASE_NAME, Cron, Duration, Moment, Size, Strict, TimeZone, length_of
 from configs.kinds import COLUMN_KINDS, RULES_OF, TAKEN_BY, ColumnKind
 from configs.problems import CALIBRATED, PROMISED, WORDS, Estimator, Metric, Problem, Words
 from configs.rollout import Rollout
 
-Cause = Literal["drift", "performance", "estimate"]
+Cause = Literal["drift", "performance", "fairness", "estimate"]
 Season = Literal["hour", "weekday", "month"]
 HALF_LIFE = "half-life "
 
@@ -632,6 +633,7 @@ class UseCase(Strict):
     model: Model = Model()
     training: Training = Training()
     evaluation: Evaluation
+    fairness: Fairness | None = Field(None, exclude_if=lambda given: given is None)  # a use case without is what it was
     promotion: Promotion = Promotion()
     gates: Gates = Gates()
     deploy: Deploy = Deploy()
@@ -707,6 +709,8 @@ class UseCase(Strict):
         self._check_file()
         self._check_rollout()
         self._check_queries()
+        if self.fairness is not None:
+            self.fairness.fits(self.target.problem, self.target.column)
         if self.target.column in [*self.features.all, *self.features.identifiers]:
             raise ValueError(f"the target {self.target.column!r} is also a feature: it would leak the answer")
         timed = self.source.time_column is not None

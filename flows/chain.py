@@ -20,6 +20,7 @@ from tasks.data.values import Split
 from tasks.deploying.deploy import bring_up, plan, switch
 from tasks.deploying.reconcile import describe
 from tasks.deploying.values import Release
+from tasks.fairness.judge_fairness import judge_fairness
 from tasks.fence import epoch, unless_fenced
 from tasks.gates.behaviour import behaviour_gate
 from tasks.gates.contract import contract_gate
@@ -62,13 +63,14 @@ def build(use_case: UseCase, until: datetime | None) -> Challenger:
     use_case = chosen.fixed(use_case)
     candidate = train(snapshot, parts.learn, contract, chosen.recipe)
     evaluation = evaluate(use_case, parts, contract, candidate)
+    fairness = judge_fairness(use_case, parts, evaluation)
     final = train(snapshot, parts.final, contract, chosen.recipe)
 
     onnx = convert(parts, contract, use_case.features, final)
     onnx = choose_variant(parts, contract, use_case.features, onnx)
     origin = lineage(use_case, parts, until, contract, onnx, chosen.reason, chosen.recipe.source, snapshot.files)
-    packed = sign(bundle(use_case, snapshot, contract, onnx, evaluation, origin))
-    version = register(use_case, packed, onnx, evaluation)
+    packed = sign(bundle(use_case, snapshot, contract, onnx, evaluation, origin, fairness))
+    version = register(use_case, packed, onnx, evaluation, fairness)
     return Challenger(version, parts, contract, evaluation)
 
 

@@ -17,6 +17,7 @@ from tasks.monitoring.collect import collect_window
 from tasks.monitoring.conclude import conclude
 from tasks.monitoring.drift.calibrate_joint import calibrate_joint, seasons_of, size_class
 from tasks.monitoring.drift.detect import detect_drift
+from tasks.monitoring.fairness import watch_fairness
 from tasks.monitoring.findings import performances_before
 from tasks.monitoring.groups import drift_before, group_of
 from tasks.monitoring.looks import first_looks, label_looks
@@ -58,20 +59,22 @@ def monitor(use_case: str = "flights", window: str | None = None) -> list[str]:
 
 
 def first_look(case: UseCase, part: Window, version: Version, judged: int) -> Group:
-    """The rows of one version when the window has closed: drift, and performance as far as labels have come."""
+    """The rows of one version when the window has closed: drift, and performance and fairness as far as labels have come."""
     terms = in_terms_of(case, version, judged)
     joint = calibrate_joint(terms, version.bundle, size_class(part.rows), seasons_of(terms, part))
     drift = detect_drift(terms, part, version, joint)
     performance = measure_performance(terms, part, version.bundle, performances_before(part))
+    fairness = watch_fairness(terms, part, version.bundle)
     drift_report(terms, part, version.bundle, drift)
-    return group_of(part, drift, performance)
+    return group_of(part, drift, performance, fairness)
 
 
 def label_look(case: UseCase, part: Window, version: Version, judged: int) -> Group:
-    """The rows of one version when the labels have come: performance, beside the drift that the first look found."""
+    """The rows of one version when the labels have come: performance, fairness, and the drift that the first look found."""
     terms = in_terms_of(case, version, judged)
     performance = measure_performance(terms, part, version.bundle, performances_before(part))
-    return group_of(part, drift_before(part), performance)
+    fairness = watch_fairness(terms, part, version.bundle)
+    return group_of(part, drift_before(part), performance, fairness)
 
 
 def concluded(case: UseCase, data: Window, serving: Version, groups: list[Group]) -> str:

@@ -15,7 +15,7 @@ from tasks.registry.versions import champion
 from tasks.rollouts.begin import begin
 from tasks.rollouts.state import under_way
 from tasks.training.compare import compare
-from tasks.training.evaluate import GateFailed
+from tasks.training.failed import GateFailed
 from tasks.training.may_retrain import may_retrain
 
 

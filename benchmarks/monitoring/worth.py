@@ -168,7 +168,7 @@ def live(case: UseCase, rule: str) -> list[Lived]:
     from tasks.monitoring.findings import retraining_cause, told_drift, told_performance
     from tasks.packaging.reference import holdout_of
     from tasks.training.compare import measure
-    from tasks.training.evaluate import GateFailed
+    from tasks.training.failed import GateFailed
     from tasks.training.may_retrain import held_back
 
     serving, built, verdicts, lived = build(case, case.replay.start, 1), 1, [], []

@@ -13,6 +13,7 @@ from configs.schema import ColumnRule, UseCase
 from serving.contract.contract import Column, Contract, ContractError, contract_json, derived
 from tasks.columns.choose import KINDS
 from tasks.data.frames import encode_column, plain, read_rows
+from tasks.data.protected import check_protected
 from tasks.data.values import Snapshot
 from tasks.problems.problem import problem_of
 from tasks.step import step
@@ -26,9 +27,12 @@ def derive_contract(use_case: UseCase, snapshot: Snapshot) -> str:
     """Derive the contract and keep it in the store; returns its digest.
 
     Raises:
-        InputError: the target cannot be learned, or a numeric feature is not numeric.
+        InputError: the target cannot be learned, a numeric feature is not numeric, or `fairness` does not fit the rows.
     """
-    return put("contracts", ".json", contract_json(contract_of_rows(use_case, read_rows(snapshot, 0, snapshot.rows))))
+    frame = read_rows(snapshot, 0, snapshot.rows)
+    contract = contract_of_rows(use_case, frame)
+    check_protected(use_case, frame, contract.classes)
+    return put("contracts", ".json", contract_json(contract))
 
 
 def contract_of_rows(use_case: UseCase, frame: Any) -> Contract:

@@ -31,7 +31,8 @@ class Refusal(Value):
 Look = Literal["first", "labels"]
 
 
-KPI, FEATURE = "kpi.", "feature."  # how columns begin that hold a number of feedback, a feature
+# How columns begin that hold a number of feedback, a feature, an identifier.
+KPI, FEATURE, IDENTIFIER = "kpi.", "feature.", "identifier."
 
 
 def pointer(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from serving.contract.contract import Contract
 from tasks.clock import current_time
 from tasks.log.event_times import happened
 from tasks.log.read import BUCKETS, LIVE, TEST_CALLER, open_log
-from tasks.log.values import FEATURE, KPI, Bounds, Refusal, pointer, query_of
+from tasks.log.values import FEATURE, IDENTIFIER, KPI, Bounds, Refusal, pointer, query_of
 from tasks.problems.problem import problem_of
 
 # As many as a reference has: the bounds of longer windows are those of a third of it (monitoring/drift/null.py), and an AUC
@@ -126,16 +126,18 @@ def read_window(use_case: UseCase, bounds: Bounds, most: int = SAMPLE) -> Window
     return WindowRows(table, asked if asked > most else table.num_rows, requests, strays, torn, refused)
 
 
-def decoded(rows: Any, contract: Contract) -> Any:
+def decoded(rows: Any, contract: Contract, beside: Sequence[str] = ()) -> Any:
     """The rows (an Arrow table of `read_window`) as a model with that contract takes them, as an Arrow table.
 
     In place of `label` stands `target` (of two classes 1 for the positive one, of several the number of the class; or the
     number; of a ranking relevance and query; or null), in place of `features` a `feature.NAME` for each of the contract's.
-    So a feature may have any name.
+    So a feature may have any name. Of the identifiers only those `beside` come along, as `identifier.NAME`.
     """
-    paths = ", ".join(_text(pointer(name)) for name in contract.names)
+    kept = [name for name in beside if name in contract.identifiers]
+    paths = ", ".join(_text(pointer(name)) for name in (*contract.names, *kept))
     kinds = {"float32": "float", "string": "varchar"}
     fields = ", ".join(f"try_cast(found[{n + 1}] as {kinds[c.dtype]}) as f{n}" for n, c in enumerate(contract.columns))
+    fields += "".join(f", found[{n + 1}] as f{n}" for n in range(len(contract.columns), len(contract.columns) + len(kept)))
     own = [name for name in rows.column_names if name not in ("label", "features")]
     query = f"""
         select * exclude (label, features, found, query), {problem_of(contract).sql(contract)} as target, {fields}
@@ -143,7 +145,8 @@ def decoded(rows: Any, contract: Contract) -> Any:
     with duckdb.connect() as connection:
         connection.register("rows", rows)
         table = connection.sql(query).to_arrow_table()
-    return table.rename_columns([*own, "target", *(f"{FEATURE}{column.name}" for column in contract.columns)])
+    names = [*(f"{FEATURE}{column.name}" for column in contract.columns), *(f"{IDENTIFIER}{name}" for name in kept)]
+    return table.rename_columns([*own, "target", *names])
 
 
 def labels_by_window(use_case: UseCase, windows: list[Bounds]) -> dict[str, int]:

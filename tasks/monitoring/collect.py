@@ -43,13 +43,14 @@ def collect_window(use_case: UseCase, bounds: Bounds, versions: Mapping[str, Ver
         logger.warning("The prediction log has %s lines torn by a crash, never answered: cut off", read.torn)
     if read.strays:
         logger.warning("%s rows say an event time that cannot be: they count when they arrived", f"{read.strays:,}")
-    return whole.model_copy(update={"parts": _parts(whole, read, versions)})
+    return whole.model_copy(update={"parts": _parts(use_case, whole, read, versions)})
 
 
-def _parts(whole: Window, read: WindowRows, versions: Mapping[str, Version]) -> list[Window]:
+def _parts(use_case: UseCase, whole: Window, read: WindowRows, versions: Mapping[str, Version]) -> list[Window]:
     """The rows of each version, the oldest first. The most are judged, however few; of the others those with enough."""
     import pyarrow.compute as pc
 
+    protected = use_case.fairness.protected if use_case.fairness else ()
     counts = Counter(read.table["version"].to_pylist())
     most, parts = max(counts, key=lambda number: counts[number], default=""), []
     for number in sorted(counts, key=lambda number: (len(number), number)):
@@ -65,7 +66,7 @@ def _parts(whole: Window, read: WindowRows, versions: Mapping[str, Version]) -> 
         if not part.not_judged:
             contract = read_bundle(versions[number].bundle.path).contract
             kept = {
-                "data": keep_window(whole.use_case, decoded(rows, contract)),
+                "data": keep_window(whole.use_case, decoded(rows, contract, protected)),
                 "contract": put("contracts", ".json", contract_json(contract)),
             }
             part = part.model_copy(update=kept)

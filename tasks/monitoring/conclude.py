@@ -9,6 +9,8 @@ from prefect.artifacts import create_markdown_artifact
 
 from configs.schema import UseCase
 from configs.settings import report_address, service_address
+from tasks.fairness.told import told_judged
+from tasks.fairness.values import FairnessFound
 from tasks.history import record
 from tasks.log.values import Window
 from tasks.monitoring.alerts.alarms import CLEARLY_OVER, alarms
@@ -19,7 +21,7 @@ from tasks.monitoring.values import Drift, Finding, Group, Performance, Service
 from tasks.problems.metrics import gain
 from tasks.registry.values import Version
 
-ALL = frozenset({"fault", "drift", "performance", "estimate", "objective"})
+ALL = frozenset({"fault", "drift", "performance", "estimate", "fairness", "objective"})
 NEXT = timedelta(microseconds=1)  # two looks never have the same moment
 
 
@@ -51,7 +53,7 @@ def conclude(use_case: UseCase, window: Window, serving: Version, judged: list[G
         alarms=alarms(
             before.alarms if before else {},
             found,
-            _lingering(lead) | (ALL - _judged(window, lead, service)),
+            _lingering(lead) | (ALL - _judged(use_case, window, lead, service)),
             moment,
             use_case.monitoring.cooldown,
             window.name,
@@ -73,17 +75,19 @@ def leading(judged: list[Group], serving: str) -> Group | None:
 
 def causes_of(window: Window, lead: Group | None, service: Service) -> dict[str, str]:
     """What is wrong, and why; a look with labels has nothing to say about drift and the service, the first one did."""
-    drift, performance = (lead.drift, lead.performance) if lead else (None, None)
-    found = causes(drift, performance, service)
+    drift, performance, fairness = (lead.drift, lead.performance, lead.fairness) if lead else (None, None, None)
+    found = causes(drift, performance, service, fairness)
     if window.look == "labels":
-        found = {cause: reason for cause, reason in found.items() if cause in ("performance", "objective")}
+        found = {cause: reason for cause, reason in found.items() if cause in ("performance", "fairness", "objective")}
     if lead and len(window.parts) > 1:
-        own = ("drift", "performance", "estimate")
+        own = ("drift", "performance", "estimate", "fairness")
         found = {cause: f"{reason} (version {lead.version})" if cause in own else reason for cause, reason in found.items()}
     return found
 
 
-def causes(drift: Drift | None, performance: Performance | None, service: Service) -> dict[str, str]:
+def causes(
+    drift: Drift | None, performance: Performance | None, service: Service, fairness: FairnessFound | None = None
+) -> dict[str, str]:
     """What is wrong, the gravest first, and why."""
     found = {}
     broken = [f"{name}: {told}" for name, told in drift.faults.items()] if drift and drift.persists else []
@@ -94,6 +98,8 @@ def causes(drift: Drift | None, performance: Performance | None, service: Servic
     narrow = bool(performance and performance.coverage and performance.coverage.fell)
     if performance and (performance.fell or narrow or performance.estimate_fell):
         found["performance" if performance.fell or narrow else "estimate"] = told_performance(performance)
+    if fairness and fairness.those("violated"):
+        found["fairness"] = "; ".join(told_judged(each) for each in fairness.those("violated"))
     if drift and performance and drift.persists and (set(drift.matters) - set(drift.faults) or drift.matters_jointly):
         found["drift"] = told_drift(drift, performance.metric)
     if service.missed:
@@ -101,9 +107,11 @@ def causes(drift: Drift | None, performance: Performance | None, service: Servic
     return found
 
 
-def _judged(window: Window, lead: Group | None, service: Service) -> set[str]:
+def _judged(use_case: UseCase, window: Window, lead: Group | None, service: Service) -> set[str]:
     """Causes that this look can say something about; alarms of the others stay as they are."""
     measured = {"performance"} if lead and lead.performance and lead.performance.value is not None else set()
+    if use_case.fairness is None or (lead and lead.fairness and lead.fairness.verdict != "too few"):
+        measured.add("fairness")
     if window.look == "labels":
         return measured
     answered = {"drift", "estimate", "fault"} if lead else set()
@@ -111,10 +119,15 @@ def _judged(window: Window, lead: Group | None, service: Service) -> set[str]:
 
 
 def _lingering(lead: Group | None) -> set[str]:
-    """Causes that are under their bound by less than a fifth of it, or of the way from what is expected to the floor."""
+    """Causes that are under their bound by less than a fifth of it, or of the way from what is expected to the floor.
+
+    Of fairness what is undecided.
+    """
     if lead is None or lead.performance is None:
         return set()
     near = {"drift", "fault"} if lead.drift and lead.drift.highest > CLEARLY_OVER else set()
+    if lead.fairness and lead.fairness.those("undecided"):
+        near.add("fairness")
     performance = lead.performance
     value, floor = performance.value, performance.floor
     if value is not None and floor is not None:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from configs.schema import UseCase
 from configs.settings import made, reports, use_case_home
+from tasks.fairness.told import section, told_judged
 from tasks.log.values import Look, Window
 from tasks.monitoring.values import ColumnDrift, Drift, Finding, Group, Performance, Service
 from tasks.training.slices import slices_table
@@ -24,6 +25,8 @@ def told(finding: Finding) -> str:
         if group.drift and finding.look == "first":
             parts.append(told_drift(group.drift, group.performance.metric))
         parts.append(told_performance(group.performance) + f" (version {group.version})" * (len(finding.groups) > 1))
+    if group and group.fairness:
+        parts += [f"fairness: {told_judged(each)}" for each in group.fairness.those("violated")]
     if not finding.rows:
         parts.append("no request was answered" if finding.service.refused else "no request came")
     if finding.look == "first" and finding.service.fault:
@@ -160,7 +163,12 @@ def _group(finding: Finding, group: Group) -> str:
 {_coverage(performance)}
 {slices_table(metric, performance.slices)}Answers (in the holdout): {answers}.
 
-{drift}"""
+{_fairness(group)}{drift}"""
+
+
+def _fairness(group: Group) -> str:
+    """How the groups of protected columns were answered, where the use case asks for it."""
+    return f"### Fairness: {group.fairness.verdict}\n\n{section(group.fairness)}\n" if group.fairness else ""
 
 
 def _coverage(performance: Performance) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from tasks.fairness.values import FairnessFound
 from tasks.log.values import Window
 from tasks.monitoring.findings import findings
 from tasks.monitoring.values import Drift, Group, Performance
 
 
-def group_of(part: Window, drift: Drift | None, performance: Performance) -> Group:
+def group_of(part: Window, drift: Drift | None, performance: Performance, fairness: FairnessFound | None = None) -> Group:
     """A part of a window, judged."""
-    return Group(version=part.version, rows=part.rows, drift=drift, performance=performance)
+    return Group(version=part.version, rows=part.rows, drift=drift, performance=performance, fairness=fairness)
 
 
 def drift_before(part: Window) -> Drift | None:

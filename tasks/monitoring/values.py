@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import model_validator
 
 from serving.log.refusals import CONTRACT
+from tasks.fairness.values import FairnessFound
 from tasks.log.values import Look, Refusal
 from tasks.store import Value
 from tasks.training.values import Slice
@@ -206,6 +207,7 @@ class Group(Value):
     not_judged: str = ""
     drift: Drift | None = None
     performance: Performance | None = None
+    fairness: FairnessFound | None = None
 
 
 class Finding(Value):
@@ -270,6 +272,11 @@ class Finding(Value):
     def performance(self) -> Performance | None:
         """Of the group that leads."""
         return self.group.performance if self.group else None
+
+    @property
+    def fairness(self) -> FairnessFound | None:
+        """Of the group that leads."""
+        return self.group.fairness if self.group else None
 
     @property
     def title(self) -> str:

@@ -16,6 +16,7 @@ from configs.schema import ColumnRule, UseCase
 from configs.secrets import secret
 from tasks.data.derive_contract import contract_of_rows
 from tasks.data.frames import encode
+from tasks.data.protected import check_protected
 from tasks.data.queries import whole_queries
 from tasks.data.ripe import ripe_rows
 from tasks.data.source import Seen, open_source, training_rows
@@ -121,12 +122,21 @@ def _queries(case: UseCase, frame: Any) -> Iterator[str]:
             yield str(error)
 
 
+def _protected(case: UseCase, frame: Any) -> Iterator[str]:
+    """Protected columns that make no groups, or a favourable answer that is none."""
+    try:
+        check_protected(case, frame, problem_of(case.target).classes(case.target, frame) if case.fairness else ())
+    except InputError as error:
+        yield str(error)
+
+
 def _columns(case: UseCase, there: list[str]) -> Iterator[str]:
     """Columns that the use case names and the source lacks."""
     wanted = [(f"features.{kind}", name) for name, kind in case.features.kinds.items()]
     wanted += [("target.column", case.target.column)]
     wanted += [("source.time_column", case.source.time_column)] if case.source.time_column else []
     wanted += [("target.query", case.target.query)] if case.target.query else []
+    wanted += [("fairness.protected", name) for name in case.fairness.protected] if case.fairness else []
     wanted += (
         [("evaluation.slices.columns", name) for name in case.evaluation.slices.columns] if case.evaluation.slices else []
     )
@@ -145,7 +155,7 @@ def _of_rows(case: UseCase, table: Any, problems: list[str], say: Callable[[str]
         answer = declared_answer(case.target, target)
     except InputError as error:
         return Checked(problems=[*problems, str(error)])
-    problems += [*_given(case, frame), *_queries(case, frame)]
+    problems += [*_given(case, frame), *_queries(case, frame), *_protected(case, frame)]
     learn, cut = _parts(case, table)
     problems += _judged(answer, target.iloc[:learn], target.iloc[cut:])
     columns = _looked_at(case, frame, answer, say)

@@ -14,6 +14,8 @@ from configs.settings import store
 from serving.scoring.bundle import file_digest
 from tasks.data.frames import contract_of
 from tasks.data.values import Snapshot
+from tasks.fairness.told import section
+from tasks.fairness.values import FairnessFound
 from tasks.packaging.reference import keep_reference
 from tasks.packaging.values import BundleRef, OnnxModel
 from tasks.problems.problem import problem_of
@@ -30,6 +32,7 @@ def bundle(
     onnx: OnnxModel,
     evaluation: Evaluation,
     lineage: dict[str, Any],
+    fairness: FairnessFound | None = None,
 ) -> BundleRef:
     """Assemble the bundle, and move it into the store under the digest of its manifest in one step."""
     bundles = store("bundles")
@@ -38,7 +41,7 @@ def bundle(
         shutil.copyfile(onnx.path, f"{folder}/model.onnx")
         shutil.copyfile(store("contracts") / f"{contract}.json", f"{folder}/contract.json")
         with open(f"{folder}/card.md", "w", encoding="utf-8") as card:
-            card.write(model_card(use_case, snapshot, evaluation, lineage))
+            card.write(model_card(use_case, snapshot, evaluation, lineage, fairness))
         files = {name: file_digest(bundles / folder / name) for name in sorted(os.listdir(folder))}
         data = {"reference": keep_reference(use_case, snapshot), "holdout": evaluation.scores}
         manifest = {"use_case": use_case.name, "files": files, "data": data, "lineage": lineage}
@@ -54,7 +57,13 @@ def bundle(
     return BundleRef(digest=digest)
 
 
-def model_card(use_case: UseCase, snapshot: Snapshot, evaluation: Evaluation, lineage: dict[str, Any]) -> str:
+def model_card(
+    use_case: UseCase,
+    snapshot: Snapshot,
+    evaluation: Evaluation,
+    lineage: dict[str, Any],
+    fairness: FairnessFound | None = None,
+) -> str:
     """A model card after Mitchell et al., "Model Cards for Model Reporting" (2019)."""
     metrics = "\n".join(f"| {name} | {value:.4f} |" for name, value in sorted(evaluation.metrics.items()))
     gates = "\n".join(
@@ -92,7 +101,16 @@ def model_card(use_case: UseCase, snapshot: Snapshot, evaluation: Evaluation, li
 | rows of | metric | value | bound | rows |
 |---|---|---|---|---|
 {gates}
-"""
+{_fairness(fairness, use_case)}"""
+
+
+def _fairness(found: FairnessFound | None, use_case: UseCase) -> str:
+    """How the groups of protected columns are answered; nothing where none are declared."""
+    if found is None or use_case.fairness is None:
+        return ""
+    seen = [f"`{name}`" for name in use_case.fairness.protected if name in use_case.features.all]
+    told = f"The model sees {' and '.join(seen)}" if seen else "The model sees none of the protected columns"
+    return f"\n## Fairness: {found.verdict}\n\n{told}. {section(found)}"
 
 
 def _made(use_case: UseCase, snapshot: Snapshot, lineage: dict[str, Any]) -> str:

@@ -9,6 +9,8 @@ from prefect.runtime import flow_run
 
 from configs.schema import UseCase
 from serving.scoring.bundle import read_bundle
+from tasks.fairness.told import numbers_of
+from tasks.fairness.values import FairnessFound
 from tasks.packaging.values import BundleRef, OnnxModel
 from tasks.problems.problem import problem_of
 from tasks.registry.provenance import keep_environment, provenance
@@ -18,7 +20,9 @@ from tasks.training.values import Evaluation
 
 
 @task
-def register(use_case: UseCase, bundle: BundleRef, onnx: OnnxModel, evaluation: Evaluation) -> Version:
+def register(
+    use_case: UseCase, bundle: BundleRef, onnx: OnnxModel, evaluation: Evaluation, fairness: FairnessFound | None = None
+) -> Version:
     """Make the bundle the `challenger`; a bundle that is registered already keeps its version.
 
     The version is made in one call with all its tags, so a killed run leaves either no version or a whole one.
@@ -27,7 +31,7 @@ def register(use_case: UseCase, bundle: BundleRef, onnx: OnnxModel, evaluation: 
     version = _find(client, use_case.name, bundle)
     if version is None:
         parent = champion(use_case.name)
-        version = _create(use_case, bundle, onnx, evaluation, parent.version if parent else "")
+        version = _create(use_case, bundle, onnx, evaluation, parent.version if parent else "", fairness)
         get_run_logger().info("Registered %s version %s", use_case.name, version.version)
     client.set_registered_model_alias(use_case.name, CHALLENGER, version.version)
     return version
@@ -38,7 +42,14 @@ def _find(client: Any, use_case: str, bundle: BundleRef) -> Version | None:
     return as_version(found[0]) if found else None
 
 
-def _create(use_case: UseCase, bundle: BundleRef, onnx: OnnxModel, evaluation: Evaluation, parent: str) -> Version:
+def _create(
+    use_case: UseCase,
+    bundle: BundleRef,
+    onnx: OnnxModel,
+    evaluation: Evaluation,
+    parent: str,
+    fairness: FairnessFound | None,
+) -> Version:
     import mlflow
     import onnx as onnx_format
 
@@ -53,10 +64,13 @@ def _create(use_case: UseCase, bundle: BundleRef, onnx: OnnxModel, evaluation: E
         "flow_run": flow_run.get_id() or "",
         "flow_run_name": flow_run.get_name() or "",
         "parent": parent,
+        **({"fairness": fairness.verdict} if fairness else {}),
     }
     with mlflow.start_run(run_name=f"{use_case.name}-{bundle.digest[:12]}", tags=tags):
         mlflow.log_params({"estimator": use_case.model.named, "seed": use_case.model.seed, **use_case.model.parameters})
-        mlflow.log_metrics(evaluation.metrics)
+        mlflow.log_metrics({**evaluation.metrics, **(numbers_of(fairness) if fairness else {})})
+        if fairness is not None:
+            mlflow.log_dict(fairness.model_dump(mode="json"), "fairness.json")
         mlflow.log_dict(use_case.model_dump(mode="json"), "use_case.json")
         mlflow.log_artifacts(str(bundle.path), "bundle")
         logged = mlflow.onnx.log_model(

@@ -8,7 +8,6 @@ import numpy as np
 from prefect import get_run_logger
 from prefect.artifacts import create_table_artifact
 
-from configs.errors import CheckFailed
 from configs.schema import Gate, SliceGates, UseCase
 from tasks.data.frames import contract_of, encode, read_rows
 from tasks.data.values import Split
@@ -18,6 +17,7 @@ from tasks.step import step
 from tasks.store import put_parquet
 from tasks.training.calibrate import Calibrated
 from tasks.training.coverage import coverage_gate
+from tasks.training.failed import GateFailed
 from tasks.training.fitted import load
 from tasks.training.given import UNKNOWN
 from tasks.training.reliability import reliability, show
@@ -25,10 +25,6 @@ from tasks.training.slices import slices_of, unjudged
 from tasks.training.values import Calibration, Evaluation, FittedModel, GateResult
 
 FEWEST_BLOCKS = 10
-
-
-class GateFailed(CheckFailed):
-    """A gate did not hold; nothing is built from this candidate."""
 
 
 @step

@@ -27,7 +27,8 @@ from tasks.packaging.convert import convert
 from tasks.problems.metrics import BINARY, MULTICLASS, abstaining
 from tasks.problems.problem import problem_of
 from tasks.registry.lineage import lineage
-from tasks.training.evaluate import GateFailed, evaluate
+from tasks.training.evaluate import evaluate
+from tasks.training.failed import GateFailed
 from tests.conftest import SMALL, chain, small_use_case
 from tests.unit.rsgi import ask
 from tests.unit.test_heads import COLUMNS, PROBLEMS, ROWS, Served

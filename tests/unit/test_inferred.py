@@ -255,7 +255,8 @@ def test_another_target_needs_another_look(table):
 def test_a_gate_that_says_no_leaves_it_frozen(table, quiet):
     table(small_frame().assign(a=0.5, b=lambda f: f["b"].sample(frac=1, random_state=1).to_numpy()))
     case = inferred()
-    from tasks.training.evaluate import GateFailed, evaluate
+    from tasks.training.evaluate import evaluate
+    from tasks.training.failed import GateFailed
 
     _, contract, parts, fitted = chain(case)
     with pytest.raises(GateFailed):

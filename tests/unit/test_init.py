@@ -16,7 +16,8 @@ from tasks.onboarding.leaks import without_leaks
 from tasks.onboarding.propose import propose
 from tasks.onboarding.written import as_yaml
 from tasks.packaging.convert import convert
-from tasks.training.evaluate import GateFailed, evaluate
+from tasks.training.evaluate import evaluate
+from tasks.training.failed import GateFailed
 from tests.conftest import chain, small_frame
 
 

@@ -17,7 +17,8 @@ from tasks.problems.chance import resamples
 from tasks.problems.metrics import REGRESSION
 from tasks.problems.problem import problem_of
 from tasks.training.coverage import allowance, coverage_gate, restored
-from tasks.training.evaluate import GateFailed, _blocks, evaluate
+from tasks.training.evaluate import _blocks, evaluate
+from tasks.training.failed import GateFailed
 from tasks.training.fitted import load
 from tasks.training.interval import conformal
 from tests.conftest import chain, small_use_case

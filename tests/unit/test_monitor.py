@@ -11,6 +11,7 @@ import flows.monitor
 import tasks.monitoring.alerts.outbox
 import tasks.monitoring.conclude
 import tasks.monitoring.performance
+from configs.fairness import Fairness
 from configs.load import parse_use_case
 from configs.schema import Objective
 from configs.settings import prediction_log
@@ -31,7 +32,7 @@ from tests.conftest import SMALL, chain, small_frame
 START, DAY = datetime(2020, 2, 6, tzinfo=UTC), timedelta(days=1)
 TASKS = (
     "collect_window", "conclude", "detect_drift", "keep_finding", "measure_performance", "measure_service", "monitored",
-    "notify",
+    "notify", "watch_fairness",
 )  # fmt: skip
 
 
@@ -193,6 +194,39 @@ def test_each_version_is_judged_on_its_own_rows_by_its_own_contract(place):
     assert [group.rows for group in full.groups] == [240, 360]
     assert "## Version 1" in describe(full)
     assert "(version 2)" in told(full)
+
+
+def test_groups_that_are_answered_worse_alarm_until_that_is_clearly_over(place):
+    """`c` is a feature, `g` comes with feedback, and nobody says `h`: the model takes the last two nowhere."""
+    rules = {"protected": ["c", "g", "h"], "criteria": {"selection_rate": {"ratio": 0.8}, "equalised_odds": {"ratio": 0.5}}}
+    place.case = place.case.model_copy(update={"fairness": Fairness.model_validate(rules)})
+
+    def week(number, less):
+        truth = place.week(number, change=lambda frame: frame.assign(a=frame["a"] - less * (frame["c"] == "red")))
+        names = list(truth)
+        for value in (0.0, 1.0):
+            place.label({name: truth[name] for name in names[int(value) :: 2]}, {"g": value})
+        place.monitor()
+        return findings("small")[-1]
+
+    worse = week(0, less=1.5)
+    verdicts = {(each.measure, each.by): each.verdict for each in worse.fairness.judged}
+    assert verdicts[("selection_rate", "c")] == "violated"
+    assert {verdict for (_, by), verdict in verdicts.items() if by == "g"} <= {"holds", "undecided"}
+    assert worse.fairness.confidence == pytest.approx(1 - place.case.monitoring.false_alarm_rate / 2)
+    assert worse.alarms["fairness"].severity == "critical"
+    assert "fairness: selection_rate by c: red over" in told(worse)
+    assert "### Fairness: violated" in describe(worse)
+    assert "'h' is not judged: the log has no values of it; list it under 'features.identifiers'" in describe(worse)
+    assert "slipway.fairness" in {event["event"] for event in place.events}
+    between = week(1, less=0)
+    assert "fairness" not in between.causes
+    undecided = bool(between.fairness.those("undecided"))
+    assert ("fairness" in between.alarms) == undecided
+    place.case = place.case.model_copy(update={"fairness": None})
+    after = week(2, less=1.5)
+    assert after.fairness is None
+    assert "fairness" not in after.alarms
 
 
 def test_few_rows_of_a_version_beside_another_are_told_and_not_judged(place):

@@ -45,7 +45,8 @@ from tasks.registry.lineage import lineage
 from tasks.registry.values import Version
 from tasks.store import put, put_parquet
 from tasks.training.compare import measure
-from tasks.training.evaluate import GateFailed, evaluate
+from tasks.training.evaluate import evaluate
+from tasks.training.failed import GateFailed
 from tests.conftest import chain, small_frame, small_use_case
 
 BINARY_TARGET, GATE = '{column: y, positive: "yes"}', "{metric: roc_auc, at_least: 0.6}"

@@ -25,7 +25,8 @@ from tasks.registry.lineage import lineage
 from tasks.registry.values import Version
 from tasks.store import put_parquet
 from tasks.training.compare import measure
-from tasks.training.evaluate import GateFailed, evaluate
+from tasks.training.evaluate import evaluate
+from tasks.training.failed import GateFailed
 from tests.conftest import chain
 
 TEXT = """

@@ -32,6 +32,19 @@ def test_labels_join_early_or_late_and_the_last_one_counts(home, tmp_path):
     assert rows["feature.a"].to_pylist() == [0.0, 1.0, 2.0, 3.0]
 
 
+def test_of_identifiers_only_those_that_are_asked_for_come_along(home, tmp_path):
+    log = PredictionLog(prediction_log("small"))
+    for number, (group, customer) in enumerate([("x", 1), ('it\'s "y"', 2), (None, 3), (4, 4)]):
+        record = {"a": 1.0, "my group": group, "customer": customer}
+        log.append([msgspec.structs.replace(prediction(number), features=record)])
+    contract = msgspec.structs.replace(CONTRACT, identifiers=("customer", "my group"))
+    read = read_window(small_use_case(tmp_path), Bounds(name="w", start="0", end="4"))
+    rows = decoded(read.table, contract, ["my group", "a", "stranger"])
+    assert rows["identifier.my group"].to_pylist() == ["x", 'it\'s "y"', None, "4"]
+    assert [name for name in rows.column_names if name.startswith("identifier.")] == ["identifier.my group"]
+    assert not [name for name in decoded(read.table, contract).column_names if name.startswith("identifier.")]
+
+
 def test_a_request_sent_twice_and_a_test_are_counted_once_and_not_at_all(home, tmp_path):
     log = PredictionLog(prediction_log("small"))
     log.append([prediction(n) for n in range(100)])

@@ -7,7 +7,10 @@ from datetime import datetime, timedelta
 
 from tasks.monitoring.values import Alarm
 
-GRAVE = {"fault": "critical", "performance": "critical", "estimate": "warning", "drift": "warning", "objective": "warning"}
+GRAVE = {
+    **dict.fromkeys(("fault", "performance", "fairness"), "critical"),
+    **dict.fromkeys(("estimate", "drift", "objective"), "warning"),
+}
 CLEARLY_OVER = 0.8  # of its bound; between this and the bound an open alarm stays open
 
 

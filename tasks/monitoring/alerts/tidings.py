@@ -18,9 +18,10 @@ from tasks.monitoring.values import Finding
 def events(use_case: UseCase, finding: Finding) -> list[dict[str, Any]]:
     """An event a cause; at most one of them asks for a retraining. Enough new labels are a cause too, but no alarm.
 
-    Events are `slipway.fault`, `.drift`, `.performance`, `.estimate`, `.objective`, `.labels` and `.healthy`; one carries
-    `slipway.retrain: yes` where the use case wants a retraining for that cause, which is what the triggers in `prefect.yaml`
-    look for. One window starts one retraining at most, whatever it found, and none while something upstream is broken.
+    Events are `slipway.fault`, `.drift`, `.performance`, `.fairness`, `.estimate`, `.objective`, `.labels` and `.healthy`;
+    one carries `slipway.retrain: yes` where the use case wants a retraining for that cause, which is what the triggers in
+    `prefect.yaml` look for. One window starts one retraining at most, whatever it found, and none while something upstream
+    is broken.
     """
     wanted = retraining_cause(use_case, finding.causes, finding.new_labels)
     healthy = ["healthy"] if finding.look == "first" else []

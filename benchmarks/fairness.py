@@ -1,0 +1,99 @@
+"""Fairness: how often intervals hold the truth, how often a window alarms, and what `loans` shows: people, and their model.
+
+python -m benchmarks.fairness
+"""
+
+from __future__ import annotations
+
+import tempfile
+from unittest.mock import patch
+
+import numpy as np
+
+from configs.fairness import Criteria, Fairness, Tolerance
+from configs.load import load_use_case
+from tasks.fairness.criteria import judge
+from tasks.fairness.groups import groups_of
+from tasks.fairness.intervals import Estimate, difference, rate, ratio
+from tasks.fairness.measures import Outcomes
+from tasks.fairness.told import told_judged, told_number
+
+WINDOWS, ROWS = 2000, 400
+FOUR_FIFTHS = Fairness(protected=["group"], criteria=Criteria(selection_rate=Tolerance(ratio=0.8)))
+
+
+def coverage() -> None:
+    """Over all outcomes of two groups, weighted by how probable they are; no simulation."""
+    from scipy.stats import binom
+
+    print(
+        "| rows | rates | difference, 95 % | ratio, 95 % | difference, 99.9 % | ratio, 99.9 % |\n|---|---|---|---|---|---|"
+    )
+    for rows, rates in (
+        ((30, 300), (0.7, 0.9)),
+        ((60, 60), (0.1, 0.1)),
+        ((200, 40), (0.05, 0.3)),
+        ((38, 259), (0.82, 0.89)),
+    ):
+        weights = np.outer(*(binom.pmf(np.arange(n + 1), n, p) for n, p in zip(rows, rates, strict=True)))
+        cells = []
+        for confidence in (0.95, 0.999):
+            one, other = ([rate(k, n, confidence) for k in range(n + 1)] for n in rows)
+            for both, truth in ((difference, rates[0] - rates[1]), (ratio, rates[0] / rates[1])):
+                holds = np.array([[_holds(both(a, b), truth) for b in other] for a in one])
+                cells.append(f"{(weights * holds).sum():.2%}")
+        print(f"| {rows[0]}, {rows[1]} | {rates[0]:g}, {rates[1]:g} | {' | '.join(cells)} |")
+
+
+def _holds(found: Estimate, truth: float) -> bool:
+    return found.lower <= truth <= found.upper
+
+
+def alarms() -> None:
+    """Windows of two groups with a true ratio, held against four fifths."""
+    print(f"\n{WINDOWS:,} windows of {ROWS} rows\n\n| true ratio | violated at 95 % | violated at 99.5 % |\n|---|---|---|")
+    for true in (1.0, 0.9, 0.8, 0.7, 0.6, 0.5):
+        shares = []
+        for confidence in (0.95, 0.995):
+            generator, found = np.random.default_rng(0), 0
+            for _ in range(WINDOWS):
+                group = generator.choice(["a", "b"], ROWS, p=[0.6, 0.4]).astype(object)
+                answered = (generator.random(ROWS) < np.where(group == "a", 0.6, 0.6 * true)).astype(float)
+                judged = judge(FOUR_FIFTHS, "1", Outcomes(answered, answered), {"group": group}, confidence)
+                found += judged.verdict == "violated"
+            shares.append(f"{found / WINDOWS:.2%}")
+        print(f"| {true:g} | {' | '.join(shares)} |")
+
+
+def loans() -> None:
+    """What people decided on all applications, and what a model of five folds answers on rows that it did not learn from."""
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+    from tasks.data.derive_contract import contract_of_rows
+    from tasks.data.frames import encode
+    from tasks.data.source import training_rows
+    from tasks.problems.problem import problem_of
+    from tasks.training.fit import build_pipeline
+
+    case = load_use_case("loans").model_copy(update={"replay": None})
+    if case.fairness is None:
+        raise SystemExit("configs/loans.yaml has no fairness")
+    frame = training_rows(case, None).to_pandas()
+    contract, problem = contract_of_rows(case, frame), problem_of(case.target)
+    people = frame["approve"].to_numpy(dtype=float)
+    pipeline = build_pipeline(case.features, case.model, problem)
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    model = cross_val_predict(pipeline, encode(contract, frame)[case.features.all], people.astype(int), cv=folds)
+    groups = groups_of({name: frame[name] for name in case.fairness.protected}, together=False)
+    for who, answered in (("people", people), ("model", model.astype(float))):
+        found = judge(case.fairness, "1", Outcomes(answered, people), groups)
+        print(f"\n{who}, {found.rows:,} applications, {found.comparisons} comparisons")
+        for each in found.judged:
+            print(f"- {told_judged(each)}; {'; '.join(f'{group.group}: {told_number(group)}' for group in each.groups)}")
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder, patch.dict("os.environ", SLIPWAY_HOME=folder):
+        coverage()
+        alarms()
+        loans()

@@ -1,0 +1,118 @@
+"""What may stand under `fairness:` in a use case: which groups must be treated alike, by which measures, and how far."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from configs.forms import Strict
+
+Criterion = Literal["selection_rate", "false_positive_rate", "false_negative_rate", "equalised_odds", "error"]
+_OF_CLASSES: tuple[Criterion, ...] = ("selection_rate", "false_positive_rate", "false_negative_rate", "equalised_odds")
+FITTING: dict[str, tuple[Criterion, ...]] = {
+    "binary": _OF_CLASSES,
+    "multiclass": _OF_CLASSES,
+    "regression": ("error",),
+    "ranking": (),
+}
+
+
+class Tolerance(Strict):
+    """How far two groups may lie apart: the smaller number is at least this `ratio` of the larger, or at most so much less.
+
+    A `difference` is one of rates, or in the units of the target.
+    """
+
+    ratio: float | None = Field(None, gt=0, lt=1)
+    difference: float | None = Field(None, gt=0, allow_inf_nan=False)
+
+    @property
+    def told(self) -> str:
+        """In words.
+
+        >>> Tolerance(ratio=0.8).told, Tolerance(difference=0.1).told
+        ('ratio >= 0.8', 'difference <= 0.1')
+        """
+        return f"difference <= {self.difference:g}" if self.ratio is None else f"ratio >= {self.ratio:g}"
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Tolerance:
+        if (self.ratio is None) == (self.difference is None):
+            raise ValueError("give one of 'ratio' (0.8: four fifths) and 'difference' (0.1)")
+        return self
+
+
+class Criteria(Strict):
+    """What must be alike between groups: of classes rates, of numbers the mean absolute `error`.
+
+    `selection_rate` is the share of favourable answers; `false_positive_rate` that among rows that turned out otherwise,
+    `false_negative_rate` the share of other answers among rows that turned out favourable; `equalised_odds` asks it of true
+    and false positive rates (Hardt, Price & Srebro, "Equality of Opportunity in Supervised Learning", 2016).
+    """
+
+    selection_rate: Tolerance | None = None
+    false_positive_rate: Tolerance | None = None
+    false_negative_rate: Tolerance | None = None
+    equalised_odds: Tolerance | None = None
+    error: Tolerance | None = None
+
+    @property
+    def given(self) -> dict[Criterion, Tolerance]:
+        """Those that are asked for."""
+        found = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: bound for name, bound in found.items() if bound is not None}  # type: ignore[misc]
+
+    @model_validator(mode="after")
+    def _some(self) -> Criteria:
+        if not self.given:
+            raise ValueError(f"names no criterion; give one of {', '.join(type(self).model_fields)}, each with its bound")
+        for name, bound in self.given.items():
+            if name != "error" and (bound.difference or 0) >= 1:
+                raise ValueError(f"{name!r}: 'difference' is one of rates, so below 1; found {bound.difference:g}")
+        return self
+
+
+class Fairness(Strict):
+    """Groups by `protected` columns of the source, which the model need not see, and what must be alike between them.
+
+    With `intersections` also the groups that all protected columns make together. `favourable` is the answer that people
+    want: of two classes the positive one unless said. Groups of fewer than `least` rows are not judged. With `confidence`
+    all intervals of one judgement hold together. A criterion that is `violated` stops a release, or is only told.
+    """
+
+    protected: list[str] = Field(min_length=1)
+    intersections: bool = False
+    favourable: str | int | bool | None = None
+    criteria: Criteria
+    least: int = Field(30, ge=2)
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+    on_violation: Literal["refuse", "tell"] = "refuse"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Fairness:
+        if twice := sorted({name for name in self.protected if self.protected.count(name) > 1}):
+            raise ValueError(f"'protected': {twice[0]!r} is listed twice")
+        if self.intersections and len(self.protected) < 2:
+            raise ValueError("'intersections' are those of two protected columns or more; 'protected' lists one")
+        return self
+
+    def fits(self, problem: str, target: str) -> None:
+        """Nothing where it fits the problem and the column to predict.
+
+        Raises:
+            ValueError: what does not, and what would.
+        """
+        fitting = FITTING[problem]
+        for name in self.criteria.given:
+            if name not in fitting:
+                told = f"those that do: {', '.join(fitting)}" if fitting else "it has none; leave 'fairness' out"
+                raise ValueError(f"'fairness.criteria': {name!r} does not fit problem {problem!r}; {told}")
+        if target in self.protected:
+            raise ValueError(
+                f"'fairness.protected': {target!r} is the target itself, so no answer can be alike in its groups"
+            )
+        if problem == "multiclass" and self.favourable is None:
+            raise ValueError("'fairness.favourable' is missing: which of the classes do people want?")
+        if problem == "regression" and self.favourable is not None:
+            raise ValueError("'fairness.favourable' is a class; problem 'regression' answers a number, leave it out")
