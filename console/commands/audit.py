@@ -61,6 +61,25 @@ def verify(use_case: Annotated[str | None, typer.Argument(help="Default: every u
 
 
 @app.command()
+def why(
+    prediction_id: Annotated[str, typer.Argument(help="As the answer had it.")],
+    use_case: Annotated[str | None, typer.Option(help="Default: whichever has it.")] = None,
+    as_data: Annotated[bool, typer.Option("--json", help="As JSON, with the proof that verify.py --proof checks.")] = False,
+) -> None:
+    """What was asked and answered, by what, made from what, decided by whom, what came of it; and whether it is proven."""
+    from console.commands.why import tell
+    from tasks.audit.why import asked_of
+
+    found = asked_of(prediction_id, use_case)
+    if as_data:
+        print(found.model_dump_json(indent=1))
+    else:
+        tell(found, screen)
+    if found.wrong:
+        raise CheckFailed(f"prediction {prediction_id} is not as it was recorded: {found.wrong}")
+
+
+@app.command()
 def export(
     use_case: UseCaseName, to: Annotated[Path, typer.Option(help="A new folder, for whoever shall check the record.")]
 ) -> None:

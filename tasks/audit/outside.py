@@ -344,7 +344,7 @@ def _rewritten(leaves: Sequence[bytes], own: Sequence[Checkpoint], outside: Sequ
 
 
 def check_proof(proof: dict[str, Any], key: Key) -> list[Finding]:
-    """Whether an entry is in the tree that a checkpoint signed."""
+    """Whether an entry is in the tree that a checkpoint signed; of a record's row, also whether it is among the entry's."""
     try:
         checkpoint, entry = parse_checkpoint(proof["checkpoint"]), proof["entry"].encode()
         path = [bytes.fromhex(each) for each in proof["path"]]
@@ -355,6 +355,14 @@ def check_proof(proof: dict[str, Any], key: Key) -> list[Finding]:
         return [wrong]
     if root_of_inclusion(leaf_hash(entry), index, checkpoint.size, path) != checkpoint.root:
         return [Finding("changed", f"entry {index} is not in the tree that the checkpoint of {checkpoint.time} signed")]
+    return _check_row(proof, json.loads(entry)["event"]) if "record" in proof else []
+
+
+def _check_row(proof: dict[str, Any], event: dict[str, Any]) -> list[Finding]:
+    """Whether the record is a row of the part whose rows' root the entry holds."""
+    leaf, path = leaf_hash(proof["record"].encode()), [bytes.fromhex(each) for each in proof["row_path"]]
+    if root_of_inclusion(leaf, proof["row"], event["rows"], path) != bytes.fromhex(event["root"]):
+        return [Finding("changed", f"the record is not row {proof['row']} of {event['part']} as it was entered")]
     return []
 
 

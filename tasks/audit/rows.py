@@ -17,8 +17,7 @@ from serving.log.segment import SegmentError
 from tasks.audit.outside import root_hash
 from tasks.audit.tree import HASH_BYTES, record_folder
 from tasks.log.files import connect, read_part
-
-NOT_SAID = ("bucket",)  # made from the prediction id
+from tasks.log.find import part_rows, row_text
 
 
 def row_entry(use_case: str, part: Path, name: str, sha256: str) -> dict[str, Any]:
@@ -56,16 +55,9 @@ def row_hashes(part: Path) -> list[bytes]:
     connection, memory = connect()
     with connection:
         memory.pipe("/part", read_part(part))
-        rows = "read_parquet('memory:///part', hive_partitioning = false, file_row_number = true)"
+        rows = part_rows("memory:///part")
         leaf = f"unhex(sha256('\\x00'::blob || encode({row_text(connection, rows)})))"
         return [leaf for (leaf,) in connection.sql(f"select {leaf} from {rows} order by file_row_number").fetchall()]
-
-
-def row_text(connection: Any, rows: str) -> str:
-    """The text of a row of this table, as SQL: JSON of its columns by name."""
-    names = [name for (name, *_) in connection.sql(f"describe select * from {rows}").fetchall()]
-    said = sorted(set(names) - {*NOT_SAID, "file_row_number", "filename"})
-    return "to_json({" + ", ".join(f"'{name}': \"{name}\"" for name in said) + "})::varchar"
 
 
 def _path(use_case: str, sha256: str) -> Path:

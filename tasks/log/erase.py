@@ -162,7 +162,8 @@ def _rewrite(use_case: str, part: Path, ids: set[str], meets: str, values: list[
             kept = "select * exclude theirs from records where not theirs order by bucket, time"
             connection.execute(f"copy ({kept}) to 'memory:///kept' {PARQUET}")
             kept_bytes = as_it_lies(part, memory.cat("/kept")) if left else None
-            _note_erased(use_case, part, kept_bytes, left)
+            theirs = "select distinct prediction_id from records where theirs and kind = 'prediction'"
+            _note_erased(use_case, part, kept_bytes, left, [each for (each,) in connection.sql(theirs).fetchall()])
             with swapping(prediction_log(use_case)):
                 if kept_bytes is not None:
                     put_part(part, kept_bytes)
@@ -171,12 +172,14 @@ def _rewrite(use_case: str, part: Path, ids: set[str], meets: str, values: list[
     return counted
 
 
-def _note_erased(use_case: str, part: Path, content: bytes | None, records: int) -> None:
+def _note_erased(use_case: str, part: Path, content: bytes | None, records: int, gone: list[str]) -> None:
     """What the part is about to become: noted first, so that no part is ever unlike the ledger but for a killed erasure."""
     after = None
     if content is not None:
         after = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "records": records}
-    note(use_case, "erased", part=described(part, prediction_log(use_case)), after=after)
+    key = hash_keys(use_case)[0]
+    hashes = sorted(hashed(each, key) for each in gone)  # whose: so that who asks for one is told that it was erased
+    note(use_case, "erased", part=described(part, prediction_log(use_case)), after=after, predictions=hashes)
 
 
 def _drop_windows(use_case: str, ids: set[str]) -> int:
