@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from configs.errors import CheckFailed, InputError
+
+if TYPE_CHECKING:
+    from tasks.audit.outside import Checkpoint
 
 app = typer.Typer(no_args_is_help=True, help="The record that proves itself: sign, verify, export it, and ask why.")
 screen = Console()
@@ -64,13 +67,16 @@ def verify(use_case: Annotated[str | None, typer.Argument(help="Default: every u
 def why(
     prediction_id: Annotated[str, typer.Argument(help="As the answer had it.")],
     use_case: Annotated[str | None, typer.Option(help="Default: whichever has it.")] = None,
+    since: Annotated[
+        Path | None, typer.Option(help="A checkpoint that you hold: prove too that the record only grew.")
+    ] = None,
     as_data: Annotated[bool, typer.Option("--json", help="As JSON, with the proof that verify.py --proof checks.")] = False,
 ) -> None:
     """What was asked and answered, by what, made from what, decided by whom, what came of it; and whether it is proven."""
     from console.commands.why import tell
     from tasks.audit.why import asked_of
 
-    found = asked_of(prediction_id, use_case)
+    found = asked_of(prediction_id, use_case, _checkpoint(since) if since else None)
     if as_data:
         print(found.model_dump_json(indent=1))
     else:
@@ -89,6 +95,15 @@ def export(
     key = exported(use_case, to)
     _say(f"Written to {to}. An outsider runs: python {to}/verify.py --key '{key}'")
     _say("Tell them the key in another way than with the folder, and where the witness is (--witness).")
+
+
+def _checkpoint(path: Path) -> Checkpoint:
+    from tasks.audit.outside import Unreadable, parse_checkpoint
+
+    try:
+        return parse_checkpoint(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, Unreadable) as error:
+        raise InputError(f"--since {path}: {error}") from None
 
 
 def _say(text: str) -> None:

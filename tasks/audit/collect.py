@@ -1,9 +1,9 @@
 """What happened to a use case since the last checkpoint, as entries: what its journals tell, and what people have changed.
 
 An entry is canonical JSON: `source`, which `line` of it (from 1), and the `event` itself. Sources are the files that only
-grow (the history, the ledger of the prediction log, what people said to rollouts), and what is looked at here: the
-configuration and the table of people, where they are others than before, and the rows of new parts of the log. The server
-pays nothing for it.
+grow (the history, the ledger of the prediction log, looks of rollouts and what people said to them), and what is looked at
+here: the configuration and the table of people, where they are others than before, and the rows of new parts of the log. The
+server pays nothing for it.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ LOOKED_AT = ("configuration", "people", "rows")
 
 def journals(use_case: str) -> dict[str, Path]:
     """The files whose every line is an entry, by what the record calls them."""
-    words = {f"rollout {path.parent.name}": path for path in sorted(rollouts_folder(use_case).glob("*/words.jsonl"))}
-    return {"history": use_case_home(use_case) / "history.jsonl", "log": ledger_path(use_case), **words}
+    found = sorted(rollouts_folder(use_case).glob("*/*.jsonl"))
+    rollouts = {f"rollout {path.parent.name} {path.stem}": path for path in found}
+    return {"history": use_case_home(use_case) / "history.jsonl", "log": ledger_path(use_case), **rollouts}
 
 
 def journal_events(path: Path) -> list[Any]:

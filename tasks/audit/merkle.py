@@ -1,6 +1,6 @@
 """Proofs about a Merkle tree of RFC 6962, for who has all its leaf hashes; `outside.py` checks them.
 
-Written here because it is sixty lines: `pymerkle` keeps storage of its own, in which the entries would stand a second time.
+Why they are written here and not taken from `pymerkle`: `docs/decisions/0041-the-record-is-collected.md`.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class Key(NamedTuple):
 
 
 class Checkpoint(NamedTuple):
-    """That the first `size` entries of `origin` have this Merkle root, said at `time`; `text` is what is signed."""
+    """That the first `size` entries of `origin` have this Merkle root, said at `time`; of its `note`, `text` is signed."""
 
     origin: str
     size: int
@@ -50,6 +50,7 @@ class Checkpoint(NamedTuple):
     time: str
     text: str
     signatures: tuple[tuple[str, bytes], ...]
+    note: str
 
 
 class Finding(NamedTuple):
@@ -184,7 +185,7 @@ def parse_checkpoint(note: str) -> Checkpoint:
         raise Unreadable(f"not a signed checkpoint: {note[:60]!r}") from None
     if len(root) != 32 or size < 0 or not time.startswith("time "):
         raise Unreadable(f"not a signed checkpoint: {note[:60]!r}")
-    return Checkpoint(origin, size, root, time.removeprefix("time "), f"{text}\n", signatures)
+    return Checkpoint(origin, size, root, time.removeprefix("time "), f"{text}\n", signatures, note)
 
 
 def _signature(line: str) -> tuple[str, bytes]:
@@ -274,12 +275,9 @@ def check_tree(
     if newest is None:
         return [*findings, Finding("unsigned", f"no valid checkpoint stands for these {len(entries)} entries")]
     as_signed = roots_at(hashes, [newest.size]).get(newest.size) == newest.root
-    told = differences(hashes, leaves, "entry") if as_signed else _held(leaves, own)
+    told = differences(hashes[: newest.size], leaves, "entry") if as_signed else _held(leaves, own)
     if not as_signed and not told:
         told = [Finding("changed", "the file of hashes is not that of the entries, which are as they were signed")]
-    if not told and len(entries) > newest.size:
-        extra = _numbered("entry", newest.size, len(entries), "stands", "stand")
-        told = [Finding("inserted", f"{extra} behind what the last checkpoint signs: by nobody's hand, or of a killed run")]
     findings += told
     if not told:  # else what a witness has seen differs for the same reason
         findings += _rewritten(leaves, own, outside)
@@ -343,24 +341,46 @@ def _rewritten(leaves: Sequence[bytes], own: Sequence[Checkpoint], outside: Sequ
 # --- What `slipway audit why` shows ---
 
 
-def check_proof(proof: dict[str, Any], key: Key) -> list[Finding]:
-    """Whether an entry is in the tree that a checkpoint signed; of a record's row, also whether it is among the entry's."""
+def check_proof(proof: dict[str, Any], key: Key, witnessed: Sequence[str] = ()) -> list[Finding]:
+    """Whether an entry is in the tree that a checkpoint signed; of a record's row, also whether it is among the entry's.
+
+    Each witnessed checkpoint must be the same one, or the one that the proof says the tree has only grown `since`.
+    """
     try:
         checkpoint, entry = parse_checkpoint(proof["checkpoint"]), proof["entry"].encode()
-        path = [bytes.fromhex(each) for each in proof["path"]]
-        index = int(proof["index"])
+        path, index = _hashes(proof["path"]), int(proof["index"])
+        findings = [wrong] if (wrong := why_not_signed(checkpoint, key)) else []
+        if root_of_inclusion(leaf_hash(entry), index, checkpoint.size, path) != checkpoint.root:
+            why = f"entry {index} is not in the tree that the checkpoint of {checkpoint.time} signed"
+            findings.append(Finding("changed", why))
+        elif "record" in proof:
+            findings += _check_row(proof, json.loads(entry)["event"])
+        outside, wrong_ones = _signed(witnessed, key, "witnessed checkpoint")
+        return [*findings, *wrong_ones, *(each for old in outside for each in _check_since(proof, checkpoint, old))]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable(f"not a proof: {error!r}") from None
-    if wrong := why_not_signed(checkpoint, key):
-        return [wrong]
-    if root_of_inclusion(leaf_hash(entry), index, checkpoint.size, path) != checkpoint.root:
-        return [Finding("changed", f"entry {index} is not in the tree that the checkpoint of {checkpoint.time} signed")]
-    return _check_row(proof, json.loads(entry)["event"]) if "record" in proof else []
+
+
+def _check_since(proof: dict[str, Any], new: Checkpoint, old: Checkpoint) -> list[Finding]:
+    since = proof.get("since", {"size": new.size, "path": []})
+    seen = f"a witness holds the checkpoint of {old.time} (size {old.size}), signed with the same key:"
+    if old.size > new.size:
+        return [Finding("cut", f"{seen} the tree of the proof has {new.size} entries")]
+    if since["size"] != old.size and old.size != new.size:
+        return [Finding("not shown", f"{seen} the proof says nothing of it; 'slipway audit why --since FILE' does")]
+    path = _hashes(since["path"]) if old.size != new.size else []
+    if not is_consistent(old.size, new.size, old.root, new.root, path):
+        return [Finding("rewritten", f"{seen} the tree of the proof does not begin with that one")]
+    return []
+
+
+def _hashes(texts: Sequence[str]) -> list[bytes]:
+    return [bytes.fromhex(each) for each in texts]
 
 
 def _check_row(proof: dict[str, Any], event: dict[str, Any]) -> list[Finding]:
     """Whether the record is a row of the part whose rows' root the entry holds."""
-    leaf, path = leaf_hash(proof["record"].encode()), [bytes.fromhex(each) for each in proof["row_path"]]
+    leaf, path = leaf_hash(proof["record"].encode()), _hashes(proof["row_path"])
     if root_of_inclusion(leaf, proof["row"], event["rows"], path) != bytes.fromhex(event["root"]):
         return [Finding("changed", f"the record is not row {proof['row']} of {event['part']} as it was entered")]
     return []
@@ -401,27 +421,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--proof", type=Path, help="what 'slipway audit why --json' printed")
     given = parser.parse_args(arguments)
     try:
-        own = (given.folder / "key.txt").read_text()
-        key = parse_key(given.key or own)
-        entries, hashes, notes = read_record(given.folder)
-        witnessed = [note for path in given.witness for note in read_notes(path)]
-        findings = check_tree(entries, hashes, notes, key, witnessed)
-        if given.key and parse_key(own) != key:
-            findings.insert(0, Finding("another key", f"key.txt is {own.strip()}, and you know {given.key}"))
-        if given.proof:
-            findings += check_proof(json.loads(given.proof.read_text())["proof"], key)
+        said, findings = _check(given)
     except (Unreadable, OSError, ValueError, KeyError, TypeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     for finding in findings:
         print(f"{finding.what}: {finding.why}")
-    proof = f", and the proof of {given.proof}" if given.proof else ""
-    seen = (
-        f"{len(witnessed)} witnessed checkpoints" if given.witness else "no witness: who holds the key could rewrite it all"
-    )
-    print(f"{len(entries)} entries of {key.name}, {len(notes)} checkpoints by the key {key.id.hex()}{proof}; {seen}")
+    print(said)
     print("does NOT hold" if findings else "all of it holds")
     return 1 if findings else 0
+
+
+def _check(given: argparse.Namespace) -> tuple[str, list[Finding]]:
+    """What was checked, in a sentence, and what does not hold."""
+    record = not given.proof or (given.folder / "entries.jsonl").exists()
+    own = (given.folder / "key.txt").read_text() if record else given.key
+    if not own:
+        raise Unreadable("a proof without a record needs --key, the key as you were told it")
+    key, findings, said = parse_key(given.key or own), [], []
+    witnessed = [note for path in given.witness for note in read_notes(path)]
+    if parse_key(own) != key:
+        findings.append(Finding("another key", f"key.txt is {own.strip()}, and you know {given.key}"))
+    if record:
+        entries, hashes, notes = read_record(given.folder)
+        findings += check_tree(entries, hashes, notes, key, witnessed)
+        said.append(f"{len(entries)} entries and {len(notes)} checkpoints of {key.name}")
+    if given.proof:
+        findings += check_proof(json.loads(given.proof.read_text("utf-8"))["proof"], key, () if record else witnessed)
+        said.append(f"the proof of {given.proof}")
+    seen = f"{len(witnessed)} witnessed checkpoints" if witnessed else "no witness: who holds the key could rewrite it all"
+    return f"{' and '.join(said)}, by the key {key.id.hex()}; {seen}", findings
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def add(use_case: str, entries: Sequence[bytes], before: Sequence[bytes]) -> Non
     folder = record_folder(use_case)
     if entries:
         append_line(folder / "entries.jsonl", b"\n".join(entries))
-    leaves, kept = [leaf_hash(entry) for entry in (*before, *entries)], len(read_hashes(use_case))
+    leaves, kept = [leaf_hash(entry) for entry in (*before, *entries)], min(len(before), len(read_hashes(use_case)))
     with (folder / "hashes").open("ab") as file:
         file.truncate(kept * HASH_BYTES)
         file.write(b"".join(leaves[kept:]))

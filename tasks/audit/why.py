@@ -7,19 +7,14 @@ last checkpoint.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from typing import Any
 
 from configs.errors import CheckFailed, InputError
 from configs.settings import home
 from serving.log.writer import hashed
 from tasks.audit.made_from import made_from
-from tasks.audit.merkle import inclusion_proof
-from tasks.audit.outside import check_proof, leaf_hash, parse_checkpoint
-from tasks.audit.rows import kept_hashes
-from tasks.audit.signing import audit_key
-from tasks.audit.tree import own_notes, read_entries
+from tasks.audit.outside import Checkpoint
+from tasks.audit.prove import prove
 from tasks.history import read_history
 from tasks.log.find import Found, find_records
 from tasks.log.keys import hash_keys
@@ -48,8 +43,10 @@ class Why(Value):
     wrong: str = ""
 
 
-def why(use_case: str, prediction_id: str) -> Why | None:
+def why(use_case: str, prediction_id: str, since: Checkpoint | None = None) -> Why | None:
     """What is known of a prediction; None where the use case's log has none of that id.
+
+    With `since`, a checkpoint that somebody holds, it is proven too that the record has only grown since.
 
     Raises:
         CheckFailed: it was erased, or the log cannot be read.
@@ -60,7 +57,7 @@ def why(use_case: str, prediction_id: str) -> Why | None:
         _refuse_erased(use_case, prediction_id)
         return None
     version = str(asked[-1].record["model_version"])
-    proof, proven, wrong = _proof(use_case, asked[-1])
+    proof = prove(use_case, asked[-1], since)
     return Why(
         use_case=use_case,
         prediction_id=prediction_id,
@@ -69,13 +66,13 @@ def why(use_case: str, prediction_id: str) -> Why | None:
         labels=sorted(_of_kind(found, "feedback"), key=lambda label: str(label["time"])),
         model=made_from(use_case, version),
         decisions=[entry for entry in read_history(use_case) if _is_about(entry, version)],
-        proof=proof,
-        proven=proven,
-        wrong=wrong,
+        proof=proof.data,
+        proven=proof.told,
+        wrong=proof.wrong,
     )
 
 
-def asked_of(prediction_id: str, use_case: str | None) -> Why:
+def asked_of(prediction_id: str, use_case: str | None, since: Checkpoint | None = None) -> Why:
     """The same, of whichever use case of this home has it.
 
     Raises:
@@ -85,7 +82,7 @@ def asked_of(prediction_id: str, use_case: str | None) -> Why:
     names = [use_case] if use_case else [path.parent.name for path in sorted(home().glob("use_cases/*/predictions"))]
     if use_case and not (home() / "use_cases" / use_case / "predictions").is_dir():
         raise InputError(f"use case {use_case!r} has no prediction log in {home()}")
-    found = [each for name in names if (each := why(name, prediction_id)) is not None]
+    found = [each for name in names if (each := why(name, prediction_id, since)) is not None]
     if len(found) > 1:
         raise InputError(f"{', '.join(each.use_case for each in found)} have a prediction {prediction_id!r}; add --use-case")
     if not found:
@@ -119,48 +116,3 @@ def _refuse_erased(use_case: str, prediction_id: str) -> None:
 def _dropped(use_case: str) -> str:
     days = [day for entry in read_history(use_case, "log-retention") for day in entry["days"]]
     return f"; {use_case}: retention has dropped the days up to {max(days)}" if days else ""
-
-
-def _proof(use_case: str, found: Found) -> tuple[dict[str, Any] | None, str, str]:
-    """What proves a record, what is proven in a sentence, and what does not hold."""
-    entries, notes = read_entries(use_case), own_notes(use_case)
-    if not notes:
-        return None, "not proven: this use case has no checkpoint; 'slipway audit checkpoint NAME' signs the first", ""
-    checkpoint = parse_checkpoint(notes[-1])
-    about = next((each for each in _about(entries[: checkpoint.size], found)), None)
-    if about is None:
-        return None, "not proven yet: its file was not in the record at the last checkpoint; the next one signs it", ""
-    index, event = about
-    leaves = [leaf_hash(entry) for entry in entries[: checkpoint.size]]
-    proof: dict[str, Any] = {
-        "entry": entries[index].decode(),
-        "index": index,
-        "path": [each.hex() for each in inclusion_proof(leaves, index)],
-        "checkpoint": notes[-1],
-    }
-    said = f"by entry {index} under the checkpoint of {checkpoint.time} ({checkpoint.size} entries)"
-    if found.row is None:
-        what = f"its segment, {found.file.name}, is proven {said}; its row once the segment is compacted"
-    else:
-        hashes = kept_hashes(use_case, event["sha256"]) or []
-        if found.row >= len(hashes):
-            return None, "not proven: the hashes of its part are missing; the next checkpoint makes them again", ""
-        path = [each.hex() for each in inclusion_proof(hashes, found.row)]
-        proof |= {"record": found.text, "row": found.row, "row_path": path}
-        what = f"row {found.row} of {event['part']} is proven {said}"
-    wrong = check_proof(proof, audit_key(use_case))
-    return proof, what, "; ".join(f"{each.what}: {each.why}" for each in wrong)
-
-
-def _about(entries: list[bytes], found: Found) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The entry of the rows of its part, the last one; or that its segment was closed."""
-    name = found.file.name
-    for index in range(len(entries) - 1, -1, -1):
-        if name.encode() not in entries[index]:
-            continue
-        entry = json.loads(entries[index])
-        event = entry["event"]
-        if found.row is not None and entry["source"] == "rows" and event["part"] == f"{found.file.parent.name}/{name}":
-            yield index, event
-        if found.row is None and entry["source"] == "log" and event["what"] == "closed" and event["segment"]["name"] == name:
-            yield index, event

@@ -166,7 +166,7 @@ WITH_HASHES = [
     (dropped, "changed", "entries 0 to 6, and their hashes with them,"),
     (reordered, "changed", "entries 0 to 6, and their hashes with them,"),
     (inserted, "changed", "entries 0 to 6, and their hashes with them,"),
-    (inserted_at_the_end, "inserted", "entry 13 stands behind what the last checkpoint signs"),
+    (inserted_at_the_end, "inserted", "entry 13 was never recorded"),
     (cut, "cut", "is of 13 entries, and there are 11: the end was cut off"),
 ]
 

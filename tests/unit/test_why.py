@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 
 import pytest
 from typer.testing import CliRunner
@@ -13,7 +14,8 @@ from serving.log.writer import Feedback, PredictionLog, Shadow
 from tasks.audit.checkpoint import sign_record
 from tasks.audit.export import export
 from tasks.audit.outside import check_proof
-from tasks.audit.signing import audit_key
+from tasks.audit.signing import audit_key, key_text, signed_checkpoint
+from tasks.audit.tree import own_notes
 from tasks.audit.why import asked_of
 from tasks.history import record
 from tasks.log.erase import erase, parse_condition
@@ -120,11 +122,41 @@ def test_a_proof_is_of_its_record_only(log):
     assert [each.what for each in check_proof(one, audit_key("another"))] == ["another home"]
 
 
+def test_who_holds_a_checkpoint_sees_that_the_record_only_grew(log, tmp_path):
+    """A customer has the proof, the key, and the checkpoint of that day; no export, and nothing of anybody else."""
+    from tasks.audit import outside
+
+    logged(log)
+    sign_record("small")
+    held, alone = tmp_path / "held.txt", tmp_path / "alone"
+    held.write_text(own_notes("small")[-1])
+    rotate_and_compact(log)
+    decided()
+    sign_record("small")
+    alone.mkdir()
+    shutil.copyfile(outside.__file__, alone / "verify.py")
+    proof, key = alone / "why.json", key_text(audit_key("small"))
+    proof.write_text(told("p004", "--json"))
+    assert "a proof without a record needs --key" in stranger(alone, "--proof", proof, status=2)
+    assert "all of it holds" in stranger(alone, "--proof", proof, "--key", key, status=0)
+    assert "not shown: a witness holds" in stranger(alone, "--proof", proof, "--key", key, "--witness", held, status=1)
+    proof.write_text(told("p004", "--json", "--since", str(held)))
+    assert "1 witnessed checkpoints" in stranger(alone, "--proof", proof, "--key", key, "--witness", held, status=0)
+    held.write_text(signed_checkpoint("small", 1, b"x" * 32))  # what the same key once signed, and no longer stands by
+    printed = stranger(alone, "--proof", proof, "--key", key, "--witness", held, status=1)
+    assert "rewritten: a witness holds the checkpoint of" in printed
+    assert "rewritten: a witness holds the checkpoint of" in told("p004", "--since", str(held), status=1)
+    held.write_text(signed_checkpoint("small", 100, b"x" * 32))
+    assert "cut: a witness holds" in told("p004", "--since", str(held), status=1)
+    held.write_text("nothing")
+    assert told("p004", "--since", str(held), status=2).endswith("not a signed checkpoint: 'nothing'")
+
+
 def test_what_is_shown_to_people(log):
     decided()
     logged(log)
     rotate_and_compact(log)
-    assert "The record: not proven: this use case has no checkpoint" in told("p004")
+    assert "The record: not proven: nothing is signed" in told("p004")
     sign_record("small")
     shown = told("p004", "--use-case", "small")
     for words in ('"customer": "alice"', "shadow", "the first", "gate contract", "The record: row ", "(8 entries)"):
