@@ -77,25 +77,29 @@ def should_be(lines: Iterable[dict[str, Any]]) -> Files:
         elif line["what"] == "closed":
             files.segments[line["segment"]["name"]] = line["segment"]["sha256"]
         elif line["what"] == "compacted":
-            name, sha256 = _taken(files.segments, line["segment"], line, files.broken)
+            name, sha256 = _taken(files, files.segments, files.compacted, line, line["segment"])
             files.compacted[name] = sha256
             files.parts.update({part["name"]: part["sha256"] for part in line["parts"]})
         elif line["what"] == "erased":
-            name, sha256 = _taken(files.parts, line["part"], line, files.broken)
+            name, sha256 = _taken(files, files.parts, files.erased, line, line["part"])
             files.erased[name] = sha256
             if line["after"] is not None:
                 files.parts[name] = line["after"]["sha256"]
         elif line["what"] == "dropped":
-            name, sha256 = _taken(files.parts, line["part"], line, files.broken)
+            name, sha256 = _taken(files, files.parts, files.dropped, line, line["part"])
             files.dropped[name] = sha256
     return files
 
 
-def _taken(among: dict[str, str], file: dict[str, Any], line: dict[str, Any], broken: list[str]) -> tuple[str, str]:
-    """The file that a line does something to: it should be as the lines before left it."""
+def _taken(
+    files: Files, among: dict[str, str], again: dict[str, str], line: dict[str, Any], file: dict[str, Any]
+) -> tuple[str, str]:
+    """The file that a line does something to: as the lines before left it, or as it was where a killed run is done again."""
     name, sha256 = file["name"], file["sha256"]
-    if among.pop(name, sha256) != sha256:
-        broken.append(f"{name} had another content when it was {line['what']} ({line['time']}) than it was left with")
+    expected = {among.pop(name, None), again.get(name)} - {None}
+    if expected and sha256 not in expected:
+        had = f"{name} had another content when it was {line['what']} ({line['time']}) than it was left with"
+        files.broken.append(had)
     return name, sha256
 
 

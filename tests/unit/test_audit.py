@@ -468,3 +468,72 @@ def test_the_outsiders_file_imports_nothing_of_ours():
     named = {node.module.split(".")[0] for node in nodes if isinstance(node, ast.ImportFrom)}
     named |= {alias.name.split(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     assert named - set(sys.stdlib_module_names) == {"cryptography"}
+
+
+class Killed(BaseException):
+    """What no code of ours catches."""
+
+
+def dying(monkeypatch, module, name, after):
+    """The function of that module, which does its work or not, and then dies."""
+    import importlib
+
+    found = importlib.import_module(module)
+    real = getattr(found, name)
+
+    def die(*words, **more):
+        if after:
+            real(*words, **more)
+        raise Killed
+
+    monkeypatch.setattr(found, name, die)
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("tasks.audit.tree", "append_line"),
+        ("tasks.audit.checkpoint", "add"),
+        ("tasks.audit.checkpoint", "signed_checkpoint"),
+        ("tasks.audit.checkpoint", "keep_note"),
+    ],
+)
+def test_signing_that_is_killed_anywhere_is_done_again(signed, monkeypatch, module, name, after):
+    told(12, 15)
+    with monkeypatch.context() as patch:
+        dying(patch, module, name, after)
+        with pytest.raises(Killed):
+            sign_record("small")
+    done = sign_record("small")
+    assert (done.size, findings()) == (16, [])
+    assert [json.loads(entry)["line"] for entry in read_entries("small")[-3:]] == [13, 14, 15]
+    assert sign_record("small").added == 0
+
+
+def test_compaction_that_is_killed_is_done_again_and_proven(log, monkeypatch):
+    log.append([prediction(n, day=1 + n % 2) for n in range(9)])
+    with monkeypatch.context() as patch:
+        dying(patch, "tasks.log.compact", "swapping", after=False)
+        with pytest.raises(Killed):
+            rotate_and_compact(log)
+    sign_record("small")
+    assert findings() == [], "its segment is there, and its parts do not count yet"
+    rotate_and_compact(log)
+    sign_record("small")
+    assert findings() == []
+    assert examine("small").files == 2
+
+
+def test_an_erasure_that_is_killed_is_told_and_done_again(parted, log, case, monkeypatch):
+    alice = [parse_condition("customer=alice", case)]
+    with monkeypatch.context() as patch:
+        dying(patch, "tasks.log.erase", "put_part", after=False)
+        with pytest.raises(Killed):
+            erase("small", alice, "asked")
+    sign_record("small")
+    ((what, why),) = findings()
+    assert (what, "it was undone, or killed; erase again" in why) == ("undone", True)
+    assert erase("small", alice, "asked").predictions == 1
+    sign_record("small")
+    assert findings() == []
