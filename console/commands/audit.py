@@ -11,7 +11,7 @@ from rich.console import Console
 from configs.errors import CheckFailed, InputError
 
 if TYPE_CHECKING:
-    from tasks.audit.outside import Checkpoint
+    from tasks.audit.outside import Checkpoint, Key
 
 app = typer.Typer(no_args_is_help=True, help="The record that proves itself: sign, verify, export it, and ask why.")
 screen = Console()
@@ -40,16 +40,21 @@ def checkpoint(use_case: UseCaseName) -> None:
 
 
 @app.command()
-def verify(use_case: Annotated[str | None, typer.Argument(help="Default: every use case with a record.")] = None) -> None:
+def verify(
+    use_case: Annotated[str | None, typer.Argument(help="Default: every use case with a record.")] = None,
+    key: Annotated[str | None, typer.Option(help="The key as 'export' told it once; default: this home's own.")] = None,
+) -> None:
     """Check the record, signatures, witness, histories and every file of the log. Status 1 if one does not hold."""
     from tasks.audit.examine import examine, recorded
 
     names = [use_case] if use_case else recorded()
     if not names:
         raise InputError("no use case of this home has an audit record; 'slipway audit checkpoint NAME' begins one")
+    if key and not use_case:
+        raise InputError("--key is the key of one use case; name it")
     wrong = 0
     for name in names:
-        found = examine(name)
+        found = examine(name, _key(key) if key else None)
         wrong += len(found.findings)
         for finding in found.findings:
             _say(f"{name}: {finding.what}: {finding.why}")
@@ -95,6 +100,15 @@ def export(
     key = exported(use_case, to)
     _say(f"Written to {to}. An outsider runs: python {to}/verify.py --key '{key}'")
     _say("Tell them the key in another way than with the folder, and where the witness is (--witness).")
+
+
+def _key(text: str) -> Key:
+    from tasks.audit.outside import Unreadable, parse_key
+
+    try:
+        return parse_key(text)
+    except Unreadable as error:
+        raise InputError(f"--key: {error}") from None
 
 
 def _checkpoint(path: Path) -> Checkpoint:

@@ -12,7 +12,7 @@ from configs.errors import InputError
 from configs.settings import home, prediction_log
 from tasks.audit.canonical import canonical
 from tasks.audit.collect import LOOKED_AT, journal_events, journals
-from tasks.audit.outside import Finding, Unreadable, check_tree, differences, parse_checkpoint
+from tasks.audit.outside import Finding, Key, Unreadable, check_tree, differences, parse_checkpoint
 from tasks.audit.signing import audit_key
 from tasks.audit.tree import own_notes, read_entries, read_hashes
 from tasks.audit.witness import witnessed_notes
@@ -39,8 +39,10 @@ def recorded() -> list[str]:
     return sorted(path.parent.name for path in (home() / "use_cases").glob("*/audit"))
 
 
-def examine(use_case: str) -> Examined:
+def examine(use_case: str, key: Key | None = None) -> Examined:
     """Hold the record against its checkpoints and the witness, and journals and log files against the record.
+
+    `key` is the one that somebody knows, else it is the home's own, which whoever holds the home may have put there.
 
     Raises:
         InputError: there is no record.
@@ -50,7 +52,7 @@ def examine(use_case: str) -> Examined:
         raise InputError(
             f"use case {use_case!r} has no audit record in {home()}; 'slipway audit checkpoint {use_case}' begins one"
         )
-    key = audit_key(use_case)
+    key = key or audit_key(use_case)
     entries, notes, witnessed = read_entries(use_case), own_notes(use_case), witnessed_notes(key)
     findings = check_tree(entries, read_hashes(use_case), notes, key, witnessed)
     differing, waiting = _journals(use_case, entries)

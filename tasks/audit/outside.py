@@ -325,8 +325,13 @@ def _held(leaves: Sequence[bytes], own: Sequence[Checkpoint]) -> list[Finding]:
 
 
 def _rewritten(leaves: Sequence[bytes], own: Sequence[Checkpoint], outside: Sequence[Checkpoint]) -> list[Finding]:
-    """What a witness has seen and this record, though its own signatures hold, no longer says."""
-    roots, known, findings = roots_at(leaves, [each.size for each in outside]), {each.text for each in own}, []
+    """What the key has signed before, or a witness has seen, and this record, though its last signature holds, is not."""
+    roots, findings = roots_at(leaves, [each.size for each in (*own, *outside)]), []
+    for each in own:
+        if roots.get(each.size) != each.root:
+            seen = f"the record's own checkpoint of {each.time}, signed with the same key:"
+            findings.append(Finding("rewritten", f"{seen} the first {each.size} entries were others then"))
+    known = {each.text for each in own}
     for each in outside:
         seen = f"a witness holds the checkpoint of {each.time}, signed with the same key:"
         if each.size > len(leaves):

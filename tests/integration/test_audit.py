@@ -21,8 +21,8 @@ def asked(served):
     headers = internal_headers("loans", TEST_CALLER)
     body = {"records": [served.record], "prediction_ids": [ID]}
     answer = httpx.post(f"{address('loans')}/predict", json=body, headers=headers).raise_for_status()
-    label = {"prediction_id": ID, "label": 1}
-    httpx.post(f"{address('loans')}/feedback", json=label, headers=headers).raise_for_status()
+    labels = {"labels": [{"prediction_id": ID, "label": 1}]}
+    httpx.post(f"{address('loans')}/feedback", json=labels, headers=headers).raise_for_status()
     return answer.json()
 
 

@@ -18,7 +18,7 @@ from tasks.audit.checkpoint import sign_record
 from tasks.audit.examine import examine
 from tasks.audit.export import export
 from tasks.audit.outside import leaf_hash, parse_checkpoint, root_hash
-from tasks.audit.signing import audit_key, key_text, signed_checkpoint
+from tasks.audit.signing import audit_key, key_text, make_audit_key, signed_checkpoint
 from tasks.audit.tree import own_notes, read_entries, record_folder
 from tasks.history import record
 from tasks.log.erase import erase, parse_condition
@@ -210,6 +210,26 @@ def rewritten(tamper):
     (folder / "checkpoints").mkdir()
     note = signed_checkpoint("small", len(lines), root_hash(list(map(leaf_hash, lines))))
     (folder / "checkpoints" / f"{len(lines):012d}.txt").write_text(note)
+
+
+def test_own_checkpoints_that_a_rewriter_left_give_it_away(signed):
+    left = sorted((signed / "checkpoints").iterdir())[0]
+    text = left.read_text()
+    rewritten(changed)
+    left.write_text(text)
+    ((what, why),) = findings()
+    assert what == "rewritten"
+    assert why.endswith("signed with the same key: the first 7 entries were others then")
+
+
+def test_who_replaces_the_key_is_found_by_who_knows_it(signed, home):
+    known = audit_key("small")
+    (home / "signing" / "audit.pem").unlink()
+    assert examine("small", known).findings == [], "to verify needs no private key"
+    make_audit_key()
+    rewritten(changed)
+    assert findings() == [], "by itself it holds"
+    assert {each.what for each in examine("small", known).findings} >= {"another home"}
 
 
 @pytest.mark.parametrize(
