@@ -19,7 +19,7 @@ from configs.errors import CheckFailed, InputError
 from configs.inferred import NotInferred
 from configs.load import load_use_case
 from console import services
-from console.commands import keys, log, people
+from console.commands import audit, keys, log, people
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,6 +29,7 @@ app = typer.Typer(
     epilog="Start with: slipway run flights, or with a table of yours: slipway init FILE --target COLUMN. "
     "State lies in SLIPWAY_HOME (default .slipway/); 'slipway down' stops all.",
 )
+app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")
 app.add_typer(log.app, name="log")
 app.add_typer(people.app, name="people")

@@ -68,6 +68,8 @@ def erase(
     Training snapshots are copies of your source and are not touched: erase there, and release again. The history keeps that
     records were erased, by whom it was asked and how many, with a keyed hash in the place of the value.
     """
+    from tasks.audit.checkpoint import sign_record
+    from tasks.audit.examine import recorded
     from tasks.log.compact import compact as compacted
     from tasks.log.compact import rotate
     from tasks.log.erase import erase as erased
@@ -87,6 +89,8 @@ def erase(
         rotate(case.name)
         compacted(case.name)
         done = erased(case.name, conditions, reason)
+    if case.name in recorded():
+        sign_record(case.name)  # which also forgets the hashes of the rows that were erased
     screen.print(f"Erased {done.predictions:,} predictions, {done.labels:,} labels and {done.windows} collected windows")
     if done.shadows:
         screen.print(f"and {done.shadows:,} answers of shadows to the same rows")

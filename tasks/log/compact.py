@@ -13,6 +13,7 @@ from tasks.history import record
 from tasks.log.encryption import adopt, check_key, encryption, may_be_plain
 from tasks.log.files import PARQUET, connect, is_finished, part_path, segments, swapping, write_part
 from tasks.log.keys import cipher
+from tasks.log.ledger import described, note
 from tasks.log.read import BEFORE, BUCKET, OUTPUT, json_lines
 from tasks.store import Value
 
@@ -48,7 +49,7 @@ def compact(use_case: str) -> Compaction:
             still_open += 1
             continue
         try:
-            found, cut = _compact_one(folder, segment, key, may(segment), encrypted)
+            found, cut = _compact_one(use_case, segment, key, may(segment), encrypted)
         except SegmentError as error:
             damaged.append(str(error))
             continue
@@ -77,8 +78,9 @@ def rotate(use_case: str) -> None:
         time.sleep(0.1)
 
 
-def _compact_one(folder: Path, segment: Path, key: Cipher | None, plain: bool, encrypted: bool) -> tuple[int, int]:
+def _compact_one(use_case: str, segment: Path, key: Cipher | None, plain: bool, encrypted: bool) -> tuple[int, int]:
     """How many records it held, and how many bytes of a torn tail."""
+    folder, became = prediction_log(use_case), []
     read = list(groups(segment, key, plain))
     cut = segment.stat().st_size - (read[-1][0] if read else 0)
     connection, memory = connect()
@@ -92,7 +94,12 @@ def _compact_one(folder: Path, segment: Path, key: Cipher | None, plain: bool, e
         for (day,) in connection.sql("select distinct time::date as day from records order by day").fetchall():
             chosen = f"select *, {BUCKET} as bucket from records where time::date = date '{day}' order by bucket, time"
             connection.execute(f"copy ({chosen}) to 'memory:///part' {PARQUET}")
-            write_part(part_path(folder, day, segment.stem, encrypted), memory.cat("/part"))
+            part = part_path(folder, day, segment.stem, encrypted)
+            write_part(part, memory.cat("/part"))
+            span = f"select count(*), min(time)::varchar, max(time)::varchar from records where time::date = date '{day}'"
+            ((records, first, last),) = connection.sql(span).fetchall()
+            became.append({**described(part, folder), "records": records, "first": first, "last": last})
+    note(use_case, "compacted", segment=described(segment, folder), parts=became)
     with swapping(folder):
         segment.unlink()
     return int(count), cut

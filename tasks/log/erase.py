@@ -8,6 +8,7 @@ Runs outside Prefect, which would keep the subject's identifier among the parame
 
 from __future__ import annotations
 
+import hashlib
 import math
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,8 +22,9 @@ from serving.contract.kinds.numeric import FLOAT32_MAX
 from serving.log.writer import hashed
 from tasks.history import record
 from tasks.log.collected import windows_of
-from tasks.log.files import PARQUET, connect, parts, read_part, remove_part, swapping, write_part
+from tasks.log.files import PARQUET, as_it_lies, connect, parts, put_part, read_part, remove_part, swapping
 from tasks.log.keys import hash_keys
+from tasks.log.ledger import described, note
 from tasks.log.read import open_log
 from tasks.log.values import pointer
 from tasks.store import Value
@@ -127,7 +129,7 @@ def erase(use_case: str, conditions: list[Condition], reason: str) -> Erasure:
     folder, ids = prediction_log(use_case), set(matching(use_case, conditions))
     counts = {"prediction": 0, "feedback": 0, "shadow": 0}
     for part in parts(folder) if ids else []:
-        for kind, count in _rewrite(folder, part, ids, *_meets(use_case, conditions)).items():
+        for kind, count in _rewrite(use_case, part, ids, *_meets(use_case, conditions)).items():
             counts[kind] += count
     windows = _drop_windows(use_case, ids) if ids else 0
     done = Erasure(predictions=counts["prediction"], labels=counts["feedback"], windows=windows, shadows=counts["shadow"])
@@ -140,7 +142,7 @@ def erase(use_case: str, conditions: list[Condition], reason: str) -> Erasure:
     return done
 
 
-def _rewrite(folder: Path, part: Path, ids: set[str], meets: str, values: list[Any]) -> dict[str, int]:
+def _rewrite(use_case: str, part: Path, ids: set[str], meets: str, values: list[Any]) -> dict[str, int]:
     """The part without these predictions, their labels and their shadows' answers; how many of each it held.
 
     A prediction of somebody else stays, even one that a client gave the same id.
@@ -159,12 +161,25 @@ def _rewrite(folder: Path, part: Path, ids: set[str], meets: str, values: list[A
             ((left,),) = connection.sql("select count(*) from records where not theirs").fetchall()
             kept = "select * exclude theirs from records where not theirs order by bucket, time"
             connection.execute(f"copy ({kept}) to 'memory:///kept' {PARQUET}")
-            with swapping(folder):
-                if left:
-                    write_part(part, memory.cat("/kept"))
+            kept_bytes = as_it_lies(part, memory.cat("/kept")) if left else None
+            theirs = "select distinct prediction_id from records where theirs and kind = 'prediction'"
+            _note_erased(use_case, part, kept_bytes, left, [each for (each,) in connection.sql(theirs).fetchall()])
+            with swapping(prediction_log(use_case)):
+                if kept_bytes is not None:
+                    put_part(part, kept_bytes)
                 else:
                     remove_part(part)
     return counted
+
+
+def _note_erased(use_case: str, part: Path, content: bytes | None, records: int, gone: list[str]) -> None:
+    """What the part is about to become: noted first, so that no part is ever unlike the ledger but for a killed erasure."""
+    after = None
+    if content is not None:
+        after = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "records": records}
+    key = hash_keys(use_case)[0]
+    hashes = sorted(hashed(each, key) for each in gone)  # whose: so that who asks for one is told that it was erased
+    note(use_case, "erased", part=described(part, prediction_log(use_case)), after=after, predictions=hashes)
 
 
 def _drop_windows(use_case: str, ids: set[str]) -> int:

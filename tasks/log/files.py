@@ -119,17 +119,28 @@ def read_part(part: Path) -> bytes:
 
 
 def write_part(part: Path, data: bytes) -> None:
-    """Put Parquet bytes into place, sealed where the name says so, else with their checksum.
+    """Put Parquet bytes into place, sealed where the name says so, else with their checksum."""
+    put_part(part, as_it_lies(part, data))
+
+
+def as_it_lies(part: Path, data: bytes) -> bytes:
+    """The bytes of the part's file: those of the Parquet, or sealed where the name says so. Sealed twice they differ."""
+    sealed = part.suffix == SEALED_SUFFIX
+    return required_cipher().seal_bytes(data, f"{part.parent.name}/{part.name}") if sealed else data
+
+
+def put_part(part: Path, content: bytes) -> None:
+    """Put the bytes of `as_it_lies` into place.
 
     Killed anywhere, the part is one of those that its checksums stand for: the old one or the new.
     """
     if part.suffix == SEALED_SUFFIX:
-        write_atomically(part, required_cipher().seal_bytes(data, f"{part.parent.name}/{part.name}"))
+        write_atomically(part, content)
         return
-    digest, sums = hashlib.sha256(data).hexdigest(), _sums(part)
+    digest, sums = hashlib.sha256(content).hexdigest(), _sums(part)
     before = hashlib.sha256(part.read_bytes()).hexdigest() if part.exists() else ""
     write_atomically(sums, f"{before} {digest}".encode())
-    write_atomically(part, data)
+    write_atomically(part, content)
     write_atomically(sums, digest.encode())
 
 

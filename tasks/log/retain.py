@@ -10,6 +10,7 @@ from configs.settings import prediction_log
 from tasks.history import record
 from tasks.log.collected import windows_of
 from tasks.log.files import part_day, parts, remove_part, swapping
+from tasks.log.ledger import described, note
 
 
 def drop_old(use_case: UseCase, now: datetime | None = None) -> list[str]:
@@ -22,6 +23,8 @@ def drop_old(use_case: UseCase, now: datetime | None = None) -> list[str]:
         return []
     folder, last = prediction_log(use_case.name), ((now or datetime.now(UTC)) - keep).date()
     old = [part for part in parts(folder) if part_day(part) < last]
+    for part in old:
+        note(use_case.name, "dropped", part=described(part, folder), why=f"older than {keep.days} days")
     with swapping(folder):
         for part in old:
             remove_part(part)

@@ -91,7 +91,12 @@ def changed_now(looked_at: State, /, **changed: Any) -> State:
 
 def folder_of(state: State) -> Path:
     """Where a rollout keeps what grows: words and looks."""
-    return use_case_home(state.use_case) / "rollouts" / state.id
+    return rollouts_folder(state.use_case) / state.id
+
+
+def rollouts_folder(use_case: str) -> Path:
+    """Where those folders lie, of every rollout there was."""
+    return use_case_home(use_case) / "rollouts"
 
 
 def _write(state: State) -> State:

@@ -1,0 +1,124 @@
+"""`slipway audit`: the record of a use case that proves itself; signed, verified, given to an outsider. Needs no service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from configs.errors import CheckFailed, InputError
+
+if TYPE_CHECKING:
+    from tasks.audit.outside import Checkpoint, Key
+
+app = typer.Typer(no_args_is_help=True, help="The record that proves itself: sign, verify, export it, and ask why.")
+screen = Console()
+UseCaseName = Annotated[str, typer.Argument(help="A use case of this home, also a retired one.")]
+
+
+@app.command()
+def checkpoint(use_case: UseCaseName) -> None:
+    """Add what happened since the last one to the record, sign it, and tell the witness. Maintenance does it as well.
+
+    Servers begin a new segment of the prediction log, so that everything answered by now is in it.
+    """
+    from configs.settings import prediction_log
+    from console.commands.history import require_history
+    from tasks.audit.checkpoint import sign_record
+    from tasks.log.compact import rotate
+    from tasks.log.files import maintaining
+
+    require_history(use_case)
+    with maintaining(prediction_log(use_case)):
+        rotate(use_case)
+    signed = sign_record(use_case)
+    _say(f"{use_case}: {signed.size:,} entries are signed, {signed.added:,} of them new; root {signed.root}")
+    if signed.witnessed:
+        _say(f"The witness has {signed.witnessed} more checkpoints")
+
+
+@app.command()
+def verify(
+    use_case: Annotated[str | None, typer.Argument(help="Default: every use case with a record.")] = None,
+    key: Annotated[str | None, typer.Option(help="The key as 'export' told it once; default: this home's own.")] = None,
+) -> None:
+    """Check the record, signatures, witness, histories and every file of the log. Status 1 if one does not hold."""
+    from tasks.audit.examine import examine, recorded
+
+    names = [use_case] if use_case else recorded()
+    if not names:
+        raise InputError("no use case of this home has an audit record; 'slipway audit checkpoint NAME' begins one")
+    if key and not use_case:
+        raise InputError("--key is the key of one use case; name it")
+    wrong = 0
+    for name in names:
+        found = examine(name, _key(key) if key else None)
+        wrong += len(found.findings)
+        for finding in found.findings:
+            _say(f"{name}: {finding.what}: {finding.why}")
+        seen = f"{found.witnessed} of a witness" if found.witnessed else "no witness"
+        what = f"{found.entries:,} entries, {found.checkpoints:,} checkpoints, {seen}, {found.files:,} files of the log"
+        _say(f"{name}: {what}; last signed {found.last}")
+        if found.waiting or found.open:
+            _say(f"{name}: not signed yet: {found.waiting:,} lines of journals, {found.open} segments that are written to")
+    if wrong:
+        raise CheckFailed(f"{wrong} things are not as they were recorded")
+    screen.print("All of it holds")
+
+
+@app.command()
+def why(
+    prediction_id: Annotated[str, typer.Argument(help="As the answer had it.")],
+    use_case: Annotated[str | None, typer.Option(help="Default: whichever has it.")] = None,
+    since: Annotated[
+        Path | None, typer.Option(help="A checkpoint that you hold: prove too that the record only grew.")
+    ] = None,
+    as_data: Annotated[bool, typer.Option("--json", help="As JSON, with the proof that verify.py --proof checks.")] = False,
+) -> None:
+    """What was asked and answered, by what, made from what, decided by whom, what came of it; and whether it is proven."""
+    from console.commands.why import tell
+    from tasks.audit.why import asked_of
+
+    found = asked_of(prediction_id, use_case, _checkpoint(since) if since else None)
+    if as_data:
+        print(found.model_dump_json(indent=1))
+    else:
+        tell(found, screen)
+    if found.wrong:
+        raise CheckFailed(f"prediction {prediction_id} is not as it was recorded: {found.wrong}")
+
+
+@app.command()
+def export(
+    use_case: UseCaseName, to: Annotated[Path, typer.Option(help="A new folder, for whoever shall check the record.")]
+) -> None:
+    """Write the record, the public key, and verify.py, which checks it and imports nothing of Slipway."""
+    from tasks.audit.export import export as exported
+
+    key = exported(use_case, to)
+    _say(f"Written to {to}. An outsider runs: python {to}/verify.py --key '{key}'")
+    _say("Tell them the key in another way than with the folder, and where the witness is (--witness).")
+
+
+def _key(text: str) -> Key:
+    from tasks.audit.outside import Unreadable, parse_key
+
+    try:
+        return parse_key(text)
+    except Unreadable as error:
+        raise InputError(f"--key: {error}") from None
+
+
+def _checkpoint(path: Path) -> Checkpoint:
+    from tasks.audit.outside import Unreadable, parse_checkpoint
+
+    try:
+        return parse_checkpoint(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, Unreadable) as error:
+        raise InputError(f"--since {path}: {error}") from None
+
+
+def _say(text: str) -> None:
+    screen.print(text, markup=False, highlight=False, soft_wrap=True)

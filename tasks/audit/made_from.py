@@ -1,0 +1,46 @@
+"""What a version was made from: its data, configuration, code and run, from what the home keeps of it. Needs no service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from configs.settings import store
+from serving.scoring.bundle import BundleError, read_bundle
+from tasks.history import read_history
+from tasks.registry.values import Version
+from tasks.rollouts.state import last_rollout
+from tasks.routing.served import served_version
+
+TAGS = ("flow_run_name", "git_commit", "code", "lock", "python", "packages", "parent")
+
+
+def made_from(use_case: str, version: str) -> dict[str, Any]:
+    """The bundle and its lineage (snapshot, rows, configuration), and which run of which code trained it.
+
+    Where the home has no bundle of it any more, `unknown` says so.
+    """
+    known = _version(use_case, version)
+    digest = known.bundle.digest if known else _deployed(use_case, version)
+    said = {"version": version, "bundle": digest, **{name: known.tags.get(name, "") for name in TAGS if known}}
+    if not digest:
+        return {**said, "unknown": f"version {version} was never switched to in this home; ask MLflow"}
+    try:
+        bundle = read_bundle(store("bundles") / digest)
+    except BundleError as error:
+        return {**said, "unknown": str(error)}
+    if bundle.digest != digest:
+        return {**said, "unknown": f"the bundle in the store is {bundle.digest}, not {digest}: it was changed"}
+    return {**said, **bundle.manifest.lineage}
+
+
+def _version(use_case: str, version: str) -> Version | None:
+    if served := served_version(use_case, version):
+        return served.version
+    state = last_rollout(use_case)
+    among = [state.challenger, state.champion] if state else []
+    return next((each for each in among if each.version == version), None)
+
+
+def _deployed(use_case: str, version: str) -> str:
+    entries = [entry for entry in read_history(use_case, "deploy") if entry["version"] == version]
+    return str(entries[-1].get("bundle", "")) if entries else ""

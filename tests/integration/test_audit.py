@@ -1,0 +1,65 @@
+"""The record of a real release: signed by maintenance, verified, asked why, and checked by a stranger in another process."""
+
+import json
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+from tasks.audit.tree import read_entries
+from tasks.deploying.keys import internal_headers
+from tasks.log.read import TEST_CALLER
+from tasks.routing.gateway import address
+
+ID = "audited-1"
+
+
+@pytest.fixture(scope="module")
+def asked(served):
+    """An answer of the release, and what came of it."""
+    headers = internal_headers("loans", TEST_CALLER)
+    body = {"records": [served.record], "prediction_ids": [ID]}
+    answer = httpx.post(f"{address('loans')}/predict", json=body, headers=headers).raise_for_status()
+    labels = {"labels": [{"prediction_id": ID, "label": 1}]}
+    httpx.post(f"{address('loans')}/feedback", json=labels, headers=headers).raise_for_status()
+    return answer.json()
+
+
+def test_an_answer_is_signed_told_and_verified(served, asked, tmp_path):
+    assert "entries are signed" in served.told("audit", "checkpoint", "loans", status=0)
+    sources = {json.loads(entry)["source"] for entry in read_entries("loans")}
+    assert sources >= {"history", "log", "configuration"}
+    assert "All of it holds" in served.run("audit", "verify", "loans")
+    story = json.loads(served.run("audit", "why", ID, "--json"))
+    assert story["asked"][0]["features"].keys() >= served.record.keys() - {"note"}
+    assert story["asked"][0]["prediction"] is not None
+    assert [label["label"] for label in story["labels"]] in ([1], ["1"])
+    model = story["model"]
+    assert model["configuration"]["name"] == "loans"
+    assert len(model["snapshot"]) == 64
+    assert model["flow_run_name"].startswith("release-loans")
+    assert {entry["what"] for entry in story["decisions"]} >= {"gate", "deploy"}
+    assert story["proven"].startswith("its segment, ")
+
+
+def test_maintenance_signs_too_and_proves_the_row(served, asked, tmp_path):
+    from flows.maintain import maintain
+
+    with served.connected():
+        maintain("loans")
+    story = json.loads(served.run("audit", "why", ID, "--json"))
+    assert story["proven"].startswith("row "), story["proven"]
+    shown = served.run("audit", "why", ID)
+    assert f"prediction {ID} of loans" in shown
+    served.run("audit", "export", "loans", "--to", str(tmp_path / "out"))
+    (tmp_path / "why.json").write_text(json.dumps(story))
+    program = [sys.executable, "-I", str(tmp_path / "out" / "verify.py"), "--proof", str(tmp_path / "why.json")]
+    done = subprocess.run(program, cwd="/", capture_output=True, text=True, check=False)
+    assert (done.returncode, "all of it holds" in done.stdout) == (0, True), done.stdout + done.stderr
+
+
+def test_bad_input_is_one_line(served, asked):
+    assert served.told("audit", "why", "nobody-asked") == "error: no prediction 'nobody-asked' is in the log of loans\n"
+    assert served.told("audit", "verify", "loan").startswith("error: use case 'loan' has no audit record in ")
+    assert "has no history" in served.told("audit", "checkpoint", "loan")
