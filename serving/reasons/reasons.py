@@ -95,7 +95,11 @@ class Reasons:
             answered: What the model gave for them, shape (rows, k): of several classes the most probable is explained.
         """
         intercept, encoded = self._additive.intercept, self._encoding.matrix(arrays)
-        outputs = answered.argmax(axis=1) if self.outputs > 1 else np.zeros(len(encoded), dtype=np.int64)
+        if self.outputs == 1:
+            only, count = self._output(0), len(encoded)
+            base = np.full(count, intercept[0] + only.base)
+            return Explained(np.zeros(count, dtype=np.int64), base, only.contributions(encoded))
+        outputs = answered.argmax(axis=1)
         base, found = np.zeros(len(encoded)), np.zeros((len(encoded), len(self.columns)))
         for output in np.unique(outputs).tolist():
             rows, made = outputs == output, self._output(output)
@@ -107,7 +111,7 @@ class Reasons:
         """The same as a native answer has it, a row each: the columns that added most first."""
         found = self.explain(arrays, np.asarray(answered))
         order = np.argsort(-np.abs(found.contributions), axis=1, kind="stable")
-        ordered = np.take_along_axis(found.contributions, order, axis=1).tolist()
+        ordered = found.contributions[np.arange(len(order))[:, None], order].tolist()
         rows = zip(found.outputs.tolist(), found.base.tolist(), order.tolist(), ordered, strict=True)
         return [
             {
