@@ -64,12 +64,12 @@ class Trees:
     def contributions(self, encoded: np.ndarray) -> np.ndarray:
         """Of each column, shape (rows, columns), for numbers of shape (rows, width)."""
         numbers = np.ascontiguousarray(encoded.T, dtype=np.float32)
-        found = np.zeros((self._columns, len(encoded)))
+        found = np.zeros((len(encoded), self._columns))
         for group in self._groups:
             for start in range(0, len(encoded), group.rows):
                 part = slice(start, start + group.rows)
-                group.add(numbers[:, part], found[:, part])
-        return found.T
+                found[part] += group.contributions(numbers[:, part])
+        return found
 
 
 class _Group:
@@ -97,28 +97,25 @@ class _Group:
         )
         self._missing = filled(paths.missing, True).reshape(-1, 1)
         self._shape, self._ratio, self._values = (size, len(leaves), -1), filled(paths.ratio, 1).T, values[:, None]
-        owner = filled(owners[paths.feature], -1).ravel()
-        order = np.argsort(owner, kind="stable")
-        self._order = order = order[owner[order] >= 0]  # of conditions by their columns, so that sums are of neighbours
-        self._owners, self._starts = np.unique(owner[order], return_index=True)
-        self._table = self._tabled(size)[order].ravel() if tabled else None
-        self._leaf, self._cell = order % len(leaves), (np.arange(len(order)) << size).reshape(-1, 1)
-        self.rows = max(1, PART // len(owner))
+        self._table = self._tabled(size) if tabled else None
+        self._first = np.arange(len(leaves)) << size  # of a leaf's rows in it
+        self.rows = max(1, PART // (size * len(leaves)))
+        # Where the contributions of a part's rows, (rows, leaves, size), are summed; what fills paths up adds 0 anywhere.
+        self._columns = int(owners.max(initial=-1)) + 1
+        owner = filled(owners[paths.feature], 0).T.ravel()
+        self._sums = (owner + self._columns * np.arange(self.rows)[:, None]).ravel()
 
     def _tabled(self, size: int) -> np.ndarray:
-        """Of each condition its leaf's value for every mask, shape (size * leaves, 2**size)."""
+        """Of each leaf, for every mask, the values of its conditions, shape (leaves * 2**size, size)."""
         masks = (np.arange(2**size)[:, None] >> np.arange(size) & 1).astype(bool)
-        found = shapley(masks, self._ratio[:, None, :]) * self._values[:, None]
-        return np.ascontiguousarray(found.transpose(2, 0, 1)).reshape(-1, 2**size)
+        return (shapley(masks, self._ratio[:, None, :]) * self._values[:, None]).reshape(-1, size)
 
-    def add(self, numbers: np.ndarray, found: np.ndarray) -> None:
-        """What some rows' numbers (width, rows) say, to the contributions of their columns (columns, rows)."""
-        held = self._held(numbers)
+    def contributions(self, numbers: np.ndarray) -> np.ndarray:
+        """Of each column, shape (rows, columns), for at most `self.rows` rows' numbers, shape (width, rows)."""
+        held, rows = self._held(numbers), numbers.shape[1]
         added = self._computed(held) if self._table is None else self._looked_up(self._table, held)
-        if added.shape[1] == 1:  # several times as fast
-            found[self._owners, 0] += np.add.reduceat(added[:, 0], self._starts)
-        else:
-            found[self._owners] += np.add.reduceat(added, self._starts, axis=0)
+        sums = self._sums[: added.size]
+        return np.bincount(sums, added.ravel(), rows * self._columns).reshape(rows, self._columns)
 
     def _held(self, numbers: np.ndarray) -> np.ndarray:
         """Which conditions hold, shape (size, leaves, rows)."""
@@ -134,8 +131,7 @@ class _Group:
         masks = bits[0].astype(np.uint16)
         for place in range(1, len(bits)):
             masks += np.left_shift(bits[place], place, dtype=np.uint16)
-        return table.take(masks.take(self._leaf, axis=0) + self._cell)
+        return table.take(masks.T + self._first, axis=0)
 
     def _computed(self, held: np.ndarray) -> np.ndarray:
-        found = shapley(held.transpose(2, 1, 0), self._ratio) * self._values
-        return found.transpose(2, 1, 0).reshape(-1, held.shape[2])[self._order]
+        return shapley(held.transpose(2, 1, 0), self._ratio) * self._values
