@@ -26,6 +26,11 @@ def unlogged(error: OSError) -> Refusal:
     return Refusal(503, f"the prediction log cannot be written, so nothing is answered: {error.strerror}", 5)
 
 
+def too_many_explained(rows: int, most: int) -> Refusal:
+    """Reasons of more rows than one request gets."""
+    return Refusal(413, f"explain: {rows:,} rows in one request; at most {most:,} get reasons, so send several")
+
+
 def too_many_rows(rows: int | None, most: int) -> Refusal:
     """More than one request may hold; None where nobody counted to the end."""
     found = "too many" if rows is None else f"{rows:,}"

@@ -7,6 +7,7 @@ from typing import Any, get_args
 from serving.contract.contract import Column, Contract
 from serving.contract.heads.head import Head
 from serving.protocols import open_inference
+from serving.protocols.native import EXPLAINED
 from serving.protocols.tensors import DATATYPES
 from serving.reasons.scale import Scale
 from serving.scoring.model import KPI_NAME, MOST_KPIS, SERVICE_KPIS, ServedModel
@@ -183,7 +184,11 @@ def _reasons(contract: Contract) -> tuple[dict[str, Any], dict[str, Any]]:
     }
     if not contract.classes:
         del told["class"]
-    wanted = {"type": "boolean", "default": False, "description": "whether answers come with reasons"}
+    wanted = {
+        "type": "boolean",
+        "default": False,
+        "description": f"whether answers come with reasons; of at most {EXPLAINED:,} records",
+    }
     null = "where the request wants them; null where another release answered"
     return {"explain": wanted}, {"reasons": {**_object(told, list(told)), "type": ["object", "null"], "description": null}}
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from serving.options import Options
-from serving.refusal import Refusal
+from serving.refusal import Refusal, too_late
 from serving.scoring.admission import Admission, Overloaded, Place
 from serving.scoring.batcher import BATCH_ROWS, SLICE_ROWS, Batcher
 from serving.scoring.beside import LARGE_BODY, Beside
@@ -126,6 +126,8 @@ class Pipeline:
     async def _explain(self, job: Job) -> None:
         """Beside the event loop, in slices: the reasons of one row take as long as a hundred answers."""
         for start in range(0, len(job.rows), EXPLAINED_ROWS):
+            if job.budget is not None and time.perf_counter() - job.received > job.budget:
+                raise too_late(job.budget)
             job.reasons += await self._explaining(self.model.reasons, job, start, start + EXPLAINED_ROWS)
 
     async def feedback(self, visit: Visit, body: bytes, read: Callable[[bytes], list[Outcome[Any]]]) -> int:

@@ -11,8 +11,9 @@ from configs.settings import prediction_log
 from serving.contract.contract import ContractError
 from serving.log.writer import PredictionLog
 from serving.options import Options
-from serving.protocols.native import Native
+from serving.protocols.native import EXPLAINED, Native
 from serving.protocols.openapi import openapi
+from serving.refusal import Refusal
 from serving.scoring.bundle import REASONS, read_bundle
 from serving.scoring.model import Identity, ServedModel
 from serving.scoring.pipeline import Pipeline, Visit
@@ -86,3 +87,16 @@ def test_rows_that_another_server_answered_have_none(model):
 
     told = answered(model, {"records": [RECORD] * 80, "explain": True}, submit)["predictions"]
     assert [place for place, row in enumerate(told) if row["reasons"] is None] == [1, 70]
+
+
+def test_more_rows_than_get_reasons_are_refused_and_a_deadline_holds(model):
+    with pytest.raises(Refusal, match="1,001 rows in one request; at most 1,000 get reasons") as refused:
+        answered(model, {"records": [RECORD] * (EXPLAINED + 1), "explain": True})
+    assert refused.value.status == 413
+
+    async def submit(job):
+        model.score([job])
+        job.budget = 1e-9
+
+    with pytest.raises(Refusal, match="deadline"):
+        answered(model, {"records": [RECORD], "explain": True}, submit)
