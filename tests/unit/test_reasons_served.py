@@ -17,6 +17,8 @@ from serving.refusal import Refusal
 from serving.scoring.bundle import REASONS, read_bundle
 from serving.scoring.model import Identity, ServedModel
 from serving.scoring.pipeline import Pipeline, Visit
+from serving.transports.http import App
+from tests.unit.rsgi import ask, predict_body
 
 RECORD = {"a": 1.0, "b": 0.5, "c": "red"}
 
@@ -69,6 +71,21 @@ def test_a_bundle_without_reasons_says_so(bundle_folder, home):
         answered(without, {"records": [RECORD], "explain": True})
     assert "explain" not in openapi(without)["components"]["schemas"]["PredictRequest"]["properties"]
     log.close()
+
+
+def test_over_http(model):
+    app = App(model, Options(bundle="b", log="l"), None)
+
+    def post(**more):
+        answer = asyncio.run(ask(app, "/predict", predict_body(RECORD, **more)))
+        return answer.status, json.loads(answer.body)
+
+    assert post(explain=True)[1]["predictions"][0]["reasons"]["scale"] == "log_odds"
+    assert "reasons" not in post(explain=False)[1]["predictions"][0]
+    assert post(explain="yes")[0] == 422
+    model._explaining = b""
+    status, said = post(explain=True)
+    assert (status, said["error"][:34]) == (422, "explain: version 1 gives no reason")
 
 
 def test_what_is_answered_is_what_the_document_says(model):
