@@ -44,7 +44,7 @@ FILES = (
 )
 
 
-IMPORTED = ("granian.server", "serving.__main__", "serving.worker", "serving.transports.grpc")
+IMPORTED = ("granian.server", "serving.__main__", "serving.worker", "serving.transports.grpc", "serving.reasons.reasons")
 
 
 def main(root: Path) -> None:

@@ -31,6 +31,11 @@ def halted(reason: str) -> Refusal:
     return Refusal(503, f"a person has halted this model: {reason}", 60)
 
 
+def too_many_explained(rows: int, most: int) -> Refusal:
+    """Reasons of more rows than one request gets."""
+    return Refusal(413, f"explain: {rows:,} rows in one request; at most {most:,} get reasons, so send several")
+
+
 def too_many_rows(rows: int | None, most: int) -> Refusal:
     """More than one request may hold; None where nobody counted to the end."""
     found = "too many" if rows is None else f"{rows:,}"

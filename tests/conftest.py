@@ -125,6 +125,7 @@ def built_bundle(tmp_path_factory):
     import tasks.training.evaluate
     from tasks.packaging.bundle import bundle
     from tasks.packaging.convert import convert
+    from tasks.packaging.explain import explain
     from tasks.registry.lineage import lineage
 
     folder = tmp_path_factory.mktemp("built")
@@ -135,7 +136,10 @@ def built_bundle(tmp_path_factory):
         snapshot, contract, parts, fitted = chain(case)
         evaluation = tasks.training.evaluate.evaluate.fn(case, parts, contract, fitted)
         onnx = convert.fn(parts, contract, case.features, fitted)
-        built = bundle.fn(case, snapshot, contract, onnx, evaluation, lineage(case, parts, None, contract, onnx))
+        reasons = explain.fn(parts, contract, case.recipe, fitted)
+        built = bundle.fn(
+            case, snapshot, contract, onnx, evaluation, lineage(case, parts, None, contract, onnx), reasons=reasons
+        )
         return built.path, snapshot.path, fitted.path
 
 

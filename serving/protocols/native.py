@@ -2,6 +2,7 @@
 
 `event_time` is when what is asked about happens; without it, now. `prediction_ids`, one a record, let a client name its
 predictions, so that a request sent again is counted once. Of many classes, `top` says how many probabilities are answered.
+With `explain`, each answer says what the columns added to it (`serving/reasons`).
 """
 
 from __future__ import annotations
@@ -12,10 +13,16 @@ from typing import Annotated, Any, Generic
 import msgspec
 
 from serving.contract.contract import ContractError
+from serving.refusal import too_many_explained
 from serving.scoring.beside import LARGE_BODY
 from serving.scoring.job import Job
 from serving.scoring.model import Id, Label, Outcome, ServedModel, event_text, own_ids
 
+EXPLAINED = 1000  # rows of a request, at most: reasons of a row can take as long as a thousand answers
+NO_REASONS = (
+    "explain: version {} gives no reasons: its bundle was made before there were any, or its model is none that they are "
+    "known of; leave it out"
+)
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
@@ -63,6 +70,12 @@ class Native:
         job = Job(records, event_text(request.event_time), None if ids is None else own_ids(ids, len(records)))
         if self._head.top is not None:
             job.top = request.top
+        if request.explain:
+            if not self._model.explains:
+                raise ContractError(NO_REASONS.format(self._model.identity.version))
+            if len(records) > EXPLAINED:
+                raise too_many_explained(len(records), EXPLAINED)
+            job.explain = True
         return job
 
     def _sliced(self, body: bytes) -> Any:
@@ -81,6 +94,9 @@ class Native:
         """The answers, in the order of the records."""
         identity = self._model.identity
         answers = self._head.native(job.ids or [], job.answers, job.outputs, job.top)
+        if job.explain:
+            told = zip(answers, job.reasons, strict=True)
+            answers = [{**msgspec.structs.asdict(answer), "reasons": reasons} for answer, reasons in told]
         return self._encode(PredictResponse(self._model.contract.use_case, identity.version, identity.release, answers))
 
     def read_feedback(self, body: bytes) -> list[Outcome[Any]]:
@@ -100,6 +116,7 @@ def _request_decoder(record: Any, top: Any) -> msgspec.json.Decoder[Any]:
         ("records", list[record]),
         ("event_time", Time | None, None),
         ("prediction_ids", list[Id] | None, None),
+        ("explain", bool, False),
     ]
     if top is not None:
         fields.append(("top", top | None, None))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from serving.contract.contract import Column, Contract
 from serving.contract.heads.head import Head
 from serving.protocols import open_inference
+from serving.protocols.native import EXPLAINED
 from serving.protocols.tensors import DATATYPES
+from serving.reasons.scale import Scale
 from serving.scoring.model import KPI_NAME, MOST_KPIS, SERVICE_KPIS, ServedModel
 
 JSON = "application/json"
@@ -50,7 +52,7 @@ def openapi(model: ServedModel, authenticated: bool = False) -> dict[str, Any]:
             paths["model"]: {"get": _get("metadata", "The contract as tensors")},
             "/readyz": {"get": _get("ready", "Which bundle, version and release answer")},
         },
-        "components": {"schemas": _schemas(contract, model.head, model.request_rows)},
+        "components": {"schemas": _schemas(contract, model.head, model.request_rows, model.explains)},
     }
     if authenticated:
         document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
@@ -68,7 +70,7 @@ def example(contract: Contract) -> dict[str, Any]:
     return {column.name: column.its.example(column) for column in contract.columns}
 
 
-def _schemas(contract: Contract, head: Head, most: int) -> dict[str, Any]:
+def _schemas(contract: Contract, head: Head, most: int, explains: bool) -> dict[str, Any]:
     record = {
         "type": "object",
         "properties": {column.name: _schema(column) for column in contract.columns}
@@ -89,7 +91,8 @@ def _schemas(contract: Contract, head: Head, most: int) -> dict[str, Any]:
         "parameters": {"type": ["object", "null"]},
     }
     output = {"name": {"enum": [each.name for each in head.tensors]}, "parameters": {"type": ["object", "null"]}}
-    answer = _object({"prediction_id": prediction_id, **said}, ["prediction_id", *said])
+    asked, reasons = _reasons(contract) if explains else ({}, {})
+    answer = _object({"prediction_id": prediction_id, **said, **reasons}, ["prediction_id", *said])
     return {
         "Record": record,
         "PredictRequest": _object(
@@ -103,6 +106,7 @@ def _schemas(contract: Contract, head: Head, most: int) -> dict[str, Any]:
                     "description": "one a record",
                 },
                 **head.schemas.request,
+                **asked,
             },
             ["records"],
             closed=True,
@@ -162,6 +166,31 @@ def _schemas(contract: Contract, head: Head, most: int) -> dict[str, Any]:
             [],
         ),
     }
+
+
+def _reasons(contract: Contract) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a request says to get reasons, and what its answers then hold."""
+    number = {"type": "number"}
+    told = {
+        "class": {"enum": list(contract.classes), "description": "which class's number is explained"},
+        "scale": {"enum": list(get_args(Scale)), "description": "what base and contributions add up to"},
+        "base": {**number, "description": "the mean over the rows that the model learned from"},
+        "contributions": {
+            "type": "object",
+            "description": "what each column added, as Shapley values; those that added most first",
+            "properties": dict.fromkeys(contract.names, number),
+            "required": list(contract.names),
+        },
+    }
+    if not contract.classes:
+        del told["class"]
+    wanted = {
+        "type": "boolean",
+        "default": False,
+        "description": f"whether answers come with reasons; of at most {EXPLAINED:,} records",
+    }
+    null = "where the request wants them; null where another release answered"
+    return {"explain": wanted}, {"reasons": {**_object(told, list(told)), "type": ["object", "null"], "description": null}}
 
 
 def _schema(column: Column) -> dict[str, Any]:

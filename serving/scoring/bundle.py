@@ -10,6 +10,7 @@ import msgspec
 
 from serving.contract.contract import Contract, parse_contract
 
+REASONS = "reasons.npz"  # what reasons are given from, where the model has any
 SIGNATURE = "model.sig"  # beside the files that it signs, and so not among those that the manifest names
 
 
@@ -28,7 +29,8 @@ class Manifest(msgspec.Struct, frozen=True):
 class Bundle(msgspec.Struct, frozen=True):
     """One verified bundle. `digest` is the SHA-256 of its manifest, and so of everything in it.
 
-    `model` is the ONNX file's content: the very bytes that were hashed, whatever happens to the file afterwards.
+    `model` is the ONNX file's content: the very bytes that were hashed, whatever happens to the file afterwards. So is
+    `reasons` that of `REASONS`, empty where there is none.
     """
 
     folder: Path
@@ -36,6 +38,7 @@ class Bundle(msgspec.Struct, frozen=True):
     manifest: Manifest
     contract: Contract
     model: bytes
+    reasons: bytes = b""
 
 
 def read_bundle(folder: Path) -> Bundle:
@@ -52,7 +55,7 @@ def read_bundle(folder: Path) -> Bundle:
         manifest = msgspec.json.decode(raw, type=Manifest)
     except msgspec.DecodeError as error:
         raise BundleError(f"{path}: {error}") from None
-    used = dict.fromkeys(("contract.json", "model.onnx"), b"")
+    used = dict.fromkeys(("contract.json", "model.onnx", REASONS), b"")
     present = {file.name for file in folder.iterdir()} - {"manifest.json", SIGNATURE}
     for name in sorted(present | manifest.files.keys()):
         if name not in present:
@@ -66,13 +69,13 @@ def read_bundle(folder: Path) -> Bundle:
         if content is not None:
             used[name] = content
     for name, content in used.items():
-        if not content:
+        if not content and name != REASONS:
             raise BundleError(f"{folder}: {name} is missing")
     try:
         contract = parse_contract(used["contract.json"])
     except msgspec.DecodeError as error:
         raise BundleError(f"{folder}: contract.json: {error}") from None
-    return Bundle(folder, hashlib.sha256(raw).hexdigest(), manifest, contract, used["model.onnx"])
+    return Bundle(folder, hashlib.sha256(raw).hexdigest(), manifest, contract, used["model.onnx"], used[REASONS])
 
 
 def _content(path: Path) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from serving.contract.heads.head import Answers, Outputs
@@ -42,6 +42,7 @@ class Job:
         "elsewhere",
         "error",
         "event_time",
+        "explain",
         "exposure",
         "gone",
         "ids",
@@ -49,9 +50,11 @@ class Job:
         "logged",
         "outputs",
         "places",
+        "reasons",
         "received",
         "rows",
         "start",
+        "theirs",
         "top",
     )
 
@@ -74,6 +77,9 @@ class Job:
         self.gone = False  # the client went away: nobody waits for the answer
         self.error: Exception | None = None
         self.top: int | None = None  # how much of each output the client wants to see, where that is a question
+        self.explain = False  # whether the client wants reasons
+        self.reasons: list[dict[str, Any] | None] = []  # one a row, once they are found; None where there are none to give
+        self.theirs: Collection[int] = ()  # of rows that other servers answered: where each stands in it
         self.answers: Answers = []
         self.outputs: Outputs = []
 

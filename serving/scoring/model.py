@@ -10,7 +10,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 import msgspec
 import numpy as np
@@ -26,6 +27,9 @@ from serving.scoring.bundle import Bundle
 from serving.scoring.job import Job
 from serving.scoring.onnx import Scorer
 from serving.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from serving.reasons.reasons import Reasons
 
 logger = logging.getLogger("slipway")
 
@@ -95,6 +99,7 @@ class ServedModel:
         self._sensitive, self._answer_unlogged = sensitive, answer_unlogged
         self._cache: OrderedDict[Cached, np.ndarray] = OrderedDict()
         self._cache_size = cache_size
+        self._explaining = bundle.reasons
         self.refusals = Refusals(column.name for column in self.contract.columns)
         self._last: tuple[str, str] | None = None
         self._prefix = secrets.token_hex(8)
@@ -112,6 +117,24 @@ class ServedModel:
                 live.append(job)
         if live:
             self._answer_apart(live)
+
+    @property
+    def explains(self) -> bool:
+        """Whether answers can have reasons."""
+        return bool(self._explaining)
+
+    @cached_property
+    def _reasons(self) -> Reasons:
+        from serving.reasons.reasons import Reasons, read  # not before somebody asks
+
+        return Reasons(read(self._explaining), self.contract)
+
+    def reasons(self, job: Job, start: int, stop: int) -> list[dict[str, Any] | None]:
+        """What the answers to rows [start, stop) of a scored job were made of; None where another server answered."""
+        cut = slice(start, stop)
+        inputs = job.inputs.rows(cut) if job.inputs else self.records.inputs(job.rows[cut])
+        told = self._reasons.told(self.records.feeds(inputs), job.outputs[cut])
+        return [None if place in job.theirs else each for place, each in enumerate(told, start)]
 
     def check_outcomes(self, outcomes: Sequence[Outcome[Any]]) -> None:
         """Asked before any of them is logged.

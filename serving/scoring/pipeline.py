@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from serving.options import Options
-from serving.refusal import Refusal
+from serving.refusal import Refusal, too_late
 from serving.scoring.admission import Admission, Overloaded, Place
 from serving.scoring.batcher import BATCH_ROWS, SLICE_ROWS, Batcher
 from serving.scoring.beside import LARGE_BODY, Beside
@@ -25,6 +25,7 @@ from serving.traffic.carrier import Carrier
 CALLER = "x-slipway-caller"
 INSIDE = "only servers of this use case ask here, and each other directly"
 LONGEST_CALLER = 100
+EXPLAINED_ROWS = 64  # at a time
 
 Read = Callable[[bytes], tuple[Job, Any]]
 Write = Callable[[Job, Any], Any]
@@ -57,6 +58,7 @@ class Pipeline:
     def __init__(self, model: ServedModel, guard: Guard | None, options: Options) -> None:
         self.model, self._guard, self._internal = model, guard, options.internal_caller
         self.admission, self.batcher, self.beside = Admission(options.queue_rows), Batcher(model.score), Beside()
+        self._explaining = Beside()  # a thread of its own: nobody's reasons wait for another's large body
         self.carrier = Carrier(model, self.batcher, Path(options.traffic)) if options.traffic else None
         self.overloads = 0  # that nobody was told of yet
 
@@ -117,7 +119,16 @@ class Pipeline:
         visit.job = job
         job.caller, job.received, job.budget = visit.caller, visit.received, visit.budget
         await submit(job)
+        if job.explain:
+            await self._explain(job)
         return write(job, context) if len(job.rows) <= BATCH_ROWS else await self.beside(write, job, context)
+
+    async def _explain(self, job: Job) -> None:
+        """Beside the event loop, in slices: the reasons of one row take as long as a hundred answers."""
+        for start in range(0, len(job.rows), EXPLAINED_ROWS):
+            if job.budget is not None and time.perf_counter() - job.received > job.budget:
+                raise too_late(job.budget)
+            job.reasons += await self._explaining(self.model.reasons, job, start, start + EXPLAINED_ROWS)
 
     async def feedback(self, visit: Visit, body: bytes, read: Callable[[bytes], list[Outcome[Any]]]) -> int:
         """Log what turned out to be true, and say of how many; many outcomes in slices, after all of them were checked."""

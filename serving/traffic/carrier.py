@@ -175,6 +175,7 @@ class Carrier:
             for part in parts:
                 for place, answer, output in zip(part.at, part.answers, part.outputs, strict=True):
                     job.answers[place], job.outputs[place] = answer, output
+        job.theirs = {place for part in parts if part.elsewhere is not None for place in part.at}
         for part in parts:
             self._count(part)
 

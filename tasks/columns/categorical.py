@@ -34,6 +34,10 @@ class Categorical(Strings):
         """All of it."""
         return fitted
 
+    def encoded(self, fitted: Any, place: int, linear: bool) -> dict[str, Any]:
+        """By the categories of training."""
+        return {"how": "one_hot" if linear else "codes", "categories": fitted.categories_[place].tolist()}
+
     def bins(self, values: Any) -> Bins:
         """By their frequency."""
         return bins_of_categories(values)

@@ -13,10 +13,10 @@ import numpy as np
 
 from configs.errors import InputError
 from serving.contract.contract import Column
-from serving.contract.kinds.moments import PARTS, at, parts
+from serving.contract.kinds.moments import PARTS, WIDTH, at, parts
 from serving.contract.kinds.strings import MISSING
 from tasks.columns.bins import Bins, bins_of_categories
-from tasks.columns.scaler import ExactScaler
+from tasks.columns.scaler import ExactScaler, scaled
 from tasks.columns.strings import MOST_VALUES, Strings
 from tasks.columns.values import Sign
 
@@ -70,6 +70,10 @@ class Datetime(Strings):
                 "features.datetime: moments are read by the encoder that the function is given, given.encoder()"
             )
         return make_pipeline(rest[0], rest[1].plain()) if rest else FunctionTransformer()
+
+    def encoded(self, fitted: Any, place: int, linear: bool) -> dict[str, Any]:
+        """Parts as they are, or imputed and scaled."""
+        return scaled(fitted, place, WIDTH) if linear else {"how": "numbers"}
 
     def bins(self, values: Any) -> Bins:
         """By the time of the week."""

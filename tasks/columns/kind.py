@@ -32,6 +32,9 @@ class ColumnKind(Protocol):
     def inside(self, fitted: Any) -> Any:
         """Of the fitted transformer what happens inside the graph; the rest the contract does (`Kind.graph`)."""
 
+    def encoded(self, fitted: Any, place: int, linear: bool) -> dict[str, Any]:
+        """What the fitted transformer does to the column at a place among those that it takes: fields of `Encoded`."""
+
     def bins(self, values: Any) -> Bins:
         """How windows are counted against these values of the reference."""
 

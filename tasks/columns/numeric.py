@@ -10,6 +10,7 @@ from serving.contract.contract import Column
 from serving.contract.kinds.numeric import FLOAT32_MAX
 from tasks.columns.bins import Bins, bins_of_numbers
 from tasks.columns.put_back import put_back_numbers
+from tasks.columns.scaler import scaled
 from tasks.columns.units import changed_unit
 from tasks.columns.values import Sign
 
@@ -44,6 +45,10 @@ class Numeric:
     def inside(self, fitted: Any) -> Any:
         """All of it."""
         return fitted
+
+    def encoded(self, fitted: Any, place: int, linear: bool) -> dict[str, Any]:
+        """As they are, or imputed and scaled."""
+        return scaled(fitted, place, 1) if linear else {"how": "numbers"}
 
     def bins(self, values: Any) -> Bins:
         """By their size."""

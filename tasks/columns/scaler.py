@@ -26,3 +26,15 @@ class ExactScaler(StandardScaler):
         scaler = StandardScaler()
         vars(scaler).update(vars(self))
         return scaler
+
+
+def scaled(fitted: Any, place: int, width: int) -> dict[str, Any]:
+    """What a fitted imputer and the scaler behind it do to the numbers of one column: fields of `Encoded`."""
+    at = slice(place * width, (place + 1) * width)
+    imputer, scaler = fitted[-2], fitted[-1]
+    return {
+        "how": "numbers",
+        "fill": imputer.statistics_[at].tolist(),
+        "center": scaler.mean_[at].tolist(),
+        "scale": scaler.scale_[at].tolist(),
+    }

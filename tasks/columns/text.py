@@ -50,6 +50,11 @@ class Text(Strings):
             )
         return fitted.steps[1][1]
 
+    def encoded(self, fitted: Any, place: int, linear: bool) -> dict[str, Any]:
+        """Rare words count more."""
+        rarity = fitted[-1].idf_[place * WIDTH : (place + 1) * WIDTH]
+        return {"how": "words", "scale": (1 / rarity).tolist()}
+
     def bins(self, values: Any) -> Bins:
         """By the word that tells most of a text, and by its length."""
         return bins_of_texts(values)

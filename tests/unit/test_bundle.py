@@ -7,7 +7,7 @@ from configs.settings import PROJECT
 from serving.scoring.bundle import BundleError, read_bundle
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "contract.json", "card.md"])
+@pytest.mark.parametrize("name", ["model.onnx", "contract.json", "card.md", "reasons.npz"])
 def test_a_changed_file_is_refused_by_name(bundle_folder, name):
     path = bundle_folder / name
     path.write_bytes(path.read_bytes() + b" ")

@@ -10,6 +10,7 @@ from configs.schema import Features, Model
 from serving.contract.kinds.choose import KINDS
 from tasks.columns.encoder import encoder
 from tasks.problems.values import Learner
+from tasks.training.estimators.sums import Sum
 
 
 class Kept(NamedTuple):
@@ -55,6 +56,9 @@ class Family:
     def refusals(self) -> tuple[type[Exception], ...]:
         """What fitting raises, beside scikit-learn's own error, where a parameter has a value that is none."""
         return ()
+
+    def adds(self, part: Any) -> Sum | None:
+        """A fitted estimator of this family as what adds up to its output, in 64 bits; None where it is no such sum."""
 
     def teach(self) -> None:
         """Give skl2onnx the converters that it has not got by itself, where the library is loaded."""

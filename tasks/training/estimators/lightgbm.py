@@ -12,6 +12,7 @@ from tasks.problems.values import Learner
 from tasks.training.estimators.extra import library, loaded, register
 from tasks.training.estimators.family import Family, Kept
 from tasks.training.estimators.gradient_boosting import rounded_down
+from tasks.training.estimators.sums import LEAF, Sum, Tree, in_place, of_classes
 
 KEPT = {
     "boosting": Kept(("gbdt", "gbrt", "dart"), "its forests lose their scale in ONNX; take random_forest, 'gbdt' or 'dart'"),
@@ -31,6 +32,7 @@ OBJECTIVES: dict[Learner, tuple[str | None, ...]] = {
     ),
     "ranker": (None, "lambdarank", "rank_xendcg"),
 }
+LOGARITHMIC = ("poisson", "gamma", "tweedie")  # objectives that boost the logarithm of the number
 ZERO = np.float32(1e-35)  # LightGBM's kZeroThreshold
 
 
@@ -61,6 +63,16 @@ class LightGBM(Family):
         """Its own error."""
         return (library("lightgbm").basic.LightGBMError, TypeError)
 
+    def adds(self, part: Any) -> Sum | None:
+        """Trees that add to one output each, in turn; where boosting began is in the first of them."""
+        found = part.booster_.dump_model()
+        outputs = found["num_tree_per_iteration"]
+        trees = [_tree(each["tree_structure"], place % outputs, outputs) for place, each in enumerate(found["tree_info"])]
+        if hasattr(part, "classes_"):
+            return Sum(of_classes(outputs), np.zeros(outputs), trees)
+        objective = found["objective"].split()[0]
+        return Sum("log_value" if objective in LOGARITHMIC else "value", np.zeros(outputs), trees)
+
     def teach(self) -> None:
         """The converter of onnxmltools."""
         if loaded("lightgbm"):
@@ -78,6 +90,34 @@ class LightGBM(Family):
         lines = part.booster_.model_to_string().split("\n")
         text = "\n".join(_rounded(line) for line in lines if not line.startswith("tree_sizes="))
         part._Booster = library("lightgbm").Booster(model_str=text)
+
+
+def _tree(root: dict[str, Any], output: int, outputs: int) -> Tree:
+    """The root comes first, then whatever is met on the way down."""
+    nodes, left, right = [root], [], []
+    for node in nodes:  # which grows
+        if "split_index" in node:
+            left.append(len(nodes))
+            right.append(len(nodes) + 1)
+            nodes += [node["left_child"], node["right_child"]]
+        else:
+            left.append(LEAF)
+            right.append(LEAF)
+    values = np.array([node.get("leaf_value", 0.0) for node in nodes])
+    return Tree(
+        np.array(left),
+        np.array(right),
+        np.array([node.get("split_feature", 0) for node in nodes]),
+        np.array([node.get("threshold", 0.0) for node in nodes]).astype(np.float32),
+        np.array([_missing_left(node) for node in nodes]),
+        np.array([node.get("internal_count", node.get("leaf_count", 1)) for node in nodes], dtype=np.float64),
+        in_place(values, output, outputs),
+    )
+
+
+def _missing_left(node: dict[str, Any]) -> bool:
+    """Where no number was missing in training, LightGBM reads a missing one as 0."""
+    return bool(node.get("default_left") if node.get("missing_type") == "NaN" else node.get("threshold", 0.0) >= 0)
 
 
 def _rounded(line: str) -> str:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from tasks.problems.values import Learner
 from tasks.training.estimators.family import Family
+from tasks.training.estimators.sums import Sum, of_classes
 
 
 class LogisticRegression(Family):
@@ -21,6 +24,10 @@ class LogisticRegression(Family):
 
         return {"classifier": LogisticRegression}
 
+    def adds(self, part: Any) -> Sum | None:
+        """Weights, of two classes the second's."""
+        return Sum(of_classes(len(part.coef_)), np.ravel(part.intercept_), [], part.coef_.T)
+
 
 class Ridge(Family):
     """Numbers."""
@@ -32,3 +39,7 @@ class Ridge(Family):
         from sklearn.linear_model import Ridge
 
         return {"regressor": Ridge, "ranker": Ridge}
+
+    def adds(self, part: Any) -> Sum | None:
+        """Weights."""
+        return Sum("value", np.ravel(part.intercept_), [], np.reshape(part.coef_, (-1, 1)))

@@ -9,6 +9,8 @@ import numpy as np
 
 from tasks.problems.values import Learner
 from tasks.training.estimators.family import Family
+from tasks.training.estimators.gradient_boosting import rounded_down
+from tasks.training.estimators.sums import Sum, Tree
 
 TAUGHT = [f"Sklearn{kind}{learner}" for kind in ("RandomForest", "ExtraTrees") for learner in ("Classifier", "Regressor")]
 
@@ -29,6 +31,12 @@ class RandomForest(Family):
             "ranker": RandomForestRegressor,
         }
 
+    def adds(self, part: Any) -> Sum | None:
+        """The mean of what the trees say: a number, or of each class its share; of two classes the second's."""
+        chosen = part.n_classes_ if hasattr(part, "classes_") else 1
+        trees = [_tree(each.tree_, chosen == 2, part.n_estimators) for each in part.estimators_]
+        return Sum("value" if chosen == 1 else "probability", np.zeros(trees[0].values.shape[1]), trees)
+
     def teach(self) -> None:
         """skl2onnx's own converters, and where a missing number goes, which they leave out; thresholds they round down."""
         from skl2onnx.common._registration import get_converter, register_converter
@@ -37,6 +45,18 @@ class RandomForest(Family):
             plain = get_converter(name)
             if not isinstance(plain._fct, _WithMissing):
                 register_converter(name, _WithMissing(plain), overwrite=True, options=plain.get_allowed_options())
+
+
+def _tree(tree: Any, second: bool, among: int) -> Tree:
+    return Tree(
+        tree.children_left,
+        tree.children_right,
+        tree.feature,
+        rounded_down(tree.threshold).astype(np.float32),
+        tree.missing_go_to_left.astype(bool),
+        tree.weighted_n_node_samples,
+        tree.value[:, 0, 1 if second else 0 :] / among,
+    )
 
 
 class _WithMissing:

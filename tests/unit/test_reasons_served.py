@@ -1,0 +1,119 @@
+"""Reasons with an answer: what a request says to get them, and what it gets."""
+
+import asyncio
+import json
+import math
+
+import jsonschema
+import pytest
+
+from configs.settings import prediction_log
+from serving.contract.contract import ContractError
+from serving.log.writer import PredictionLog
+from serving.options import Options
+from serving.protocols.native import EXPLAINED, Native
+from serving.protocols.openapi import openapi
+from serving.refusal import Refusal
+from serving.scoring.bundle import REASONS, read_bundle
+from serving.scoring.model import Identity, ServedModel
+from serving.scoring.pipeline import Pipeline, Visit
+from serving.transports.http import App
+from tests.unit.rsgi import ask, predict_body
+
+RECORD = {"a": 1.0, "b": 0.5, "c": "red"}
+
+
+def answered(model, body, submit=None):
+    """A body's answer, as the transport gives it."""
+    native, shared = Native(model), Pipeline(model, None, Options(bundle="b", log="l"))
+
+    async def whole():
+        return await shared.answer(
+            Visit(0.0),
+            json.dumps(body).encode(),
+            lambda content: (native.read(content), None),
+            lambda job, _: native.write(job),
+            submit or shared.batcher.submit,
+        )
+
+    return json.loads(asyncio.run(whole()))
+
+
+def test_a_native_answer_has_reasons(model):
+    told = answered(model, {"records": [RECORD, {**RECORD, "b": None}], "explain": True})["predictions"]
+    for row in told:
+        reasons = row["reasons"]
+        assert (reasons["class"], reasons["scale"]) == ("yes", "log_odds")
+        margin = reasons["base"] + sum(reasons["contributions"].values())
+        assert 1 / (1 + math.exp(-margin)) == pytest.approx(row["probabilities"]["yes"], abs=1e-5)
+        sizes = [abs(value) for value in reasons["contributions"].values()]
+        assert sizes == sorted(sizes, reverse=True)
+        assert set(reasons["contributions"]) == {"a", "b", "c"}
+    plain = answered(model, {"records": [RECORD]})["predictions"][0]
+    assert "reasons" not in plain
+
+
+def test_nothing_is_read_before_somebody_asks(model):
+    answered(model, {"records": [RECORD]})
+    assert "_reasons" not in vars(model)
+    answered(model, {"records": [RECORD], "explain": True})
+    assert "_reasons" in vars(model)
+
+
+def test_a_bundle_without_reasons_says_so(bundle_folder, home):
+    manifest = json.loads((bundle_folder / "manifest.json").read_text())
+    del manifest["files"][REASONS]
+    (bundle_folder / REASONS).unlink()
+    (bundle_folder / "manifest.json").write_text(json.dumps(manifest))
+    log = PredictionLog(prediction_log("small"))
+    without = ServedModel(read_bundle(bundle_folder), Identity("1", "small-v1"), log)
+    with pytest.raises(ContractError, match="explain: version 1 gives no reasons: its bundle was made before"):
+        answered(without, {"records": [RECORD], "explain": True})
+    assert "explain" not in openapi(without)["components"]["schemas"]["PredictRequest"]["properties"]
+    log.close()
+
+
+def test_over_http(model):
+    app = App(model, Options(bundle="b", log="l"), None)
+
+    def post(**more):
+        answer = asyncio.run(ask(app, "/predict", predict_body(RECORD, **more)))
+        return answer.status, json.loads(answer.body)
+
+    assert post(explain=True)[1]["predictions"][0]["reasons"]["scale"] == "log_odds"
+    assert "reasons" not in post(explain=False)[1]["predictions"][0]
+    assert post(explain="yes")[0] == 422
+    model._explaining = b""
+    status, said = post(explain=True)
+    assert (status, said["error"][:34]) == (422, "explain: version 1 gives no reason")
+
+
+def test_what_is_answered_is_what_the_document_says(model):
+    schemas = openapi(model)["components"]["schemas"]
+    answer = answered(model, {"records": [RECORD], "explain": True})
+    jsonschema.validate(answer, {**schemas["PredictResponse"], "components": {"schemas": schemas}})
+    one = schemas["PredictResponse"]["properties"]["predictions"]["items"]["properties"]["reasons"]
+    jsonschema.validate(answer["predictions"][0]["reasons"], one)
+    assert schemas["PredictRequest"]["properties"]["explain"]["type"] == "boolean"
+
+
+def test_rows_that_another_server_answered_have_none(model):
+    async def submit(job):
+        model.score([job])
+        job.theirs = {1, 70}
+
+    told = answered(model, {"records": [RECORD] * 80, "explain": True}, submit)["predictions"]
+    assert [place for place, row in enumerate(told) if row["reasons"] is None] == [1, 70]
+
+
+def test_more_rows_than_get_reasons_are_refused_and_a_deadline_holds(model):
+    with pytest.raises(Refusal, match="1,001 rows in one request; at most 1,000 get reasons") as refused:
+        answered(model, {"records": [RECORD] * (EXPLAINED + 1), "explain": True})
+    assert refused.value.status == 413
+
+    async def submit(job):
+        model.score([job])
+        job.budget = 1e-9
+
+    with pytest.raises(Refusal, match="deadline"):
+        answered(model, {"records": [RECORD], "explain": True}, submit)
