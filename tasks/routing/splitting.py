@@ -40,7 +40,9 @@ def split(use_case: str, plan: Plan) -> None:
     """
     if plan.halt is None:
         refuse_halted(use_case)
-    _have(_serving(use_case), plan, gateway.routed(use_case))
+    release = _serving(use_case)
+    _have(release, plan, gateway.routed(use_case))
+    forget_splits(use_case, keep=release.name)
 
 
 def halt_first(release: Release) -> None:

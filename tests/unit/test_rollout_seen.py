@@ -7,11 +7,14 @@ import pytest
 
 from configs.schema import Notify
 from configs.settings import use_case_home
+from console import guard
 from tasks.monitoring.alerts.tell_rollout import news_of, tell_rollout
+from tasks.rollouts import guard_rails
 from tasks.rollouts.course import courses, spent
 from tasks.rollouts.how_long import how_long
 from tasks.rollouts.looks import keep_look, looks_of
 from tasks.rollouts.page import page_address, write_page
+from tasks.rollouts.state import begin
 from tasks.rollouts.values import Look
 from tasks.verdicts.judge import judged
 from tests.unit.test_outbox import posts, with_channels
@@ -107,6 +110,19 @@ def test_people_are_told_once_that_they_are_waited_for_and_how_it_ended(home, tm
     assert received[1]["reason"] == "ann said reject: her reason"
     assert received[1]["page"].endswith("/small/rollouts/loans-v1-v2.html")
     assert [each["check"] for each in received[0]["verdicts"]] == ["errors", "loss"]
+
+
+def test_of_what_the_guard_takes_back_people_are_told_at_once(home, tmp_path, quiet, posts, monkeypatch):
+    address, received = posts
+    monkeypatch.setenv("OUR_HOOK", f"{address}/hook")
+    case = with_channels(tmp_path, Notify(by="webhook", url="OUR_HOOK")).model_copy(update={"rollout": declared()})
+    monkeypatch.setattr("configs.load.load_use_case", lambda _: case)
+    monkeypatch.setattr(guard_rails, "count", lambda _, now: guard_rails.Counts(now, 40, 30, 0, 40, 0, 0))
+    monkeypatch.setattr(guard_rails, "broken", lambda _: "an error burst: a test")
+    begin(state(use_case="small"))
+    guard._look({}, "small")
+    assert [post["cause"] for post in received] == ["failed"]
+    assert received[0]["reason"] == "the guard rails: an error burst: a test"
 
 
 @pytest.mark.parametrize(
