@@ -5,7 +5,7 @@ import mlflow
 from tasks.containers.containerize import _write_context
 from tasks.registry.versions import registry, the_champion
 
-BUNDLE = {"model.onnx", "contract.json", "card.md", "manifest.json", "model.sig"}
+BUNDLE = {"model.onnx", "contract.json", "card.md", "manifest.json", "model.sig", "reasons.npz"}  # with splits and shares
 
 
 def files(client, run, folder=None):
