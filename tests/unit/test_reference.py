@@ -29,7 +29,8 @@ def kept(built_bundle, built_data):
 
 
 def test_a_bundle_holds_no_row_and_names_those_it_was_made_with(kept):
-    assert {path.name for path in kept.path.iterdir()} == {"model.onnx", "contract.json", "card.md", "manifest.json"}
+    made = {"model.onnx", "reasons.npz", "contract.json", "card.md", "manifest.json"}
+    assert {path.name for path in kept.path.iterdir()} == made
     assert pq.read_table(reference_of(kept)).column_names == ["c", "a", "b", "y"]
     assert pq.read_table(holdout_of(kept)).column_names == ["target", "probability"]
 

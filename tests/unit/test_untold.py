@@ -194,7 +194,7 @@ def test_sensitive_columns_show_nothing_that_training_saw(app):
         Column("open", "categorical", categories=("Shelbyville",)),
     )
     contract = Contract("demo", columns, "y", (0, 1))
-    document = json.dumps([example(contract), _schemas(contract, head_of(contract), 10)])
+    document = json.dumps([example(contract), _schemas(contract, head_of(contract), 10, explains=True)])
     assert "Springfield" not in document
     assert "123456" not in document
     assert "Shelbyville" in document
