@@ -469,7 +469,7 @@ class Deploy(Strict):
     resources: Resources = Resources()
     registry: Registry | None = None
     authentication: Literal["auto", "on", "off"] = "auto"
-    answer_when_halted: str | int | float | bool | None = None
+    answer_when_halted: str | int | float | bool | None = Field(None, exclude_if=lambda given: given is None)
 
     @model_validator(mode="after")
     def _limits(self) -> Deploy:

@@ -179,7 +179,7 @@ def _keep_authority() -> None:
     end = "-----END CERTIFICATE-----\n"
     first, _, _ = listed_there.partition(end)
     made(_authority().parent)
-    _authority().write_text(first[first.index("-----BEGIN") :] + end, encoding="ascii")
+    write_atomically(_authority(), (first[first.index("-----BEGIN") :] + end).encode())
 
 
 def up(say: Callable[[str], None]) -> list[str]:

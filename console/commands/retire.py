@@ -17,6 +17,7 @@ from tasks.routing import gateway
 from tasks.routing.halted import forget_halted
 from tasks.routing.released import is_retired
 from tasks.routing.served import forget_served
+from tasks.routing.splitting import forget_splits
 
 
 def require_known(use_case: str) -> None:
@@ -43,6 +44,7 @@ def retire(use_case: str, reason: str, say: Callable[[str], None]) -> None:
             take_down(release)
         forget_served(use_case)
         forget_halted(use_case)
+        forget_splits(use_case)  # a halt's too, which a release of the same name would find
     uncrown(use_case)
     unregister(use_case)
     record(use_case, "retire", reason)

@@ -16,7 +16,7 @@ from tasks.history import record
 from tasks.packaging.values import BundleRef
 from tasks.people import may
 from tasks.rollouts.take_back import end_rollout, tidy
-from tasks.routing.halted import Answer, Halted, forget_halted, halted, keep_halted
+from tasks.routing.halted import Answer, Halted, forget_halted, halted, keep_halted, restore_halted
 from tasks.routing.served import Served, serving
 from tasks.routing.splitting import let_go, split
 
@@ -27,7 +27,7 @@ def halt(use_case: UseCase, reason: str, say: Callable[[str], None]) -> Halted:
     Raises:
         InputError: nothing serves, or what the use case answers then is no value of the target.
         NotAllowed: whoever asks is no operator.
-        NotSplit: a worker did not take it in time; then nothing is halted.
+        NotSplit: a worker did not take it in time; then all is as it was.
     """
     person, name = may("operator", "halt a use case"), use_case.name
     if (served := serving(name)) is None:
@@ -35,11 +35,11 @@ def halt(use_case: UseCase, reason: str, say: Callable[[str], None]) -> Halted:
     answer = _answer(use_case, served)
     with emergency(name, "halted", reason, say):
         ended = end_rollout(name, f"halted by {person.name}: {reason}")
-        stands = keep_halted(name, reason, person.name, answer)
+        before, stands = halted(name), keep_halted(name, reason, person.name, answer)
         try:
             split(name, stands.plan())
         except BaseException:
-            forget_halted(name)
+            restore_halted(name, before)
             raise
         record(name, "halt", reason, by=person.name, move="halt", answer=answer)
     if ended is not None:

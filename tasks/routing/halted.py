@@ -56,8 +56,16 @@ def keep_halted(use_case: str, reason: str, by: str, answer: Answer) -> Halted:
     """From now on it is halted."""
     moment = datetime.now(UTC).isoformat(timespec="seconds")
     stands = Halted(reason=reason, by=by, time=moment, answer=answer)
-    write_atomically(_path(use_case), stands.model_dump_json(indent=1).encode())
+    restore_halted(use_case, stands)
     return stands
+
+
+def restore_halted(use_case: str, stands: Halted | None) -> None:
+    """It is halted as that says, or not."""
+    if stands is None:
+        forget_halted(use_case)
+    else:
+        write_atomically(_path(use_case), stands.model_dump_json(indent=1).encode())
 
 
 def forget_halted(use_case: str) -> None:

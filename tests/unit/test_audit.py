@@ -24,20 +24,9 @@ from tasks.history import record
 from tasks.log.erase import erase, parse_condition
 from tasks.log.files import parts
 from tasks.log.retain import drop_old
-from tests.conftest import RICH, small_use_case
-from tests.unit.test_log_maintenance import KEY, label, prediction, rotate_and_compact
+from tests.unit.test_log_maintenance import KEY, case, label, log, prediction, rotate_and_compact
 
-
-@pytest.fixture
-def log(home):
-    made = PredictionLog(prediction_log("small"))
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def case(home, tmp_path):
-    return small_use_case(tmp_path, **{"{numeric: [a, b], categorical: [c]}": RICH})
+__all__ = ["case", "log"]  # fixtures
 
 
 def told(begin=0, end=6):

@@ -79,6 +79,21 @@ def test_what_is_not_confirmed_is_not_halted(serves, monkeypatch):
     assert (halted("loans"), split_of("loans"), read_history("loans", "halt")) == (None, None, [])
 
 
+def test_said_again_and_not_confirmed_the_first_one_stands(serves, monkeypatch):
+    stands = halted_loans()
+
+    def refuse(*_):
+        raise splitting.NotSplit("a server does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(splitting, "_wait", refuse)
+        with pytest.raises(splitting.NotSplit):
+            halted_loans("another reason")
+    assert (halted("loans"), split_of("loans")) == (stands, stands.plan())
+    lift(load_use_case("loans"), "mended")
+    assert (halted("loans"), split_of("loans")) == (None, None)
+
+
 def test_bad_input_changes_nothing(home, serves, monkeypatch):
     class Read:
         contract = Contract("loans", (), "approve", ("no", "yes"))
@@ -107,3 +122,4 @@ def test_retired_it_begins_anew(serves, monkeypatch):
     monkeypatch.setattr(retire, "releases", lambda _: [])
     retire.retire("loans", "a test", print)
     assert halted("loans") is None
+    assert not plan_path(release("1", 9001)).exists(), "a release of the same name would carry it out"

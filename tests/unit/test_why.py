@@ -22,21 +22,10 @@ from tasks.log.erase import erase, parse_condition
 from tasks.log.files import parts
 from tasks.log.find import find_records
 from tasks.log.retain import drop_old
-from tests.conftest import RICH, small_use_case
 from tests.unit.test_audit import KEEP, stranger
-from tests.unit.test_log_maintenance import KEY, label, prediction, rotate_and_compact
+from tests.unit.test_log_maintenance import KEY, case, label, log, prediction, rotate_and_compact
 
-
-@pytest.fixture
-def log(home):
-    made = PredictionLog(prediction_log("small"))
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def case(home, tmp_path):
-    return small_use_case(tmp_path, **{"{numeric: [a, b], categorical: [c]}": RICH})
+__all__ = ["case", "log"]  # fixtures
 
 
 def shadow(number):
