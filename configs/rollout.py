@@ -89,10 +89,26 @@ class Canary(Timed):
 
 
 class Ab(Timed):
-    """A fixed split; it ends early when every required check is decided."""
+    """A fixed split; it ends early when every required check is decided.
+
+    With `variants`, so many challengers at most meet a `share` each, and one of them goes on.
+    """
 
     strategy: Literal["ab"]
     share: float = Field(0.5, gt=0, lt=1)
+    variants: int = Field(1, ge=1, le=8)
+
+    @property
+    def all_of_them(self) -> float:
+        """The share of the requests that challengers answer."""
+        return self.share * self.variants
+
+    @model_validator(mode="after")
+    def _leaves_the_champion_some(self) -> Ab:
+        if self.all_of_them > 1 - 1e-9:
+            most = f"{self.variants} variants can have less than {1 / self.variants:.3g} each"
+            raise ValueError(f"'share': with {self.share:g} for each variant the champion has none to compare with; {most}")
+        return self
 
 
 class Cohort(Timed):
@@ -162,19 +178,33 @@ class Rollout(Strict):
 
     @model_validator(mode="after")
     def _rising(self) -> Rollout:
-        shares = [(place, stage.share) for place, stage in enumerate(self.stages) if isinstance(stage, Canary | Ab)]
+        shares = [
+            (place, stage.all_of_them if isinstance(stage, Ab) else stage.share)
+            for place, stage in enumerate(self.stages)
+            if isinstance(stage, Canary | Ab)
+        ]
         for (_, before), (place, share) in pairwise(shares):
             if share < before:
                 raise ValueError(
                     f"'stages.{place}': the share falls from {before:g} to {share:g}; a person only ever moves towards the "
                     "challenger"
                 )
+        later = [place for place, stage in enumerate(self.stages) if place and isinstance(stage, Ab) and stage.variants > 1]
+        if later:
+            raise ValueError(
+                f"'stages.{later[0]}': an 'ab' of several variants must be the first stage; the one that is chosen goes on"
+            )
         names = [check.name for check in self.checks]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"'checks': {twice[0]!r} stands there twice")
         if not self.checks:
             raise ValueError("'checks' is empty, so nothing could ever take a challenger back")
         return self
+
+    @property
+    def variants(self) -> int:
+        """How many challengers the first stage can take."""
+        return self.stages[0].variants if isinstance(self.stages[0], Ab) else 1
 
     @property
     def kpis(self) -> dict[str, str]:

@@ -290,7 +290,9 @@ def rollout(
     action: Annotated[
         str, typer.Argument(help="show, start, look, pause, resume, abort, promote, approve or reject.")
     ] = "show",
-    version: Annotated[str | None, typer.Option(help="The version to start with.")] = None,
+    version: Annotated[
+        list[str] | None, typer.Option(help="The version to start with; several for an A/B test of several.")
+    ] = None,
     reason: Annotated[str, typer.Option(help="Why; it is kept.")] = "",
 ) -> None:
     """A new version meets real requests stage by stage, as 'rollout:' in the use case says; where it stands, and your word.
@@ -301,6 +303,8 @@ def rollout(
 
     slipway rollout flights start --version 4 --reason "learned June"
 
+    slipway rollout flights start --version 5 --version 6 --reason "which earns more?"
+
     slipway rollout flights abort --reason "the desk sees wrong answers"
     """
     from console.commands.rollout import WORDS, show, spoken
@@ -308,7 +312,7 @@ def rollout(
     if action == "show":
         show(load_use_case(use_case), screen)
     elif action in ("start", "look"):
-        _rolled(use_case, action, version, reason)
+        _rolled(use_case, action, version or [], reason)
     elif action not in WORDS:
         raise InputError(f"{action!r} is nothing that a rollout does; use show, start, look, {', '.join(WORDS)}")
     elif not reason.strip():
@@ -317,13 +321,14 @@ def rollout(
         spoken(load_use_case(use_case), action, reason, screen)
 
 
-def _rolled(use_case: str, action: str, version: str | None, reason: str) -> None:
-    if (action == "start") != (version is not None):
+def _rolled(use_case: str, action: str, versions: list[str], reason: str) -> None:
+    if (action == "start") != bool(versions):
         raise InputError("'start' begins a rollout and needs --version N; 'look' goes on with the one that is under way")
     case = _ready(use_case)
     from flows.rollout import rollout as flow
 
-    screen.print(flow(case.name, version, reason or "rolled out by a person"), markup=False)
+    first, others = (versions[0], versions[1:]) if versions else (None, [])
+    screen.print(flow(case.name, first, reason or "rolled out by a person", others or None), markup=False)
     screen.print(f"More: slipway rollout {case.name}")
 
 

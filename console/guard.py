@@ -56,7 +56,7 @@ def _look(watched: dict[str, Any], name: str) -> None:
     except Moved:  # a look or a person was at it in the same moment
         return
     if why:
-        logger.warning("version %s of %s was taken back: %s", state.challenger.version, name, why)
+        logger.warning("a challenger of %s was taken back: %s", name, why)
         _tell(name)
 
 

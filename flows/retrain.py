@@ -50,7 +50,7 @@ def retrain(use_case: str = "flights", until: Moment | None = None, cause: str =
         verdict = compare(case, serving, challenger.version, challenger.evaluation, challenger.split, cause)
         with told(case, serving, challenger.version, cause, verdict, case.rollout is not None and serving is not None):
             if verdict.better and case.rollout and serving:
-                begin(case, challenger.version, f"{cause}: {verdict.reason}", began, "a retraining")
+                begin(case, [challenger.version], f"{cause}: {verdict.reason}", began, "a retraining")
             elif verdict.better:
                 roll_out(case, challenger.version, f"{cause}: {verdict.reason}", began)
     return f"{verdict.reason}; {rollout(case.name)}" if under_way(case.name) else verdict.reason

@@ -27,20 +27,26 @@ from tasks.rollouts.values import State
 
 
 @flow(name="rollout", flow_run_name="rollout-{use_case}")
-def rollout(use_case: str = "flights", version: str | None = None, reason: str = "rolled out by a person") -> str:
+def rollout(
+    use_case: str = "flights",
+    version: str | None = None,
+    reason: str = "rolled out by a person",
+    others: list[str] | None = None,
+) -> str:
     """Begin a rollout, or look at the one that is under way, and do what it leads to; no run waits for a stage to end.
 
     Args:
         use_case: A name in `configs/`.
         version: The version to roll out. Empty: go on with the rollout that is under way, if there is one.
         reason: Why, for the history.
+        others: Further versions, where the first stage is an A/B test of several.
 
     Returns:
         Where the rollout stands, in one line.
     """
     case = load_use_case(use_case)
     with one_at_a_time(case.name) as began:
-        state = _begun(case, version, reason, began) if version else last_rollout(case.name)
+        state = _begun(case, [version, *(others or [])], reason, began) if version else last_rollout(case.name)
         if state is None or state.ended:
             if state is not None and case.rollout:  # a person may have ended it between two looks
                 show(case, state)
@@ -64,20 +70,21 @@ def show(case: UseCase, state: State) -> str:
     return line
 
 
-def _begun(case: UseCase, version: str, reason: str, began: int) -> State:
+def _begun(case: UseCase, versions: list[str], reason: str, began: int) -> State:
     person = may("operator", "begin a rollout")
-    return begin(case, get_version(case.name, version), reason, began, person.name)
+    return begin(case, [get_version(case.name, each) for each in versions], reason, began, person.name)
 
 
 def go_on(case: UseCase, state: State) -> State:
     """Bring the challenger up, look at its stages for as long as one ends, and send it everything behind the last."""
     if state.phase == "initialising":
         with taken_back_if_it_fails(state):
-            state = first_stage(case, state, stand_beside(case, state.challenger), fresh_baseline(case, state))
+            stood = [stand_beside(case, each) for each in state.challengers]
+            state = first_stage(case, state, stood, fresh_baseline(case, state))
     while state.phase in ("progressing", "waiting"):
-        before, state = state.stage, carry_out(case, state)
+        before, state = state.traffic, carry_out(case, state)
         state = state if state.ended else conclude(case, state, look_at(case, state))
-        if state.stage == before:
+        if state.traffic == before:
             break
     if state.phase == "promoting":
         state = promote(case, state)

@@ -2,7 +2,7 @@
 
 false_rollbacks, power, past, whole: verdicts that are looked at often, over NUMBER simulated rollouts a row (2,000), by the
 comparisons of the product (`tasks/verdicts/`). shares: NUMBER requests (100,000) to a real server with a traffic plan.
-faults: broken challengers of a USE_CASE (loans or bike), each NUMBER times (3).
+faults: broken challengers of a USE_CASE (loans, adult or bike), each NUMBER times (3).
 """
 
 from __future__ import annotations

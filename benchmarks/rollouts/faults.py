@@ -65,6 +65,10 @@ SERVERS = [
     Fault("kill -9 of its server, once", server="kill"),
 ]
 CONSTANT = {"max_iter": 1, "learning_rate": 1e-9}
+SLICE = (
+    "case when marital_status in ('Divorced', 'Widowed') then (case when income = '>50K' then '<=50K' else '>50K' end) "
+    "else income end"
+)
 FAULTS = {
     "loans": [
         *SERVERS,
@@ -78,6 +82,13 @@ FAULTS = {
         Fault("in dozens", "cnt / 12.0"),
         Fault("a constant answer", parameters=CONSTANT),
         Fault("wrong on Sundays", "case when weekday = 0 then 0 else cnt end"),
+    ],
+    "adult": [
+        *SERVERS,
+        Fault("swapped labels", "case when income = '>50K' then '<=50K' else '>50K' end"),
+        Fault("a constant answer", parameters=CONSTANT),
+        Fault("denies women (33 %)", "case when sex = 'Female' then '<=50K' else income end"),
+        Fault("wrong on the widowed and divorced (17 %)", SLICE),
     ],
 }
 
@@ -108,12 +119,7 @@ def home(name: str) -> Iterator[UseCase]:
     """A home in which the use case serves, with the stages and checks of this benchmark and no gates."""
     with tempfile.TemporaryDirectory() as folder:
         work, yaml = Path(folder), YAML(typ="safe")
-        if name == "loans":
-            content = yaml.load((PROJECT / "configs" / "loans.yaml").read_text())
-        else:
-            from benchmarks.monitoring.cases import use_case
-
-            content = use_case(name).model_dump(mode="json", exclude_unset=True)
+        content = CASES[name]()
         content |= {
             "deploy": {"platform": "local"},
             "rollout": {"stages": STAGES, "checks": CHECKS, "undecided": "promote"},
@@ -129,6 +135,53 @@ def home(name: str) -> Iterator[UseCase]:
             yield load_use_case(name)
         finally:
             slipway("down")
+
+
+def _loans() -> dict[str, Any]:
+    content: dict[str, Any] = YAML(typ="safe").load((PROJECT / "configs" / "loans.yaml").read_text())
+    return content
+
+
+def _bike() -> dict[str, Any]:
+    """Hours in a random order, since stages go by the clock, and a replay of history would have one of its own."""
+    columns = ["season", "mnth", "hr", "holiday", "weekday", "workingday", "weathersit", "temp", "atemp", "hum", "windspeed"]
+    return _shared(
+        "bike",
+        "How many bikes will be rented in this hour?",
+        target={"column": "cnt", "problem": "regression"},
+        features={"numeric": columns},
+        evaluation={"gates": [{"metric": "r2", "at_least": 0}]},
+        file="bike_hour.csv",
+    )
+
+
+def _adult() -> dict[str, Any]:
+    return _shared(
+        "adult",
+        "Does this person earn more than 50,000 dollars a year?",
+        target={"column": "income", "positive": ">50K"},
+        features={
+            "numeric": ["age", "education_num", "capital_gain", "capital_loss", "hours_per_week"],
+            "categorical": ["workclass", "marital_status", "occupation", "relationship", "race", "sex"],
+        },
+        evaluation={"gates": [{"metric": "roc_auc", "at_least": 0.5}]},
+        file="adult.csv",
+    )
+
+
+def _shared(name: str, description: str, file: str, **parts: Any) -> dict[str, Any]:
+    path = Path(os.environ.get("SLIPWAY_DATA") or PROJECT.parent / "shared" / "data") / file
+    return {
+        "name": name,
+        "description": description,
+        "source": {"tables": {"rows": str(path)}, "query": "select * from rows"},
+        "model": {"estimator": "hist_gradient_boosting", "parameters": {"max_iter": 100}, "seed": 0},
+        "replay": {"share": 0.5, "seed": 1},
+        **parts,
+    }
+
+
+CASES = {"loans": _loans, "bike": _bike, "adult": _adult}
 
 
 def _broken(case: UseCase, fault: Fault) -> str:

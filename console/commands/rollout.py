@@ -45,6 +45,8 @@ def show(case: UseCase, screen: Console) -> None:
     screen.print(_stages(case, state))
     if state.look is not None:
         screen.print(_checks(state))
+    for each in state.lost:
+        screen.print(f"Version {each.version.version} is out: {each.out}", markup=False, soft_wrap=True)
     for word in words_of(state):
         screen.print(f"{word.at:%Y-%m-%d %H:%M} {word.by} said {word.said}: {word.reason}", markup=False)
     if (path := page_path(state)).exists():
@@ -72,5 +74,5 @@ def _checks(state: State) -> Table:
     for column in ("check", "verdict", "why"):
         table.add_column(column, overflow="fold")
     for each in state.look.verdicts:
-        table.add_row(each.check, f"[{COLOURS[each.verdict]}]{each.verdict}[/]", each.reason)
+        table.add_row(each.title, f"[{COLOURS[each.verdict]}]{each.verdict}[/]", each.reason)
     return table

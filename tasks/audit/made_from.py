@@ -37,7 +37,7 @@ def _version(use_case: str, version: str) -> Version | None:
     if served := served_version(use_case, version):
         return served.version
     state = last_rollout(use_case)
-    among = [state.challenger, state.champion] if state else []
+    among = [state.challenger, state.champion, *(each.version for each in state.variants)] if state else []
     return next((each for each in among if each.version == version), None)
 
 

@@ -22,9 +22,9 @@ class Course(NamedTuple):
     place: int | None
     looks: list[Look]
 
-    def said(self, check: str) -> list[tuple[datetime, Verdict]]:
+    def said(self, title: str) -> list[tuple[datetime, Verdict]]:
         """When, and what the check found; a look at which it could say nothing has no place in a plot."""
-        found = [(look.at, each) for look in self.looks for each in look.verdicts if each.check == check]
+        found = [(look.at, each) for look in self.looks for each in look.verdicts if each.title == title]
         return [(at, each) for at, each in found if each.estimate is not None]
 
 
@@ -38,15 +38,18 @@ def courses(declared: Rollout, looks: Sequence[Look]) -> list[Course]:
 
 def spent(course: Course) -> float:
     """The part of `false_rollbacks` that the stage uses up: the level of each check in it, once for all its looks."""
-    return sum({each.check: each.level for look in course.looks for each in look.verdicts}.values())
+    return sum({each.title: each.level for look in course.looks for each in look.verdicts}.values())
 
 
 def plots(declared: Rollout, looks: Sequence[Look]) -> list[tuple[str, str]]:
-    """Titles and SVGs, one for each check that was declared."""
+    """Titles and SVGs, one for each check that was declared, and for each of several challengers."""
     found = courses(declared, looks)
+    margins = {check.name: check.margin for check in declared.checks}
+    said = {each.title: each.margin for look in looks for each in look.verdicts if each.variant}
+    once = {name: margin for name, margin in margins.items() if not any(title.startswith(f"{name} (") for title in said)}
     return [
-        (f"{check.name}: how much worse the challenger is", svg(_draw, (10, 3.2), declared, found, check.name, check.margin))
-        for check in declared.checks
+        (f"{title}: how much worse the challenger is", svg(_draw, (10, 3.2), declared, found, title, margin))
+        for title, margin in (once | said).items()
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from configs.errors import InputError
-from configs.rollout import Rollout
+from configs.rollout import Ab, Rollout
 from configs.schema import UseCase
 from tasks.clock import current_time
 from tasks.rollouts.strategies.choose import moving
@@ -26,11 +26,12 @@ def declared_by(use_case: UseCase) -> Rollout:
 
 
 def level_of(declared: Rollout) -> float:
-    """The part of `false_rollbacks` that one check of one stage may spend, by Bonferroni's inequality.
+    """The part of `false_rollbacks` that one check of one challenger in one stage may spend, by Bonferroni's inequality.
 
     It holds however the checks depend on each other, which errors and latency do.
     """
-    return declared.false_rollbacks / (len(declared.checks) * max(len(moving(declared)), 1))
+    compared = sum(stage.variants if isinstance(stage, Ab) else 1 for stage in moving(declared))
+    return declared.false_rollbacks / (len(declared.checks) * max(compared, 1))
 
 
 def now(use_case: UseCase) -> datetime:

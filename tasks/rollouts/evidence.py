@@ -86,8 +86,8 @@ class Evidence(NamedTuple):
         return np.stack(rows["output"].to_numpy()) if len(rows) else np.empty((0, 1))
 
 
-def gather(use_case: UseCase, declared: Rollout, state: State, place: int) -> Evidence:
-    """Everything that the log holds by now of the stage at that place."""
+def gather(use_case: UseCase, declared: Rollout, state: State, place: int, arm: str = CHALLENGER) -> Evidence:
+    """Everything that the log holds by now of the stage at that place; `arm` is the challenger's."""
     stage = declared.stages[place]
     strategy, plan = STRATEGIES[stage.strategy], plan_id(state, place)
     contract = contract_of(state.challenger.tags["contract"])
@@ -103,12 +103,13 @@ def gather(use_case: UseCase, declared: Rollout, state: State, place: int) -> Ev
     share, beside = strategy.shares(stage)
     told = [name for name, sql in declared.kpis.items() if not sql]
     past = read_past(use_case, state.began, contract, told, declared.key) if declared.key and told else None
-    shares = {CHALLENGER: share, BASELINE: beside, CHAMPION: 1 - share - beside}
+    arms = [each.arm for each in state.variants] if state.left else [CHALLENGER]
+    shares = {**dict.fromkeys(arms, share), BASELINE: beside, CHAMPION: 1 - share * len(arms) - beside}
     counts = rows.groupby("assigned")["key"].nunique().to_dict() if len(rows) else {}
     there = BASELINE if beside else CHAMPION
     return Evidence(
         False,
-        rows[rows["assigned"] == CHALLENGER],
+        rows[rows["assigned"] == arm],
         rows[rows["assigned"] == there],
         problem,
         contract,

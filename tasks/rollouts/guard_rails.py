@@ -11,16 +11,19 @@ from functools import cache
 from typing import NamedTuple
 
 import httpx
+from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
-from configs.rollout import CHALLENGER
 from tasks.deploying.keys import internal_headers
 from tasks.deploying.reconcile import releases
+from tasks.deploying.values import Release
 from tasks.quarantine import put_in
-from tasks.rollouts.carry_out import BASELINE
+from tasks.rollouts.carry_out import BASELINE, arms_of
 from tasks.rollouts.take_back import take_back
 from tasks.rollouts.values import State
+from tasks.rollouts.variants import drop
 from tasks.routing import gateway
+from tasks.routing.splitting import split, split_of
 
 GUARD = "the guard rails"
 WINDOW = 10.0  # seconds that are looked back at for rows
@@ -80,36 +83,55 @@ def broken(seen: Sequence[Counts]) -> str:
 
 
 class Watched:
-    """A rollout's counts of the last minute."""
+    """A rollout's counts of the last minute, by arm."""
 
     def __init__(self) -> None:
-        self._id, self._seen = "", deque[Counts]()
+        self._id, self._seen = "", dict[str, deque[Counts]]()
 
     def look(self, state: State, now: float) -> str:
-        """Count, and take the challenger back where it is broken; returns why, or "". `now` is in seconds of a clock.
+        """Count, and take the challengers back that are broken; returns why, or "". `now` is in seconds of a clock.
 
         Raises:
             Moved: somebody has changed the rollout at this moment; the next look sees it anew.
         """
-        found = count(state, now)
-        if found is None:
+        if state.id != self._id:
+            self._id, self._seen = state.id, {}
+        for arm, found in count(state, now).items():
+            self._keep(arm, found)
+        why = {arm: f"{GUARD}: {said}" for arm in arms_of(state) if (said := broken(self._seen.get(arm, ())))}
+        if not why:
             return ""
-        if state.id != self._id or (self._seen and found.asked < self._seen[-1].asked):  # another one, or new counters
-            self._id, self._seen = state.id, deque()
-        self._seen.append(found)
-        while now - self._seen[0].at > CRASH_WINDOW:
-            self._seen.popleft()
-        if why := broken(self._seen):
-            put_in(state.use_case, state.challenger.version, why, GUARD)
-            take_back(state, f"{GUARD}: {why}")
-        return why
+        if len(why) < len(state.left):
+            _drop(state, why)
+        else:
+            for challenger, said in zip(state.challengers, why.values(), strict=True):
+                put_in(state.use_case, challenger.version, said.removeprefix(f"{GUARD}: "), GUARD)
+            take_back(state, "; ".join(dict.fromkeys(why.values())))
+        return "; ".join(dict.fromkeys(why.values()))
+
+    def _keep(self, arm: str, found: Counts) -> None:
+        seen = self._seen.setdefault(arm, deque())
+        if seen and found.asked < seen[-1].asked:  # new counters
+            seen.clear()
+        seen.append(found)
+        while found.at - seen[0].at > CRASH_WINDOW:
+            seen.popleft()
 
 
-def count(state: State, now: float) -> Counts | None:
-    """What the servers of what serves have counted of the arms by now; None where none of them answers."""
+def _drop(state: State, why: dict[str, str]) -> None:
+    """Some of several are broken: they get nothing any more at once, and the others go on; a look clears their servers."""
+    drop(state, why, GUARD)
+    if plan := split_of(state.use_case):
+        arms = [replace(arm, addresses=()) if arm.name in why else arm for arm in plan.arms]
+        split(state.use_case, replace(plan, arms=tuple(arms)))
+
+
+def count(state: State, now: float) -> dict[str, Counts]:
+    """What the servers of what serves have counted of each challenger's arm by now; nothing where none of them answers."""
     rows: dict[str, float] = {}
     failed: dict[str, float] = {}
-    wrong, answered = 0.0, False
+    wrong: dict[str, float] = {}
+    answered = False
     for address in gateway.routed(state.use_case):
         for name, labels, value in _samples(state.use_case, address):
             answered = True
@@ -117,19 +139,17 @@ def count(state: State, now: float) -> Counts | None:
                 rows[labels["variant"]] = rows.get(labels["variant"], 0.0) + value
             elif name == "slipway_fallback_rows_total" and labels["reason"] not in BUSY:
                 failed[labels["arm"]] = failed.get(labels["arm"], 0.0) + value
-                wrong += value if (labels["arm"], labels["reason"]) == (CHALLENGER, "wrong") else 0.0
+                wrong[labels["arm"]] = wrong.get(labels["arm"], 0.0) + (value if labels["reason"] == "wrong" else 0.0)
     if not answered:
-        return None
-    asked = {arm: rows.get(arm, 0.0) + failed.get(arm, 0.0) for arm in (CHALLENGER, BASELINE)}
-    return Counts(
-        now,
-        asked[CHALLENGER],
-        failed.get(CHALLENGER, 0.0),
-        wrong,
-        asked[BASELINE],
-        failed.get(BASELINE, 0.0),
-        _restarts(state),
-    )
+        return {}
+    arms = arms_of(state)
+    asked = {arm: rows.get(arm, 0.0) + failed.get(arm, 0.0) for arm in (*arms, BASELINE)}
+    beside = (asked[BASELINE], failed.get(BASELINE, 0.0))
+    servers = [each.release for each in state.left] or [state.release]
+    return {
+        arm: Counts(now, asked[arm], failed.get(arm, 0.0), wrong.get(arm, 0.0), *beside, _restarts(state.use_case, release))
+        for arm, release in zip(arms, servers, strict=True)
+    }
 
 
 def _samples(use_case: str, address: str) -> list[tuple[str, dict[str, str], float]]:
@@ -147,8 +167,7 @@ def _client() -> httpx.Client:
     return httpx.Client(timeout=METRICS_SECONDS, limits=httpx.Limits(max_keepalive_connections=0))
 
 
-def _restarts(state: State) -> int:
-    assert state.release is not None, "it is there from the first stage on"
-    name = state.release.name
-    there = [release for release in releases(state.use_case) if release.name == name]
-    return sum(replica.restarts for release in there for replica in release.replicas)
+def _restarts(use_case: str, release: Release | None) -> int:
+    assert release is not None, "it is there from the first stage on"
+    there = [each for each in releases(use_case) if each.name == release.name]
+    return sum(replica.restarts for each in there for replica in each.replicas)

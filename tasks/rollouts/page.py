@@ -39,7 +39,7 @@ def write_page(declared: Rollout, state: State, standing: str) -> Path:
     """Write it over the one of the look before; `standing` is where the rollout stands, in a line."""
     looks, path = looks_of(state), page_path(state)
     shown = [_standing(declared, state, standing), _checks(declared, looks), _stages(declared, looks), _words(state)]
-    title = f"{state.use_case}: rollout of version {state.challenger.version} beside version {state.champion.version}"
+    title = f"{state.use_case}: rollout of {state.who} beside version {state.champion.version}"
     write_atomically(path, page(title, TOLD, shown, plots(declared, looks)).encode())
     return path
 
@@ -55,13 +55,10 @@ def _standing(declared: Rollout, state: State, standing: str) -> Sheet:
 
 def _checks(declared: Rollout, looks: list[Look]) -> Sheet:
     last = looks[-1] if looks else None
-    said = {each.check: each for each in last.verdicts} if last else {}
-    rows = [
-        [check.name, said[check.name].verdict, said[check.name].reason]
-        if check.name in said
-        else [check.name, "", "not looked at yet" if last is None else "cannot be in this stage"]
-        for check in declared.checks
-    ]
+    said = last.verdicts if last else []
+    rows = [[each.title, each.verdict, each.reason] for each in said]
+    silent = [check.name for check in declared.checks if check.name not in {each.check for each in said}]
+    rows += [[name, "", "not looked at yet" if last is None else "cannot be in this stage"] for name in silent]
     note = f"{moment(last.at)}, {last.requests:,} requests were the challenger's. {last.mismatch}" if last else ""
     return Sheet("What each check said at the last look", note, ["check", "verdict", "why"], rows)
 

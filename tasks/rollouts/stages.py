@@ -16,15 +16,17 @@ from tasks.rollouts.declared import declared_by, now
 from tasks.rollouts.looks import keep_look
 from tasks.rollouts.state import change
 from tasks.rollouts.take_back import take_back
-from tasks.rollouts.values import Look, State
+from tasks.rollouts.values import Look, State, Variant
+from tasks.rollouts.variants import choose, clear_out, without_the_worse
 from tasks.rollouts.words import the_pause, words_of
 from tasks.routing.splitting import split, unsplit
 
 
 @task
-def first_stage(use_case: UseCase, state: State, release: Release, baseline: Release | None) -> State:
-    """Challenger and baseline are up and tested: the first stage begins."""
-    return _enter(use_case, change(state, release=release, baseline=baseline), 0)
+def first_stage(use_case: UseCase, state: State, stood: list[Release], baseline: Release | None) -> State:
+    """Challengers and baseline are up and tested: the first stage begins."""
+    variants = [each.model_copy(update={"release": release}) for each, release in zip(state.variants, stood, strict=False)]
+    return _enter(use_case, change(state, release=stood[0], variants=variants, baseline=baseline), 0)
 
 
 @task
@@ -35,13 +37,14 @@ def carry_out(use_case: UseCase, state: State) -> State:
     taken back.
     """
     try:
-        up = {name: start(each) for name in ("release", "baseline") if (each := getattr(state, name)) is not None}
+        up = _up(state)
     except NotReady as error:
         return take_back(state, f"the servers of the stage do not stay up: {error}")
-    if any(each.addresses != getattr(state, name).addresses for name, each in up.items()):
+    if up:
         state = change(state, **up)
     plan = traffic_of(declared_by(use_case), state)
     split(use_case.name, plan) if plan else unsplit(use_case.name)
+    clear_out(state)
     return change(state, seen=now(use_case)) if state.seen is None else state
 
 
@@ -52,16 +55,34 @@ def conclude(use_case: UseCase, state: State, look: Look) -> State:
     keep_look(state, look)
     words = words_of(state)
     ran = state.ran + (0.0 if the_pause(words) or state.seen is None else (look.at - state.seen).total_seconds())
-    state = change(state, look=look, seen=look.at, ran=ran)
+    state, look = without_the_worse(change(state, look=look, seen=look.at, ran=ran), look)
     step = decide(declared, state, words, look)
     _tell(use_case, declared, state, step)
     if step.move == "back":
         if look.worse:
-            put_in(use_case.name, state.challenger.version, step.why, f"rollout {state.id}")
+            for challenger in state.challengers:
+                put_in(use_case.name, challenger.version, step.why, f"rollout {state.id}")
         return take_back(state, step.why)
     if step.move == "next":
+        state = choose(declared, state, look) if state.left else state
         return _enter(use_case, state, state.stage + 1)
     return change(state, phase="waiting" if step.move == "wait" else "progressing", waits=step.why)
+
+
+def _up(state: State) -> dict[str, object]:
+    """The servers of the stage, up; what of the state they change, because they are elsewhere now."""
+    alone = {name: each for name in ("release", "baseline") if (each := getattr(state, name)) is not None}
+    up = {name: start(each) for name, each in alone.items()}
+    changed: dict[str, object] = {name: each for name, each in up.items() if each.addresses != alone[name].addresses}
+    variants = [_started(each) for each in state.variants]
+    return changed | ({"variants": variants} if variants != state.variants else {})
+
+
+def _started(variant: Variant) -> Variant:
+    if variant.out or variant.release is None:
+        return variant
+    release = start(variant.release)
+    return variant if release.addresses == variant.release.addresses else variant.model_copy(update={"release": release})
 
 
 def _enter(use_case: UseCase, state: State, stage: int) -> State:
@@ -76,7 +97,7 @@ def _enter(use_case: UseCase, state: State, stage: int) -> State:
 def _tell(use_case: UseCase, declared: Rollout, state: State, step: Step) -> None:
     stage, of = state.stage + 1, len(declared.stages)
     named = f"stage {stage} of {of} ({declared.stages[state.stage].strategy})"
-    get_run_logger().info("Rollout of version %s, %s: %s: %s", state.challenger.version, named, step.move, step.why)
+    get_run_logger().info("Rollout of %s, %s: %s: %s", state.who, named, step.move, step.why)
     if step.move in ("next", "back"):
         verdicts = [each.model_dump(mode="json") for each in state.look.verdicts] if state.look else []
         record(

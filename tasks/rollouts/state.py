@@ -51,8 +51,9 @@ def refuse_during_rollout(use_case: str) -> None:
         InputError: one is under way.
     """
     if (state := under_way(use_case)) is not None:
+        is_ = "are" if len(state.challengers) > 1 else "is"
         raise InputError(
-            f"version {state.challenger.version} of {use_case!r} is being rolled out (stage {state.stage + 1}); wait for it "
+            f"{state.who} of {use_case!r} {is_} being rolled out (stage {state.stage + 1}); wait for it "
             f"('slipway rollout {use_case}'), or end it with 'slipway rollout {use_case} abort --reason ...'"
         )
 

@@ -59,14 +59,15 @@ def tidy(state: State) -> None:
     Of one that never came to its first stage, the releases of its challenger are not written down; no other run may start
     any meanwhile, so they are known by their version.
     """
-    names = {each.name for each in (state.release, state.baseline) if each is not None}
-    version = state.challenger.version
+    own = [state.release, state.baseline, *(each.release for each in state.variants)]
+    names = {each.name for each in own if each is not None}
+    versions = {state.challenger.version, *(each.version.version for each in state.variants)}
     with switching(state.use_case):
         unsplit(state.use_case)
         now = serving(state.use_case)
         kept = now.release.name if now else ""
         there = [each for each in releases(state.use_case) if each.name != kept]
-        left = [each for each in there if each.name in names or each.version == version]
+        left = [each for each in there if each.name in names or each.version in versions]
     if left:
         time.sleep(DRAIN_SECONDS)  # what was sent there is answered before it stops
     for release in left:

@@ -26,7 +26,7 @@ def told(use_case: UseCase, state: State) -> str:
 
 def line(declared: Rollout, state: State) -> str:
     """The challenger, the stage, and what it waits for or how it ended."""
-    who = f"version {state.challenger.version} of {state.use_case}"
+    who = f"{state.who} of {state.use_case}"
     if state.ended:
         return f"{who}: {state.phase}: {state.outcome}"
     stage = declared.stages[min(state.stage, len(declared.stages) - 1)]
@@ -43,6 +43,7 @@ def page(declared: Rollout, state: State) -> str:
         look = state.look
         text.append(f"Looked at {look.at:%Y-%m-%d %H:%M}, {look.requests:,} requests were the challenger's. {look.mismatch}")
         text.append("| check | verdict | why |\n|---|---|---|")
-        text[-1] += "".join(f"\n| {each.check} | **{each.verdict}** | {each.reason} |" for each in look.verdicts)
+        text[-1] += "".join(f"\n| {each.title} | **{each.verdict}** | {each.reason} |" for each in look.verdicts)
+    text += [f"- version {each.version.version} is out: {each.out}" for each in state.lost]
     text += [f"- {word.at:%Y-%m-%d %H:%M} {word.by}: {word.said}: {word.reason}" for word in words_of(state)]
     return "\n\n".join(text)

@@ -14,7 +14,7 @@ class Verdict(Value):
 
     All three are in the units of the check, and above zero is worse, whichever way its measure runs. They are left out where
     nothing can be said. `level` is the chance that the interval ever misses the truth, `points` how many independent values
-    (keys, requests, pairs) each side has.
+    (keys, requests, pairs) each side has. `variant` is the arm that was compared, where there are several challengers.
     """
 
     check: str
@@ -26,3 +26,9 @@ class Verdict(Value):
     estimate: float | None = None
     lower: float | None = None
     upper: float | None = None
+    variant: str = ""
+
+    @property
+    def title(self) -> str:
+        """What people read: the check, and of whom."""
+        return f"{self.check} ({self.variant})" if self.variant else self.check

@@ -18,12 +18,12 @@ NAME = "rolled"
 CLIENTS = 4
 
 
-def another():
+def another(seed=1):
     """One more version: another seed, so nearly as good."""
     from flows.chain import build
 
     case = load_use_case(NAME)
-    return build(case.model_copy(update={"model": case.model.model_copy(update={"seed": 1})}), None).version.version
+    return build(case.model_copy(update={"model": case.model.model_copy(update={"seed": seed})}), None).version.version
 
 
 def declare(**changed):
@@ -40,12 +40,12 @@ def other(version):
     return str(int(version) - 1) if serving() == version else version
 
 
-def looked(home, version=None):
-    """What a look says; with a version it begins the rollout first."""
+def looked(home, version=None, *others):
+    """What a look says; with a version, or several, it begins the rollout first."""
     from flows.rollout import rollout
 
     with home.connected():
-        return rollout(NAME, version, "a test")
+        return rollout(NAME, version, "a test", list(others) or None)
 
 
 def looked_until(home, said):

@@ -7,6 +7,7 @@ from tests.integration.rolling import (
     NAME,
     STAGES,
     Clients,
+    another,
     declare,
     exposures,
     label,
@@ -67,6 +68,40 @@ def test_one_that_is_worse_goes_back_at_the_next_look(rolled):
     assert refused in home.told("deploy", NAME, "--version", other(version), status=2)
     home.told("quarantine", NAME, "--version", other(version), "--lift", "--reason", "labels were swapped", status=0)
     assert not set(clients.ids[-20:]) & set(exposures(2)["prediction_id"]), "nobody meets it any more"
+    declare(stages=STAGES)
+
+
+def test_of_several_the_worse_leaves_and_the_best_goes_on(rolled):
+    """An A/B test of two challengers; the labels of one are wrong, so it leaves, and whoever met it is the champion's."""
+    from tasks.deploying.reconcile import releases
+
+    home, version = rolled
+    good, bad = other(version), home.in_flow(lambda: another(2))
+    stages = [{"ab": {"variants": 2, "share": 0.3, "for": "1 hour"}}, {"canary": {"share": 1.0, "for": "1 second"}}]
+    declare(stages=stages, min_requests=10**6)  # so that it does not end before it was looked at
+    with Clients(home.record) as clients:
+        assert f"versions {bad}, {good} of rolled: stage 1 of 2 (ab)" in looked(home, bad, good)
+        clients.more(800)
+        met = exposures(1)
+        assert set(met["assigned"]) == {f"v{bad}", f"v{good}", "baseline", "champion"}
+        right = met["prediction"].where(met["assigned"] != f"v{bad}", met["prediction"].map(wrong))
+        label(list(zip(met["prediction_id"], right, strict=True)))
+        looked_until(home, f"version {good} of rolled: stage 1")
+        assert {each.version for each in releases(NAME)} == {serving(), good}, "its servers are gone, the others are not"
+        left = time.monotonic()
+        clients.more(100)
+        met = exposures(1).set_index("prediction_id")
+        later = met.loc[[name for name in clients.since(left) if name in met.index]]
+        assert set(later[later["assigned"] == f"v{bad}"]["variant"]) == {"champion"}
+        declare(min_requests=50)
+        home.told("rollout", NAME, "promote", "--reason", "seen enough", status=0)
+        looked_until(home, "succeeded")
+    assert not clients.failed
+    assert serving() == good
+    moves = [each["move"] for each in history()]
+    assert moves == ["begin", "begin", "out", "said", "chosen", "next", "next", "succeeded"]
+    assert f"Version {bad} is out: loss" in " ".join(home.told("rollout", NAME, status=0).split())
+    home.told("quarantine", NAME, "--version", bad, "--lift", "--reason", "labels were swapped", status=0)
     declare(stages=STAGES)
 
 

@@ -117,7 +117,7 @@ def test_of_what_the_guard_takes_back_people_are_told_at_once(home, tmp_path, qu
     monkeypatch.setenv("OUR_HOOK", f"{address}/hook")
     case = with_channels(tmp_path, Notify(by="webhook", url="OUR_HOOK")).model_copy(update={"rollout": declared()})
     monkeypatch.setattr("configs.load.load_use_case", lambda _: case)
-    monkeypatch.setattr(guard_rails, "count", lambda _, now: guard_rails.Counts(now, 40, 30, 0, 40, 0, 0))
+    monkeypatch.setattr(guard_rails, "count", lambda _, now: {"challenger": guard_rails.Counts(now, 40, 30, 0, 40, 0, 0)})
     monkeypatch.setattr(guard_rails, "broken", lambda _: "an error burst: a test")
     begin(state(use_case="small"))
     guard._look({}, "small")

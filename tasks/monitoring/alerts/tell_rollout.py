@@ -57,7 +57,7 @@ def tell(use_case: UseCase, state: State, waits: Sequence[float]) -> dict[str, s
 
 def news_of(declared: Rollout, state: State) -> News | None:
     """The end, or for what a person is waited for; whoever paused it knows."""
-    version = f"version {state.challenger.version}"
+    version = state.who
     if state.ended:
         end = "has succeeded" if state.phase == "succeeded" else "was taken back"
         return News(state.phase, f"{version} {end}", state.outcome)

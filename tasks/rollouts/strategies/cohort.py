@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from configs.rollout import Cohort
@@ -18,7 +20,7 @@ class Pilot:
         """Nobody meets the challenger by chance."""
         return 0.0, 0.0
 
-    def split(self, stage: Cohort, plan: Plan, challenger: Arm, baseline: Arm | None) -> Plan:
+    def split(self, stage: Cohort, plan: Plan, challengers: Sequence[Arm], baseline: Arm | None) -> Plan:
         """By the values of one column."""
-        group = Group(column=stage.column, values=tuple(stage.values), arm=challenger.name)
-        return replace(plan, arms=(challenger,), cohorts=(group,))
+        group = Group(column=stage.column, values=tuple(stage.values), arm=challengers[0].name)
+        return replace(plan, arms=tuple(challengers), cohorts=(group,))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from configs.rollout import Shadow
@@ -17,6 +19,6 @@ class DarkLaunch:
         """Nobody meets the challenger."""
         return 0.0, 0.0
 
-    def split(self, stage: Shadow, plan: Plan, challenger: Arm, baseline: Arm | None) -> Plan:
+    def split(self, stage: Shadow, plan: Plan, challengers: Sequence[Arm], baseline: Arm | None) -> Plan:
         """A share of the requests is copied."""
-        return replace(plan, shadows=(replace(challenger, share=stage.share),))
+        return replace(plan, shadows=tuple(replace(each, share=stage.share) for each in challengers))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from configs.rollout import Ab, Canary
@@ -16,13 +18,15 @@ class Share:
     paired = False
 
     def shares(self, stage: Canary | Ab) -> tuple[float, float]:
-        """The baseline answers as much as the challenger, where that is little."""
-        return stage.share, stage.share if stage.share <= WITH_BASELINE else 0.0
+        """The baseline answers as much as a challenger, where that is little."""
+        others = stage.all_of_them if isinstance(stage, Ab) else stage.share
+        room = stage.share <= WITH_BASELINE and others + stage.share <= 1
+        return stage.share, stage.share if room else 0.0
 
-    def split(self, stage: Canary | Ab, plan: Plan, challenger: Arm, baseline: Arm | None) -> Plan:
+    def split(self, stage: Canary | Ab, plan: Plan, challengers: Sequence[Arm], baseline: Arm | None) -> Plan:
         """By the key, or by request."""
         share, beside = self.shares(stage)
-        arms = [replace(challenger, share=share)]
+        arms = [replace(each, share=share) for each in challengers]
         if baseline is not None and beside:
             arms.append(replace(baseline, share=beside))
         return replace(plan, arms=tuple(arms))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from serving.traffic.plan import Arm, Plan
@@ -13,7 +14,7 @@ class Strategy(Protocol):
     paired: bool
 
     def shares(self, stage: Any) -> tuple[float, float]:
-        """Which share of the requests the challenger answers, and which a fresh baseline of the champion."""
+        """Which share of the requests a challenger answers, and which a fresh baseline of the champion."""
 
-    def split(self, stage: Any, plan: Plan, challenger: Arm, baseline: Arm | None) -> Plan:
+    def split(self, stage: Any, plan: Plan, challengers: Sequence[Arm], baseline: Arm | None) -> Plan:
         """The plan of the stage, from one that sends all to the champion. Arms come without their share."""
