@@ -75,19 +75,31 @@ def why(
     since: Annotated[
         Path | None, typer.Option(help="A checkpoint that you hold: prove too that the record only grew.")
     ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Ask the stored model once more. Status 1 if it differs.")] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Train the version again, and ask that too. Status 1 if it differs.")
+    ] = False,
     as_data: Annotated[bool, typer.Option("--json", help="As JSON, with the proof that verify.py --proof checks.")] = False,
 ) -> None:
     """What was asked and answered, by what, made from what, decided by whom, what came of it; and whether it is proven."""
-    from console.commands.why import tell
+    from console.commands.why import doubts, tell
     from tasks.audit.why import asked_of
 
     found = asked_of(prediction_id, use_case, _checkpoint(since) if since else None)
+    if again:
+        from tasks.audit.again import ask_again
+
+        found = found.model_copy(update={"again": ask_again(found)})
+    if rebuild:
+        from console.commands.rebuild import rebuilt
+
+        found = found.model_copy(update={"rebuilt": rebuilt(found)})
     if as_data:
         print(found.model_dump_json(indent=1))
     else:
         tell(found, screen)
-    if found.wrong:
-        raise CheckFailed(f"prediction {prediction_id} is not as it was recorded: {found.wrong}")
+    if wrong := doubts(found):
+        raise CheckFailed("; ".join(wrong))
 
 
 @app.command()
