@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from configs.errors import CheckFailed, InputError
+from configs.load import load_use_case
 
 if TYPE_CHECKING:
     from tasks.audit.outside import Checkpoint, Key
@@ -103,6 +104,44 @@ def why(
 
 
 @app.command()
+def hold(
+    use_case: Annotated[str, typer.Argument(help="A use case in configs/.")],
+    where: Annotated[list[str] | None, typer.Argument(help="FIELD=VALUE, as 'slipway log erase' has it.")] = None,
+    reason: Annotated[str, typer.Option(help="Why; it is kept. Write nobody's name into it.")] = "",
+    lift: Annotated[bool, typer.Option("--lift", help="Let them be erased again.")] = False,
+) -> None:
+    """Legal hold: a person's records are neither erased nor dropped by age until it is lifted. Without FIELD=VALUE, list.
+
+    slipway audit hold loans customer=42 --reason "case 12 O 345/26"
+
+    slipway audit hold loans customer=42 --lift --reason "settled"
+    """
+    from tasks.log.conditions import matching, parse_condition
+    from tasks.log.hold import lift as lifted
+    from tasks.log.hold import place, standing
+    from tasks.people import may
+
+    person, case = may("auditor", "place, list or lift a legal hold"), load_use_case(use_case)
+    if not where:
+        found = standing(case.name)
+        for each in found:
+            _say(f"{' and '.join(f'{on.field}={on.value}' for on in each.where)}: {each.told}")
+        if not found:
+            _say(f"Nothing of {case.name} is under legal hold")
+        return
+    if not reason.strip():
+        raise InputError("a legal hold, and lifting one, needs a reason, which is kept: --reason '...'")
+    conditions = [parse_condition(text, case) for text in where]
+    done = (lifted if lift else place)(case.name, conditions, reason, person.name)
+    _sign_again(case.name)
+    if lift:
+        _say(f"Legal hold {done.id} is lifted: {reason}")
+    else:
+        count = len(matching(case.name, conditions))
+        _say(f"Legal hold {done.id}: {count:,} predictions of {case.name}, and those that come, stay until it is lifted")
+
+
+@app.command()
 def export(
     use_case: UseCaseName, to: Annotated[Path, typer.Option(help="A new folder, for whoever shall check the record.")]
 ) -> None:
@@ -112,6 +151,15 @@ def export(
     key = exported(use_case, to)
     _say(f"Written to {to}. An outsider runs: python {to}/verify.py --key '{key}'")
     _say("Tell them the key in another way than with the folder, and where the witness is (--witness).")
+
+
+def _sign_again(use_case: str) -> None:
+    """What was done is signed at once, where the use case has a record."""
+    from tasks.audit.checkpoint import sign_record
+    from tasks.audit.examine import recorded
+
+    if use_case in recorded():
+        sign_record(use_case)
 
 
 def _key(text: str) -> Key:
