@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-from prefect.runtime import flow_run
 
 from configs.files import append_line
 from configs.settings import use_case_home
@@ -23,7 +22,7 @@ def record(use_case: str, what: str, reason: str, **details: Any) -> dict[str, A
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "what": what,
         "reason": reason,
-        "flow_run": flow_run.get_name() or "",
+        "flow_run": _flow_run(),
         **details,
     }
     path = use_case_home(use_case) / "history.jsonl"
@@ -45,6 +44,15 @@ def read_history(use_case: str, what: str | None = None) -> list[dict[str, Any]]
         elif what is None or found["what"] == what:
             entries.append(found)
     return entries
+
+
+def _flow_run() -> str:
+    """The flow run that records; a process without Prefect, which takes a second to import, runs no flow."""
+    if "prefect" not in sys.modules:
+        return ""
+    from prefect.runtime import flow_run
+
+    return flow_run.get_name() or ""
 
 
 def _entry(line: bytes) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from configs.errors import CheckFailed, InputError
+from configs.load import load_use_case
 
 if TYPE_CHECKING:
     from tasks.audit.outside import Checkpoint, Key
@@ -75,19 +76,69 @@ def why(
     since: Annotated[
         Path | None, typer.Option(help="A checkpoint that you hold: prove too that the record only grew.")
     ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Ask the stored model once more. Status 1 if it differs.")] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Train the version again, and ask that too. Status 1 if it differs.")
+    ] = False,
     as_data: Annotated[bool, typer.Option("--json", help="As JSON, with the proof that verify.py --proof checks.")] = False,
 ) -> None:
     """What was asked and answered, by what, made from what, decided by whom, what came of it; and whether it is proven."""
-    from console.commands.why import tell
+    from console.commands.why import doubts, tell
     from tasks.audit.why import asked_of
 
     found = asked_of(prediction_id, use_case, _checkpoint(since) if since else None)
+    if again:
+        from tasks.audit.again import ask_again
+
+        found = found.model_copy(update={"again": ask_again(found)})
+    if rebuild:
+        from console.commands.rebuild import rebuilt
+
+        found = found.model_copy(update={"rebuilt": rebuilt(found)})
     if as_data:
         print(found.model_dump_json(indent=1))
     else:
         tell(found, screen)
-    if found.wrong:
-        raise CheckFailed(f"prediction {prediction_id} is not as it was recorded: {found.wrong}")
+    if wrong := doubts(found):
+        raise CheckFailed("; ".join(wrong))
+
+
+@app.command()
+def hold(
+    use_case: Annotated[str, typer.Argument(help="A use case in configs/.")],
+    where: Annotated[list[str] | None, typer.Argument(help="FIELD=VALUE, as 'slipway log erase' has it.")] = None,
+    reason: Annotated[str, typer.Option(help="Why; it is kept. Write nobody's name into it.")] = "",
+    lift: Annotated[bool, typer.Option("--lift", help="Let them be erased again.")] = False,
+) -> None:
+    """Legal hold: a person's records are neither erased nor dropped by age until it is lifted. Without FIELD=VALUE, list.
+
+    slipway audit hold loans customer=42 --reason "case 12 O 345/26"
+
+    slipway audit hold loans customer=42 --lift --reason "settled"
+    """
+    from tasks.log.conditions import matching, parse_condition
+    from tasks.log.hold import lift as lifted
+    from tasks.log.hold import place, standing
+    from tasks.people import may
+
+    person, case = may("auditor", "place, list or lift a legal hold"), load_use_case(use_case)
+    if not where:
+        found = standing(case.name)
+        for each in found:
+            _say(f"{' and '.join(f'{on.field}={on.value}' for on in each.where)}: {each.told}")
+        if not found:
+            _say(f"Nothing of {case.name} is under legal hold")
+        return
+    if not reason.strip():
+        raise InputError("a legal hold, and lifting one, needs a reason, which is kept: --reason '...'")
+    conditions = [parse_condition(text, case) for text in where]
+    done = (lifted if lift else place)(case.name, conditions, reason, person.name)
+    _sign_again(case.name)
+    if lift:
+        _say(f"Legal hold {done.id} is lifted: {reason}")
+    else:
+        count = len(matching(case.name, conditions))
+        _say(f"Legal hold {done.id}: {count:,} predictions of {case.name}, and those that come, stay until it is lifted")
 
 
 @app.command()
@@ -100,6 +151,15 @@ def export(
     key = exported(use_case, to)
     _say(f"Written to {to}. An outsider runs: python {to}/verify.py --key '{key}'")
     _say("Tell them the key in another way than with the folder, and where the witness is (--witness).")
+
+
+def _sign_again(use_case: str) -> None:
+    """What was done is signed at once, where the use case has a record."""
+    from tasks.audit.checkpoint import sign_record
+    from tasks.audit.examine import recorded
+
+    if use_case in recorded():
+        sign_record(use_case)
 
 
 def _key(text: str) -> Key:

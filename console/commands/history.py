@@ -184,6 +184,10 @@ def _halt(entry: Entry, _: Entry) -> tuple[str, str]:
     return "halted" if entry["move"] == "halt" else "answers again", f"{entry['reason']} ({entry['by']})"
 
 
+def _held(entry: Entry, _: Entry) -> tuple[str, str]:
+    return f"legal hold {entry['move']}", f"{entry['hold']}: {entry['reason']}"
+
+
 def _unfinished(entry: Entry, _: Entry) -> tuple[str, str]:
     return f"{entry['how']}, not through", entry["reason"]
 
@@ -204,6 +208,7 @@ TOLD: dict[str, Callable[[Entry, Entry], tuple[str, str] | None]] = {
     "failed": _critical,
     "quarantine": _quarantine,
     "halt": _halt,
+    "hold": _held,
     "retire": _retire,
     "emergency": _unfinished,
 }

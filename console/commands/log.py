@@ -72,8 +72,8 @@ def erase(
     from tasks.audit.examine import recorded
     from tasks.log.compact import compact as compacted
     from tasks.log.compact import rotate
+    from tasks.log.conditions import matching, parse_condition
     from tasks.log.erase import erase as erased
-    from tasks.log.erase import matching, parse_condition
     from tasks.log.files import maintaining
     from tasks.people import may
 

@@ -30,7 +30,28 @@ def tell(found: Why, screen: Console) -> None:
         by = entry.get("by") or entry.get("flow_run") or "a command"
         decisions.add_row(*(Text(cell) for cell in (entry["time"][:16], what, entry["reason"], by)))
     screen.print(decisions)
-    screen.print(f"The record: {found.proven}", markup=False, highlight=False, soft_wrap=True)
+    lines = [f"The record: {found.proven}"]
+    lines += [f"Asked again: {found.again.told}"] if found.again else []
+    lines += [f"Trained again: {found.rebuilt.told}"] if found.rebuilt else []
+    lines += (
+        [f"The model that was trained again: {found.rebuilt.again.told}"] if found.rebuilt and found.rebuilt.again else []
+    )
+    for line in lines:
+        screen.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def doubts(found: Why) -> list[str]:
+    """What does not hold, or could not be shown where it was asked for."""
+    name, wrong = f"prediction {found.prediction_id}", []
+    if found.wrong:
+        wrong.append(f"{name} is not as it was recorded: {found.wrong}")
+    if found.again and not found.again.same:
+        wrong.append(f"{name}, asked again: {found.again.told}")
+    if found.rebuilt and not found.rebuilt.equal:
+        wrong.append(f"{name}, trained again: {found.rebuilt.told}")
+    if found.rebuilt and found.rebuilt.again and not found.rebuilt.again.same:
+        wrong.append(f"{name}, of the model that was trained again: {found.rebuilt.again.told}")
+    return wrong
 
 
 def _table(title: str, values: dict[str, Any]) -> Table:

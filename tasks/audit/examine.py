@@ -17,6 +17,7 @@ from tasks.audit.signing import audit_key
 from tasks.audit.tree import own_notes, read_entries, read_hashes
 from tasks.audit.witness import witnessed_notes
 from tasks.log.files import is_finished, maintaining, segments
+from tasks.log.hold import wrong_holds
 from tasks.log.ledger import described, name_of, read_ledger, should_be
 
 
@@ -56,6 +57,7 @@ def examine(use_case: str, key: Key | None = None) -> Examined:
     entries, notes, witnessed = read_entries(use_case), own_notes(use_case), witnessed_notes(key)
     findings = check_tree(entries, read_hashes(use_case), notes, key, witnessed)
     differing, waiting = _journals(use_case, entries)
+    holds = [Finding(what, why) for what, why in wrong_holds(use_case)]
     with maintaining(prediction_log(use_case)):
         files, wrong = _files(use_case)
         open_ = sum(not is_finished(segment) for segment in segments(prediction_log(use_case)))
@@ -68,7 +70,7 @@ def examine(use_case: str, key: Key | None = None) -> Examined:
         waiting=waiting,
         open=open_,
         files=files,
-        findings=[*findings, *differing, *wrong],
+        findings=[*findings, *differing, *wrong, *holds],
     )
 
 
@@ -124,10 +126,10 @@ def _files(use_case: str) -> tuple[int, list[Finding]]:
             findings.append(
                 Finding("undone", f"{name} holds what an erasure took out: it was undone, or killed; erase again")
             )
-        elif name in should.parts:
-            findings.append(Finding("changed", f"{name} is not what was written"))
         elif digest == should.dropped.get(name):
             findings.append(Finding("undone", f"{name} is there, and retention has dropped it; maintenance drops it again"))
+        elif name in should.parts:
+            findings.append(Finding("changed", f"{name} is not what was written"))
         else:
             findings.append(Finding("inserted", f"{name} was written by no maintenance"))
     lost = {name for name in should.parts.keys() - parts.keys() if Path(name).name.split(".")[0] not in redone}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from configs.settings import store
-from serving.scoring.bundle import BundleError, read_bundle
+from serving.scoring.bundle import Bundle, BundleError, read_bundle
 from tasks.history import read_history
 from tasks.registry.values import Version
 from tasks.rollouts.state import last_rollout
@@ -22,15 +22,24 @@ def made_from(use_case: str, version: str) -> dict[str, Any]:
     known = _version(use_case, version)
     digest = known.bundle.digest if known else _deployed(use_case, version)
     said = {"version": version, "bundle": digest, **{name: known.tags.get(name, "") for name in TAGS if known}}
-    if not digest:
-        return {**said, "unknown": f"version {version} was never switched to in this home; ask MLflow"}
     try:
-        bundle = read_bundle(store("bundles") / digest)
+        return {**said, **stored_bundle(version, digest).manifest.lineage}
     except BundleError as error:
         return {**said, "unknown": str(error)}
+
+
+def stored_bundle(version: str, digest: str) -> Bundle:
+    """The bundle that the home keeps of a version.
+
+    Raises:
+        BundleError: it has none, or it is not what it was.
+    """
+    if not digest:
+        raise BundleError(f"version {version} was never switched to in this home; ask MLflow")
+    bundle = read_bundle(store("bundles") / digest)
     if bundle.digest != digest:
-        return {**said, "unknown": f"the bundle in the store is {bundle.digest}, not {digest}: it was changed"}
-    return {**said, **bundle.manifest.lineage}
+        raise BundleError(f"the bundle in the store is {bundle.digest}, not {digest}: it was changed")
+    return bundle
 
 
 def _version(use_case: str, version: str) -> Version | None:

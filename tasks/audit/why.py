@@ -15,6 +15,7 @@ from serving.log.writer import hashed
 from tasks.audit.made_from import made_from
 from tasks.audit.outside import Checkpoint
 from tasks.audit.prove import prove
+from tasks.audit.values import Again, Rebuilt
 from tasks.history import read_history
 from tasks.log.find import Found, find_records
 from tasks.log.keys import hash_keys
@@ -28,7 +29,8 @@ class Why(Value):
     """The answer. Each of `asked` is a record of the prediction (a request that was sent twice is logged twice).
 
     `model` is what the version was made from, `decisions` are the lines of the history about it. `proof` is what `verify.py
-    --proof` checks; `proven` says it in a sentence, and `wrong` what does not hold.
+    --proof` checks; `proven` says it in a sentence, and `wrong` what does not hold. `again` and `rebuilt` are there where
+    somebody had the model asked again, or trained again.
     """
 
     use_case: str
@@ -41,6 +43,8 @@ class Why(Value):
     proof: dict[str, Any] | None
     proven: str
     wrong: str = ""
+    again: Again | None = None
+    rebuilt: Rebuilt | None = None
 
 
 def why(use_case: str, prediction_id: str, since: Checkpoint | None = None) -> Why | None:

@@ -57,7 +57,8 @@ class Files(NamedTuple):
     """The files that there should be, and those that were, by name with their SHA-256.
 
     `segments` are closed, `compacted` ones gone; `parts` are there, `erased` is what they were before an erasure, `dropped`
-    went by retention. `broken` says where a line begins with another content than the one before left.
+    went by retention, whole or but for what was held. `broken` says where a line begins with another content than the one
+    before left.
     """
 
     segments: dict[str, str]
@@ -88,6 +89,8 @@ def should_be(lines: Iterable[dict[str, Any]]) -> Files:
         elif line["what"] == "dropped":
             name, sha256 = _taken(files, files.parts, files.dropped, line, line["part"])
             files.dropped[name] = sha256
+            if line.get("after") is not None:  # what a legal hold keeps of it
+                files.parts[name] = line["after"]["sha256"]
     return files
 
 

@@ -19,7 +19,11 @@ from tasks.training.own import source_of
 
 
 class NotReproduced(CheckFailed):
-    """The version could not be built again; the message says where the two differ."""
+    """The version could not be built again; the message says where the two differ, `rebuilt` is the other ONNX's digest."""
+
+    def __init__(self, message: str, rebuilt: str = "") -> None:
+        super().__init__(message)
+        self.rebuilt = rebuilt
 
 
 @task
@@ -66,5 +70,6 @@ def compare_onnx(version: Version, rebuilt: OnnxModel) -> str:
     first = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
     raise NotReproduced(
         f"{version.use_case} version {version.version}: ONNX differs from byte {first} on ({len(old)} and {len(new)} bytes; "
-        f"SHA-256 {recorded['onnx']} and {rebuilt.digest}); {'; '.join(others) or 'commit, code and packages are the same'}"
+        f"SHA-256 {recorded['onnx']} and {rebuilt.digest}); {'; '.join(others) or 'commit, code and packages are the same'}",
+        rebuilt.digest,
     )

@@ -21,7 +21,8 @@ from tasks.audit.outside import leaf_hash, parse_checkpoint, root_hash
 from tasks.audit.signing import audit_key, key_text, make_audit_key, signed_checkpoint
 from tasks.audit.tree import own_notes, read_entries, record_folder
 from tasks.history import record
-from tasks.log.erase import erase, parse_condition
+from tasks.log.conditions import parse_condition
+from tasks.log.erase import erase
 from tasks.log.files import parts
 from tasks.log.retain import drop_old
 from tests.unit.test_log_maintenance import KEY, case, label, log, prediction, rotate_and_compact
@@ -537,7 +538,7 @@ def test_compaction_that_is_killed_is_done_again_and_proven(log, monkeypatch):
 def test_an_erasure_that_is_killed_is_told_and_done_again(parted, log, case, monkeypatch):
     alice = [parse_condition("customer=alice", case)]
     with monkeypatch.context() as patch:
-        dying(patch, "tasks.log.erase", "put_part", after=False)
+        dying(patch, "tasks.log.rewrite", "put_part", after=False)
         with pytest.raises(Killed):
             erase("small", alice, "asked")
     sign_record("small")

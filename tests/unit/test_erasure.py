@@ -12,7 +12,8 @@ from configs.errors import InputError
 from configs.settings import PROJECT, prediction_log
 from serving.log.segment import log_key
 from serving.log.writer import PredictionLog, Sensitive, hashed
-from tasks.log.erase import erase, matching, parse_condition
+from tasks.log.conditions import matching, parse_condition
+from tasks.log.erase import erase
 from tasks.log.keys import hash_keys
 from tests.conftest import RICH, small_use_case
 from tests.unit.test_log_maintenance import KEY, prediction, rotate_and_compact, rows

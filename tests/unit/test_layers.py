@@ -99,6 +99,24 @@ def test_the_server_holds_only_what_the_image_holds():
     assert not heavy & set(done.stdout.split())
 
 
+@pytest.mark.parametrize("words", [("audit", "why", "nobody-asked"), ("log", "verify", "flights")])
+def test_who_only_asks_waits_for_no_prefect(words, home):
+    """Prefect takes a second and a half to import."""
+    program = f"""
+import sys
+from console.cli import main
+sys.argv = ["slipway", *{words!r}]
+try:
+    main()
+finally:
+    print(*sorted({{name.split(".")[0] for name in sys.modules}}))
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=False)
+    loaded = done.stdout.splitlines()[-1].split()
+    assert "console" in loaded, done.stderr
+    assert not {"prefect", "mlflow", "sklearn", "pandas", "evidently"} & set(loaded)
+
+
 def test_the_lock_names_no_index():
     for name in ("requirements.lock", "infra/serving.lock"):
         assert "://" not in (PROJECT / name).read_text()

@@ -9,7 +9,8 @@ from configs.settings import prediction_log
 from serving.log.segment import log_key
 from serving.log.writer import FORM, Feedback, Prediction, PredictionLog, Shadow
 from tasks.log.compact import compact
-from tasks.log.erase import erase, parse_condition
+from tasks.log.conditions import parse_condition
+from tasks.log.erase import erase
 from tasks.log.files import PARQUET, connect, parts, read_part, write_part
 from tasks.log.read import find_prediction, open_log
 from tasks.log.values import Bounds

@@ -14,7 +14,8 @@ from serving.log.writer import Feedback, Prediction, PredictionLog, Refused, Sen
 from tasks.history import read_history
 from tasks.log.collected import keep_window
 from tasks.log.compact import compact, rotate
-from tasks.log.erase import Condition, erase, matching, parse_condition
+from tasks.log.conditions import Condition, matching, parse_condition
+from tasks.log.erase import erase
 from tasks.log.files import parts, segments
 from tasks.log.read import open_log
 from tasks.log.retain import drop_old

@@ -11,7 +11,7 @@ from configs.errors import InputError
 from configs.settings import PROJECT, prediction_log, use_case_home
 from serving.contract.contract import Column, Contract
 from serving.log.writer import PredictionLog, Sensitive, hashed, sensitive_of
-from tasks.log.erase import matching, parse_condition
+from tasks.log.conditions import matching, parse_condition
 from tasks.log.keys import hash_keys, pepper
 from tests.conftest import RICH, small_use_case
 from tests.unit.test_log_maintenance import KEY, prediction

@@ -41,7 +41,7 @@ from tasks.data.files import read_file
 from tasks.data.frames import client_values, contract_of, encode, read_rows
 from tasks.data.source import training_rows
 from tasks.data.validate import validate
-from tasks.log.erase import matching, parse_condition
+from tasks.log.conditions import matching, parse_condition
 from tasks.log.read import open_log
 from tasks.log.values import Bounds
 from tasks.log.windows import decoded

@@ -18,7 +18,8 @@ from tasks.audit.signing import audit_key, key_text, signed_checkpoint
 from tasks.audit.tree import own_notes
 from tasks.audit.why import asked_of
 from tasks.history import record
-from tasks.log.erase import erase, parse_condition
+from tasks.log.conditions import parse_condition
+from tasks.log.erase import erase
 from tasks.log.files import parts
 from tasks.log.find import find_records
 from tasks.log.retain import drop_old
