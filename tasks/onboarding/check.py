@@ -21,6 +21,7 @@ from tasks.data.queries import whole_queries
 from tasks.data.ripe import ripe_rows
 from tasks.data.source import Seen, open_source, training_rows
 from tasks.data.split import newest, shared
+from tasks.data.unfavourable import unfavourable_classes
 from tasks.onboarding.answers import Answer, declared_answer
 from tasks.onboarding.features.choose import FEATURES
 from tasks.onboarding.infer import look, pasted
@@ -130,6 +131,14 @@ def _protected(case: UseCase, frame: Any) -> Iterator[str]:
         yield str(error)
 
 
+def _unfavourable(case: UseCase, frame: Any) -> Iterator[str]:
+    """An unfavourable answer that is none."""
+    try:
+        unfavourable_classes(case, problem_of(case.target).classes(case.target, frame) if case.reasons else ())
+    except InputError as error:
+        yield str(error)
+
+
 def _columns(case: UseCase, there: list[str]) -> Iterator[str]:
     """Columns that the use case names and the source lacks."""
     wanted = [(f"features.{kind}", name) for name, kind in case.features.kinds.items()]
@@ -137,6 +146,7 @@ def _columns(case: UseCase, there: list[str]) -> Iterator[str]:
     wanted += [("source.time_column", case.source.time_column)] if case.source.time_column else []
     wanted += [("target.query", case.target.query)] if case.target.query else []
     wanted += [("fairness.protected", name) for name in case.fairness.protected] if case.fairness else []
+    wanted += [("reasons.proxies", name) for name in case.reasons.proxies] if case.reasons else []
     wanted += (
         [("evaluation.slices.columns", name) for name in case.evaluation.slices.columns] if case.evaluation.slices else []
     )
@@ -155,7 +165,7 @@ def _of_rows(case: UseCase, table: Any, problems: list[str], say: Callable[[str]
         answer = declared_answer(case.target, target)
     except InputError as error:
         return Checked(problems=[*problems, str(error)])
-    problems += [*_given(case, frame), *_queries(case, frame), *_protected(case, frame)]
+    problems += [*_given(case, frame), *_queries(case, frame), *_protected(case, frame), *_unfavourable(case, frame)]
     learn, cut = _parts(case, table)
     problems += _judged(answer, target.iloc[:learn], target.iloc[cut:])
     columns = _looked_at(case, frame, answer, say)
