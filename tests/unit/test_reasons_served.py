@@ -99,15 +99,20 @@ def test_what_is_answered_is_what_the_document_says(model):
     assert schemas["PredictRequest"]["properties"]["explain"]["type"] == "boolean"
 
 
+def with_words(folder):
+    """Puts into a bundle what its reasons are told in words from."""
+    templates = {"b": {"": ["b is only ", ("b", "value")]}}
+    content = written(Coding(most=2, unfavourable=["no"], templates=templates, protected=["c"]))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"][CODES] = hashlib.sha256(content).hexdigest()
+    (folder / CODES).write_bytes(content)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
 @pytest.fixture
 def worded(bundle_folder, home):
     """The same model, whose reasons are told in words."""
-    templates = {"b": {"": ["b is only ", ("b", "value")]}}
-    content = written(Coding(most=2, unfavourable=["no"], templates=templates, protected=["c"]))
-    manifest = json.loads((bundle_folder / "manifest.json").read_text())
-    manifest["files"][CODES] = hashlib.sha256(content).hexdigest()
-    (bundle_folder / CODES).write_bytes(content)
-    (bundle_folder / "manifest.json").write_text(json.dumps(manifest))
+    with_words(bundle_folder)
     log = PredictionLog(prediction_log("small"))
     yield ServedModel(read_bundle(bundle_folder), Identity("1", "small-v1"), log)
     log.close()
