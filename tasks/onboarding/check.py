@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from configs.kinds import ColumnKind
 from configs.load import existing_file, faults, load_use_case
 from configs.schema import ColumnRule, UseCase
 from configs.secrets import secret
+from tasks.audit.notice import EXAMPLE, page_of
 from tasks.data.derive_contract import contract_of_rows
 from tasks.data.frames import encode
 from tasks.data.protected import check_protected
@@ -53,7 +55,7 @@ def _check(name: str, say: Callable[[str], None]) -> Checked:
         case, inferred = _loaded(name, say)
     except InputError as error:
         return Checked(problems=[str(error)])
-    problems = [*_secrets(case), *_model(case)]
+    problems = [*_secrets(case), *_model(case), *_notice(case)]
     try:
         say("reading the source")
         seen = Seen()
@@ -99,6 +101,15 @@ def _model(case: UseCase) -> Iterator[str]:
     if case.model.onnx is None:
         try:
             build_pipeline(case.features, case.model, problem_of(case.target))
+        except InputError as error:
+            yield str(error)
+
+
+def _notice(case: UseCase) -> Iterator[str]:
+    """A template of notices that cannot be filled."""
+    if case.reasons is not None and case.reasons.notice is not None:
+        try:
+            page_of(EXAMPLE, Path(case.reasons.notice))
         except InputError as error:
             yield str(error)
 
