@@ -77,6 +77,9 @@ def in_full(keys: Keys, folder: Path | None) -> Keys:
     source, target, model = keys.get("source"), keys.get("target"), keys.get("model")
     if folder is not None and isinstance(model, dict) and isinstance(onnx := model.get("onnx"), str):
         keys = {**keys, "model": {**model, "onnx": str((folder / Path(onnx).expanduser()).resolve())}}
+    reasons = keys.get("reasons")
+    if folder is not None and isinstance(reasons, dict) and isinstance(notice := reasons.get("notice"), str):
+        keys = {**keys, "reasons": {**reasons, "notice": str((folder / Path(notice).expanduser()).resolve())}}
     if isinstance(source, str):
         apart = folder is not None and "://" not in source and not source.startswith(("~", "$"))
         keys = {**keys, "source": {"tables": {ROWS: str((folder / source).resolve()) if folder and apart else source}}}

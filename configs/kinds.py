@@ -14,6 +14,15 @@ TAKEN_BY: dict[ColumnKind, tuple[Estimator, ...]] = {"text": ("logistic_regressi
 # The rules of kinds that have no bounds and no list of what is allowed.
 UNBOUNDED = ("nullable", "sensitive")
 RULES_OF: dict[ColumnKind, tuple[str, ...]] = {"text": UNBOUNDED, "datetime": UNBOUNDED, "boolean": UNBOUNDED}
+# What a reason in words may name: the value, and what is usual in training: between `low` and `high` lies the middle half.
+NUMBER, CHOICE = ("value", "usual", "low", "middle", "high"), ("value", "usual")
+TOLD_OF: dict[ColumnKind, tuple[str, ...]] = {
+    "numeric": NUMBER,
+    "categorical": CHOICE,
+    "boolean": CHOICE,
+    "text": ("value",),
+    "datetime": ("value",),
+}
 
 
 def first_estimator(problem: str, kinds: Iterable[ColumnKind]) -> Estimator:

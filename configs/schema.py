@@ -13,6 +13,7 @@ from configs.fairness import Fairness
 from configs.forms import USE_CASE_NAME, Cron, Duration, Moment, Size, Strict, TimeZone, length_of
 from configs.kinds import COLUMN_KINDS, RULES_OF, TAKEN_BY, ColumnKind
 from configs.problems import CALIBRATED, PROMISED, WORDS, Estimator, Metric, Problem, Words
+from configs.reasons import Reasons
 from configs.rollout import Rollout
 
 Cause = Literal["drift", "performance", "fairness", "estimate"]
@@ -634,6 +635,7 @@ class UseCase(Strict):
     training: Training = Training()
     evaluation: Evaluation
     fairness: Fairness | None = Field(None, exclude_if=lambda given: given is None)  # a use case without is what it was
+    reasons: Reasons | None = Field(None, exclude_if=lambda given: given is None)  # likewise
     promotion: Promotion = Promotion()
     gates: Gates = Gates()
     deploy: Deploy = Deploy()
@@ -711,6 +713,7 @@ class UseCase(Strict):
         self._check_queries()
         if self.fairness is not None:
             self.fairness.fits(self.target.problem, self.target.column)
+        self._check_reasons()
         if self.target.column in [*self.features.all, *self.features.identifiers]:
             raise ValueError(f"the target {self.target.column!r} is also a feature: it would leak the answer")
         timed = self.source.time_column is not None
@@ -762,6 +765,16 @@ class UseCase(Strict):
                 raise ValueError(f"'gates.behaviour': this direction test does not fit problem {problem!r}; {fits}")
             if isinstance(case, Minimum) and (case.label is None) == (words.answers == "label"):
                 raise ValueError(f"'gates.behaviour': a minimum test of problem {problem!r} gives '{words.answers}'")
+
+    def _check_reasons(self) -> None:
+        """Reasons are told of a model that has some, and name what the use case has."""
+        if self.reasons is None:
+            return
+        if self.model.estimator is None:
+            raise ValueError(f"'reasons': the model is {self.model.named}, and no reasons are known of such; leave it out")
+        fairness = self.fairness
+        protected, favourable = (fairness.protected, fairness.favourable) if fairness else ([], None)
+        self.reasons.fits(self.target.problem, self.features.kinds, self.watched, protected, favourable)
 
     def _check_queries(self) -> None:
         """Rows of a query stay together: in time, and with whom answers them."""

@@ -31,6 +31,7 @@ from tasks.monitoring.watch import watch
 from tasks.packaging.bundle import bundle
 from tasks.packaging.convert import convert
 from tasks.packaging.explain import explain
+from tasks.packaging.phrase import phrase
 from tasks.packaging.sign import sign
 from tasks.packaging.variants import choose_variant
 from tasks.registry.lineage import lineage
@@ -52,7 +53,8 @@ class Challenger(NamedTuple):
 
 
 def build(use_case: UseCase, until: datetime | None) -> Challenger:
-    """Ingest, validate, split, choose a recipe, train, evaluate, convert, choose a variant, explain, bundle, register."""
+    """Ingest, validate, split, choose a recipe, train, evaluate, convert, choose a variant, explain, phrase, bundle,
+    register."""
     serving = champion(use_case.name)
     with told_how_to_declare(use_case.name):
         snapshot = ingest(use_case, until)
@@ -71,7 +73,8 @@ def build(use_case: UseCase, until: datetime | None) -> Challenger:
     onnx = choose_variant(parts, contract, use_case.features, onnx)
     origin = lineage(use_case, parts, until, contract, onnx, chosen.reason, chosen.recipe.source, snapshot.files)
     reasons = explain(parts, contract, chosen.recipe, final)
-    packed = sign(bundle(use_case, snapshot, contract, onnx, evaluation, origin, fairness, reasons))
+    codes = phrase(use_case, parts, contract, chosen.recipe, reasons)
+    packed = sign(bundle(use_case, snapshot, contract, onnx, evaluation, origin, fairness, reasons, codes))
     version = register(use_case, packed, onnx, evaluation, fairness)
     return Challenger(version, parts, contract, evaluation)
 

@@ -11,6 +11,8 @@ from rich.text import Text
 
 from tasks.audit.why import Why
 
+LINES = ("labels", "in words", "added")  # lists of sentences
+
 
 def tell(found: Why, screen: Console) -> None:
     """Print it."""
@@ -18,6 +20,7 @@ def tell(found: Why, screen: Console) -> None:
         screen.print(_table(f"prediction {found.prediction_id} of {found.use_case}", asked))
     for shadow in found.shadows:
         screen.print(_table(f"what the shadow {shadow.get('assigned', '')} said, which nobody was told", shadow))
+    screen.print(_table("why it answered so", _reasons(found)))
     labels = [f"{label['time'][:19]}: {label.get('label', 'no label')} {label.get('kpis', '')}" for label in found.labels]
     screen.print(_table("what came of it", {"labels": labels or "none has come"}))
     model = {name: value for name, value in found.model.items() if value and name != "configuration"}
@@ -54,13 +57,24 @@ def doubts(found: Why) -> list[str]:
     return wrong
 
 
+def _reasons(found: Why) -> dict[str, Any]:
+    """Words first; each contribution a line."""
+    reasons = found.reasons
+    if reasons is None:
+        return {"none": found.unexplained}
+    added = [f"{value:+.4f}  {name}" for name, value in reasons["contributions"].items()]
+    said = [code["says"] for code in reasons.get("codes", [])]
+    of = " of class ".join(str(reasons[name]) for name in ("scale", "class") if name in reasons)
+    words = {"in words": said} if said else {}
+    return {**words, "what": of, "base": f"{reasons['base']:+.4f}", "added": added}
+
+
 def _table(title: str, values: dict[str, Any]) -> Table:
     table = Table(title=title, title_justify="left", show_header=False)
     table.add_column("", no_wrap=True)
     table.add_column("", overflow="fold")
     for name, value in values.items():
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        table.add_row(
-            name.replace("_", " "), Text("\n".join(value) if isinstance(value, list) and name == "labels" else text)
-        )
+        lines = isinstance(value, list) and name in LINES
+        text = "\n".join(value) if lines else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        table.add_row(name.replace("_", " "), Text(text))
     return table

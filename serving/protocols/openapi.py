@@ -52,7 +52,7 @@ def openapi(model: ServedModel, authenticated: bool = False) -> dict[str, Any]:
             paths["model"]: {"get": _get("metadata", "The contract as tensors")},
             "/readyz": {"get": _get("ready", "Which bundle, version and release answer")},
         },
-        "components": {"schemas": _schemas(contract, model.head, model.request_rows, model.explains)},
+        "components": {"schemas": _schemas(contract, model.head, model.request_rows, model.explains, model.codes)},
     }
     if authenticated:
         document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
@@ -70,7 +70,7 @@ def example(contract: Contract) -> dict[str, Any]:
     return {column.name: column.its.example(column) for column in contract.columns}
 
 
-def _schemas(contract: Contract, head: Head, most: int, explains: bool) -> dict[str, Any]:
+def _schemas(contract: Contract, head: Head, most: int, explains: bool, codes: bool) -> dict[str, Any]:
     record = {
         "type": "object",
         "properties": {column.name: _schema(column) for column in contract.columns}
@@ -91,7 +91,7 @@ def _schemas(contract: Contract, head: Head, most: int, explains: bool) -> dict[
         "parameters": {"type": ["object", "null"]},
     }
     output = {"name": {"enum": [each.name for each in head.tensors]}, "parameters": {"type": ["object", "null"]}}
-    asked, reasons = _reasons(contract) if explains else ({}, {})
+    asked, reasons = _reasons(contract, codes) if explains else ({}, {})
     answer = _object({"prediction_id": prediction_id, **said, **reasons}, ["prediction_id", *said])
     return {
         "Record": record,
@@ -168,7 +168,7 @@ def _schemas(contract: Contract, head: Head, most: int, explains: bool) -> dict[
     }
 
 
-def _reasons(contract: Contract) -> tuple[dict[str, Any], dict[str, Any]]:
+def _reasons(contract: Contract, codes: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     """What a request says to get reasons, and what its answers then hold."""
     number = {"type": "number"}
     told = {
@@ -184,6 +184,8 @@ def _reasons(contract: Contract) -> tuple[dict[str, Any], dict[str, Any]]:
     }
     if not contract.classes:
         del told["class"]
+    if codes:
+        told["codes"] = _codes(contract)
     wanted = {
         "type": "boolean",
         "default": False,
@@ -191,6 +193,17 @@ def _reasons(contract: Contract) -> tuple[dict[str, Any], dict[str, Any]]:
     }
     null = "where the request wants them; null where another release answered"
     return {"explain": wanted}, {"reasons": {**_object(told, list(told)), "type": ["object", "null"], "description": null}}
+
+
+def _codes(contract: Contract) -> dict[str, Any]:
+    code = {
+        "columns": {"type": "array", "items": {"enum": list(contract.names)}, "minItems": 1},
+        "says": {"type": "string"},
+        "moved": {"type": "number", "exclusiveMinimum": 0, "description": "by how much, as contributions are counted"},
+        "protected": {"const": True, "description": "there where the column is protected, or a declared proxy of such"},
+    }
+    told = "in words what moved the answer towards the unfavourable side, the largest first"
+    return {"type": "array", "items": _object(code, ["columns", "says", "moved"], closed=True), "description": told}
 
 
 def _schema(column: Column) -> dict[str, Any]:

@@ -15,6 +15,8 @@ import msgspec
 import numpy as np
 
 from serving.contract.contract import Contract
+from serving.reasons import codes
+from serving.reasons.codes import Codes, Coding
 from serving.reasons.encoding import Encoded, Encoding
 from serving.reasons.scale import Scale
 from serving.reasons.trees import Paths, Trees
@@ -72,12 +74,13 @@ def read(content: bytes) -> Additive:
 class Reasons:
     """Explains the answers of one model; what an output takes is made ready when it is first asked for."""
 
-    def __init__(self, additive: Additive, contract: Contract) -> None:
+    def __init__(self, additive: Additive, contract: Contract, coding: Coding | None = None) -> None:
         self._additive, self._classes = additive, contract.classes
         self.scale = additive.described.scale
         self._encoding = Encoding(contract, additive.described.columns)
         self.columns, self.outputs = self._encoding.names, len(additive.intercept)
         self._output = cache(self._made)
+        self._codes = None if coding is None else Codes(coding, contract, self.columns)
 
     def _made(self, output: int) -> Trees | Weights:
         additive, owners = self._additive, self._encoding.owners
@@ -108,19 +111,23 @@ class Reasons:
         return Explained(outputs, base, found)
 
     def told(self, arrays: Mapping[str, np.ndarray], answered: Sequence[Sequence[float]]) -> list[dict[str, Any]]:
-        """The same as a native answer has it, a row each: the columns that added most first."""
+        """The same as a native answer has it, a row each: the columns that added most first; and the codes, if any."""
         found = self.explain(arrays, np.asarray(answered))
+        words: list[dict[str, Any]] = [{}] * len(found.base)
+        if self._codes is not None:
+            words = [{"codes": each} for each in self._codes.told(arrays, found)]
         order = np.argsort(-np.abs(found.contributions), axis=1, kind="stable")
         ordered = found.contributions[np.arange(len(order))[:, None], order].tolist()
-        rows = zip(found.outputs.tolist(), found.base.tolist(), order.tolist(), ordered, strict=True)
+        rows = zip(found.outputs.tolist(), found.base.tolist(), order.tolist(), ordered, words, strict=True)
         return [
             {
                 **self._of(output),
                 "scale": self.scale,
                 "base": base,
                 "contributions": {self.columns[place]: value for place, value in zip(places, values, strict=True)},
+                **said,
             }
-            for output, base, places, values in rows
+            for output, base, places, values, said in rows
         ]
 
     def _of(self, output: int) -> dict[str, Any]:
@@ -128,3 +135,8 @@ class Reasons:
         if not self._classes:
             return {}
         return {"class": self._classes[output if self.outputs > 1 else 1]}
+
+
+def reasons_of(content: bytes, coding: bytes, contract: Contract) -> Reasons:
+    """What gives the reasons of a bundle: the content of its files, the second empty where nothing is told in words."""
+    return Reasons(read(content), contract, codes.read(coding) if coding else None)

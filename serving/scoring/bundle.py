@@ -11,6 +11,7 @@ import msgspec
 from serving.contract.contract import Contract, parse_contract
 
 REASONS = "reasons.npz"  # what reasons are given from, where the model has any
+CODES = "codes.json"  # what they are told in words from, where the use case says how
 SIGNATURE = "model.sig"  # beside the files that it signs, and so not among those that the manifest names
 
 
@@ -30,7 +31,7 @@ class Bundle(msgspec.Struct, frozen=True):
     """One verified bundle. `digest` is the SHA-256 of its manifest, and so of everything in it.
 
     `model` is the ONNX file's content: the very bytes that were hashed, whatever happens to the file afterwards. So is
-    `reasons` that of `REASONS`, empty where there is none.
+    `reasons` that of `REASONS`, and `codes` that of `CODES`, empty where there is none.
     """
 
     folder: Path
@@ -39,6 +40,7 @@ class Bundle(msgspec.Struct, frozen=True):
     contract: Contract
     model: bytes
     reasons: bytes = b""
+    codes: bytes = b""
 
 
 def read_bundle(folder: Path) -> Bundle:
@@ -55,7 +57,7 @@ def read_bundle(folder: Path) -> Bundle:
         manifest = msgspec.json.decode(raw, type=Manifest)
     except msgspec.DecodeError as error:
         raise BundleError(f"{path}: {error}") from None
-    used = dict.fromkeys(("contract.json", "model.onnx", REASONS), b"")
+    used = dict.fromkeys(("contract.json", "model.onnx", REASONS, CODES), b"")
     present = {file.name for file in folder.iterdir()} - {"manifest.json", SIGNATURE}
     for name in sorted(present | manifest.files.keys()):
         if name not in present:
@@ -69,13 +71,14 @@ def read_bundle(folder: Path) -> Bundle:
         if content is not None:
             used[name] = content
     for name, content in used.items():
-        if not content and name != REASONS:
+        if not content and name not in (REASONS, CODES):
             raise BundleError(f"{folder}: {name} is missing")
     try:
         contract = parse_contract(used["contract.json"])
     except msgspec.DecodeError as error:
         raise BundleError(f"{folder}: contract.json: {error}") from None
-    return Bundle(folder, hashlib.sha256(raw).hexdigest(), manifest, contract, used["model.onnx"], used[REASONS])
+    model, reasons, codes = used["model.onnx"], used[REASONS], used[CODES]
+    return Bundle(folder, hashlib.sha256(raw).hexdigest(), manifest, contract, model, reasons, codes)
 
 
 def _content(path: Path) -> bytes:

@@ -99,7 +99,7 @@ class ServedModel:
         self._sensitive, self._answer_unlogged = sensitive, answer_unlogged
         self._cache: OrderedDict[Cached, np.ndarray] = OrderedDict()
         self._cache_size = cache_size
-        self._explaining = bundle.reasons
+        self._explaining, self._coding = bundle.reasons, bundle.codes
         self.refusals = Refusals(column.name for column in self.contract.columns)
         self._last: tuple[str, str] | None = None
         self._prefix = secrets.token_hex(8)
@@ -123,11 +123,16 @@ class ServedModel:
         """Whether answers can have reasons."""
         return bool(self._explaining)
 
+    @property
+    def codes(self) -> bool:
+        """Whether reasons are told in words."""
+        return bool(self._coding)
+
     @cached_property
     def _reasons(self) -> Reasons:
-        from serving.reasons.reasons import Reasons, read  # not before somebody asks
+        from serving.reasons.reasons import reasons_of  # not before somebody asks
 
-        return Reasons(read(self._explaining), self.contract)
+        return reasons_of(self._explaining, self._coding, self.contract)
 
     def reasons(self, job: Job, start: int, stop: int) -> list[dict[str, Any] | None]:
         """What the answers to rows [start, stop) of a scored job were made of; None where another server answered."""

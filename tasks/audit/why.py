@@ -1,8 +1,8 @@
 """Why: all that the home knows of one prediction, and the proof that it is in the record. Needs no service.
 
-What was asked and answered, by which version and variant, on which data and configuration; who decided what about that
-version; which labels came. Proven is the record itself: its row in the part, the part's rows in the tree, the tree under the
-last checkpoint.
+What was asked and answered, for which reasons, by which version and variant, on which data and configuration; who decided
+what about that version; which labels came. Proven is the record itself: its row in the part, the part's rows in the tree,
+the tree under the last checkpoint.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 from configs.errors import CheckFailed, InputError
 from configs.settings import home
 from serving.log.writer import hashed
+from tasks.audit.explained import explained
 from tasks.audit.made_from import made_from
 from tasks.audit.outside import Checkpoint
 from tasks.audit.prove import prove
@@ -28,9 +29,10 @@ DECISIONS = ("gate", "verdict", "deploy", "rollout", "quarantine")
 class Why(Value):
     """The answer. Each of `asked` is a record of the prediction (a request that was sent twice is logged twice).
 
-    `model` is what the version was made from, `decisions` are the lines of the history about it. `proof` is what `verify.py
-    --proof` checks; `proven` says it in a sentence, and `wrong` what does not hold. `again` and `rebuilt` are there where
-    somebody had the model asked again, or trained again.
+    `reasons` are those of the answer, as the server tells them; where there are none `unexplained` says why. `model` is what
+    the version was made from, `decisions` are the lines of the history about it. `proof` is what `verify.py --proof`
+    checks; `proven` says it in a sentence, and `wrong` what does not hold. `again` and `rebuilt` are there where somebody
+    had the model asked again, or trained again.
     """
 
     use_case: str
@@ -38,6 +40,8 @@ class Why(Value):
     asked: list[dict[str, Any]]
     shadows: list[dict[str, Any]]
     labels: list[dict[str, Any]]
+    reasons: dict[str, Any] | None
+    unexplained: str
     model: dict[str, Any]
     decisions: list[dict[str, Any]]
     proof: dict[str, Any] | None
@@ -61,14 +65,17 @@ def why(use_case: str, prediction_id: str, since: Checkpoint | None = None) -> W
         _refuse_erased(use_case, prediction_id)
         return None
     version = str(asked[-1].record["model_version"])
-    proof = prove(use_case, asked[-1], since)
+    model, proof = made_from(use_case, version), prove(use_case, asked[-1], since)
+    reasons, unexplained = explained(asked[-1].record, model)
     return Why(
         use_case=use_case,
         prediction_id=prediction_id,
         asked=_of_kind(found, "prediction"),
         shadows=_of_kind(found, "shadow"),
         labels=sorted(_of_kind(found, "feedback"), key=lambda label: str(label["time"])),
-        model=made_from(use_case, version),
+        reasons=reasons,
+        unexplained=unexplained,
+        model=model,
         decisions=[entry for entry in read_history(use_case) if _is_about(entry, version)],
         proof=proof.data,
         proven=proof.told,

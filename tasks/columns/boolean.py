@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from serving.contract.contract import Column
+from serving.contract.spelling import spelled
 from tasks.columns.numeric import Numeric
 from tasks.columns.values import Sign
 
@@ -23,6 +24,10 @@ class Boolean(Numeric):
     def observed(self, present: np.ndarray) -> dict[str, Any]:
         """Nothing: there are but two."""
         return {}
+
+    def usual(self, present: np.ndarray) -> dict[str, Any]:
+        """What most are."""
+        return {"most": spelled(bool(2 * present.sum() >= len(present)))} if len(present) else {}
 
     def fault(self, window: Any, reference: Any) -> Sign | None:
         """True for false."""

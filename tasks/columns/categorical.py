@@ -22,6 +22,11 @@ class Categorical(Strings):
         """Every one."""
         return {"categories": tuple(sorted(set(present.tolist())))}
 
+    def usual(self, present: np.ndarray) -> dict[str, Any]:
+        """The most frequent one, of equals the first by name."""
+        names, counts = np.unique(present.astype(str), return_counts=True)
+        return {"most": str(names[counts.argmax()])} if len(names) else {}
+
     def transformer(self, linear: bool) -> Any:
         """What training did not have is no category of a linear model, and -1 for trees."""
         from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder

@@ -26,6 +26,9 @@ class ColumnKind(Protocol):
     def observed(self, present: np.ndarray) -> dict[str, Any]:
         """What the contract says that training showed, of encoded values without those that are missing."""
 
+    def usual(self, present: np.ndarray) -> dict[str, Any]:
+        """What reasons call usual, of encoded values without those that are missing: fields of `Usual`."""
+
     def transformer(self, linear: bool) -> Any:
         """scikit-learn's, unfitted, in front of a linear model or of trees."""
 

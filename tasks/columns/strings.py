@@ -24,6 +24,10 @@ class Strings:
         """The empty string."""
         return np.asarray(encoded == MISSING)
 
+    def usual(self, present: np.ndarray) -> dict[str, Any]:
+        """Nothing: hardly two are alike."""
+        return {}
+
     def typical(self, values: list[Any]) -> Any:
         """The most frequent."""
         return max(sorted(set(values)), key=values.count)

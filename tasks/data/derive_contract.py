@@ -14,6 +14,7 @@ from serving.contract.contract import Column, Contract, ContractError, contract_
 from tasks.columns.choose import KINDS
 from tasks.data.frames import encode_column, plain, read_rows
 from tasks.data.protected import check_protected
+from tasks.data.unfavourable import unfavourable_classes
 from tasks.data.values import Snapshot
 from tasks.problems.problem import problem_of
 from tasks.step import step
@@ -27,11 +28,13 @@ def derive_contract(use_case: UseCase, snapshot: Snapshot) -> str:
     """Derive the contract and keep it in the store; returns its digest.
 
     Raises:
-        InputError: the target cannot be learned, a numeric feature is not numeric, or `fairness` does not fit the rows.
+        InputError: the target cannot be learned, a numeric feature is not numeric, or `fairness` or `reasons` do not fit
+            the rows.
     """
     frame = read_rows(snapshot, 0, snapshot.rows)
     contract = contract_of_rows(use_case, frame)
     check_protected(use_case, frame, contract.classes)
+    unfavourable_classes(use_case, contract.classes)
     return put("contracts", ".json", contract_json(contract))
 
 

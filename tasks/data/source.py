@@ -100,6 +100,7 @@ def read_source(use_case: UseCase, seen: Seen | None = None) -> duckdb.DuckDBPyR
     wanted += [("source.time_column", source.time_column)] if source.time_column else []
     wanted += [("target.query", use_case.target.query)] if use_case.target.query else []
     wanted += [("fairness.protected", name) for name in use_case.fairness.protected] if use_case.fairness else []
+    wanted += [("reasons.proxies", name) for name in use_case.reasons.proxies] if use_case.reasons else []
     for key, name in wanted:
         if name not in rows.columns:
             raise InputError(

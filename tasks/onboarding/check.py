@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from configs.kinds import ColumnKind
 from configs.load import existing_file, faults, load_use_case
 from configs.schema import ColumnRule, UseCase
 from configs.secrets import secret
+from tasks.audit.notice import EXAMPLE, page_of
 from tasks.data.derive_contract import contract_of_rows
 from tasks.data.frames import encode
 from tasks.data.protected import check_protected
@@ -21,6 +23,7 @@ from tasks.data.queries import whole_queries
 from tasks.data.ripe import ripe_rows
 from tasks.data.source import Seen, open_source, training_rows
 from tasks.data.split import newest, shared
+from tasks.data.unfavourable import unfavourable_classes
 from tasks.onboarding.answers import Answer, declared_answer
 from tasks.onboarding.features.choose import FEATURES
 from tasks.onboarding.infer import look, pasted
@@ -52,7 +55,7 @@ def _check(name: str, say: Callable[[str], None]) -> Checked:
         case, inferred = _loaded(name, say)
     except InputError as error:
         return Checked(problems=[str(error)])
-    problems = [*_secrets(case), *_model(case)]
+    problems = [*_secrets(case), *_model(case), *_notice(case)]
     try:
         say("reading the source")
         seen = Seen()
@@ -102,6 +105,15 @@ def _model(case: UseCase) -> Iterator[str]:
             yield str(error)
 
 
+def _notice(case: UseCase) -> Iterator[str]:
+    """A template of notices that cannot be filled."""
+    if case.reasons is not None and case.reasons.notice is not None:
+        try:
+            page_of(EXAMPLE, Path(case.reasons.notice))
+        except InputError as error:
+            yield str(error)
+
+
 def _given(case: UseCase, frame: Any) -> Iterator[str]:
     """An own file that does not fit the rows."""
     if case.model.onnx is not None:
@@ -130,6 +142,14 @@ def _protected(case: UseCase, frame: Any) -> Iterator[str]:
         yield str(error)
 
 
+def _unfavourable(case: UseCase, frame: Any) -> Iterator[str]:
+    """An unfavourable answer that is none."""
+    try:
+        unfavourable_classes(case, problem_of(case.target).classes(case.target, frame) if case.reasons else ())
+    except InputError as error:
+        yield str(error)
+
+
 def _columns(case: UseCase, there: list[str]) -> Iterator[str]:
     """Columns that the use case names and the source lacks."""
     wanted = [(f"features.{kind}", name) for name, kind in case.features.kinds.items()]
@@ -137,6 +157,7 @@ def _columns(case: UseCase, there: list[str]) -> Iterator[str]:
     wanted += [("source.time_column", case.source.time_column)] if case.source.time_column else []
     wanted += [("target.query", case.target.query)] if case.target.query else []
     wanted += [("fairness.protected", name) for name in case.fairness.protected] if case.fairness else []
+    wanted += [("reasons.proxies", name) for name in case.reasons.proxies] if case.reasons else []
     wanted += (
         [("evaluation.slices.columns", name) for name in case.evaluation.slices.columns] if case.evaluation.slices else []
     )
@@ -155,7 +176,7 @@ def _of_rows(case: UseCase, table: Any, problems: list[str], say: Callable[[str]
         answer = declared_answer(case.target, target)
     except InputError as error:
         return Checked(problems=[*problems, str(error)])
-    problems += [*_given(case, frame), *_queries(case, frame), *_protected(case, frame)]
+    problems += [*_given(case, frame), *_queries(case, frame), *_protected(case, frame), *_unfavourable(case, frame)]
     learn, cut = _parts(case, table)
     problems += _judged(answer, target.iloc[:learn], target.iloc[cut:])
     columns = _looked_at(case, frame, answer, say)

@@ -11,7 +11,7 @@ from typing import Any
 
 from configs.schema import UseCase
 from configs.settings import store
-from serving.scoring.bundle import REASONS, file_digest
+from serving.scoring.bundle import CODES, REASONS, file_digest
 from tasks.data.frames import contract_of
 from tasks.data.values import Snapshot
 from tasks.fairness.told import section
@@ -34,10 +34,11 @@ def bundle(
     lineage: dict[str, Any],
     fairness: FairnessFound | None = None,
     reasons: str | None = None,
+    codes: str | None = None,
 ) -> BundleRef:
     """Assemble the bundle, and move it into the store under the digest of its manifest in one step.
 
-    `reasons` is the file that reasons are given from, where the model has any.
+    `reasons` is the file that reasons are given from, where the model has any, `codes` what tells them in words.
     """
     bundles = store("bundles")
     folder = tempfile.mkdtemp(prefix=".new-", dir=bundles)
@@ -46,6 +47,8 @@ def bundle(
         shutil.copyfile(store("contracts") / f"{contract}.json", f"{folder}/contract.json")
         if reasons is not None:
             shutil.copyfile(store("reasons") / f"{reasons}.npz", f"{folder}/{REASONS}")
+        if codes is not None:
+            shutil.copyfile(store("codes") / f"{codes}.json", f"{folder}/{CODES}")
         with open(f"{folder}/card.md", "w", encoding="utf-8") as card:
             card.write(model_card(use_case, snapshot, evaluation, lineage, fairness))
         files = {name: file_digest(bundles / folder / name) for name in sorted(os.listdir(folder))}

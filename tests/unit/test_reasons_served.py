@@ -1,6 +1,7 @@
 """Reasons with an answer: what a request says to get them, and what it gets."""
 
 import asyncio
+import hashlib
 import json
 import math
 
@@ -13,8 +14,9 @@ from serving.log.writer import PredictionLog
 from serving.options import Options
 from serving.protocols.native import EXPLAINED, Native
 from serving.protocols.openapi import openapi
+from serving.reasons.codes import Coding, written
 from serving.refusal import Refusal
-from serving.scoring.bundle import REASONS, read_bundle
+from serving.scoring.bundle import CODES, REASONS, read_bundle
 from serving.scoring.model import Identity, ServedModel
 from serving.scoring.pipeline import Pipeline, Visit
 from serving.transports.http import App
@@ -95,6 +97,38 @@ def test_what_is_answered_is_what_the_document_says(model):
     one = schemas["PredictResponse"]["properties"]["predictions"]["items"]["properties"]["reasons"]
     jsonschema.validate(answer["predictions"][0]["reasons"], one)
     assert schemas["PredictRequest"]["properties"]["explain"]["type"] == "boolean"
+
+
+def with_words(folder):
+    """Puts into a bundle what its reasons are told in words from."""
+    templates = {"b": {"": ["b is only ", ("b", "value")]}}
+    content = written(Coding(most=2, unfavourable=["no"], templates=templates, protected=["c"]))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"][CODES] = hashlib.sha256(content).hexdigest()
+    (folder / CODES).write_bytes(content)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.fixture
+def worded(bundle_folder, home):
+    """The same model, whose reasons are told in words."""
+    with_words(bundle_folder)
+    log = PredictionLog(prediction_log("small"))
+    yield ServedModel(read_bundle(bundle_folder), Identity("1", "small-v1"), log)
+    log.close()
+
+
+def test_reasons_are_told_in_words(worded):
+    (answer,) = answered(worded, {"records": [{**RECORD, "b": -2.5}], "explain": True})["predictions"]
+    added, codes = answer["reasons"]["contributions"], answer["reasons"]["codes"]
+    assert codes[0] == {"columns": ["b"], "says": "b is only -2.5", "moved": -added["b"]}
+    assert ["c"] in [code["columns"] for code in codes] or added["c"] >= 0, "what is protected is never left out"
+    schemas = openapi(worded)["components"]["schemas"]
+    reasons = schemas["PredictResponse"]["properties"]["predictions"]["items"]["properties"]["reasons"]
+    jsonschema.validate(answer["reasons"], reasons)
+    assert "codes" in reasons["required"]
+    plain = answered(worded, {"records": [RECORD]})["predictions"][0]
+    assert "reasons" not in plain
 
 
 def test_rows_that_another_server_answered_have_none(model):

@@ -10,7 +10,7 @@ import numpy as np
 
 from serving.contract.faults import ContractError, shown
 from serving.contract.kinds.kind import Kind, missing
-from serving.contract.spelling import CSV_BOOLEANS, CSV_MISSING
+from serving.contract.spelling import CSV_BOOLEANS, CSV_MISSING, spelled
 
 if TYPE_CHECKING:
     from serving.contract.contract import Column
@@ -61,6 +61,10 @@ class Boolean(Kind):
     def logged(self, given: Any, encoded: np.ndarray) -> list[float | None]:
         """Ones and zeros."""
         return [None if value != value else value for value in encoded.ravel().tolist()]
+
+    def said(self, column: Column, encoded: np.ndarray) -> list[str | None]:
+        """True and false."""
+        return [None if value != value else spelled(bool(value)) for value in encoded.tolist()]
 
     def schema(self, column: Column) -> dict[str, Any]:
         """A boolean."""

@@ -58,6 +58,9 @@ class Kind(Protocol):
     def logged(self, given: Any, encoded: np.ndarray) -> list[Any]:
         """A column as the log keeps it, in JSON's terms: null for what is missing."""
 
+    def said(self, column: Column, encoded: np.ndarray) -> list[str | None]:
+        """Encoded values of shape (rows,) as people read them; None for what is missing."""
+
     def schema(self, column: Column) -> dict[str, Any]:
         """The JSON schema of a value that may not be null."""
 

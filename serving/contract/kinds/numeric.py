@@ -11,7 +11,7 @@ import numpy as np
 
 from serving.contract.faults import ContractError, shown
 from serving.contract.kinds.kind import Kind, missing
-from serving.contract.spelling import CSV_BOOLEANS, csv_number, doubles
+from serving.contract.spelling import CSV_BOOLEANS, csv_number, doubles, spelled
 
 if TYPE_CHECKING:
     from serving.contract.contract import Column
@@ -95,6 +95,10 @@ class Numeric(Kind):
         if not isinstance(given, np.ndarray) or given.dtype == object:
             return [None if value is None or value != value else _double(value) for value in given]
         return [None if value != value else value for value in doubles(given)]
+
+    def said(self, column: Column, encoded: np.ndarray) -> list[str | None]:
+        """By the shortest decimal."""
+        return [None if value != value else spelled(value) for value in doubles(encoded)]
 
     def schema(self, column: Column) -> dict[str, Any]:
         """A number within the bounds."""

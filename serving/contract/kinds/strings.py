@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from serving.contract.contract import Column
 
 MISSING = ""  # ONNX string tensors have no null
+LONGEST_SAID = 80  # characters of a value, where a sentence has it
 
 
 class Strings(Kind):
@@ -63,6 +64,11 @@ class Strings(Kind):
     def logged(self, given: Any, encoded: np.ndarray) -> list[str | None]:
         """The strings."""
         return [value or None for value in encoded.ravel()]
+
+    def said(self, column: Column, encoded: np.ndarray) -> list[str | None]:
+        """As they are; of long ones the beginning."""
+        texts = (value if len(value) <= LONGEST_SAID else f"{value[:LONGEST_SAID]}..." for value in encoded.tolist())
+        return [text or None for text in texts]
 
     def schema(self, column: Column) -> dict[str, Any]:
         """A string, or what has a spelling."""
