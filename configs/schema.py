@@ -13,6 +13,7 @@ from configs.fairness import Fairness
 from configs.forms import USE_CASE_NAME, Cron, Duration, Moment, Size, Strict, TimeZone, length_of
 from configs.kinds import COLUMN_KINDS, RULES_OF, TAKEN_BY, ColumnKind
 from configs.problems import CALIBRATED, PROMISED, WORDS, Estimator, Metric, Problem, Words
+from configs.review import Review
 from configs.rollout import Rollout
 
 Cause = Literal["drift", "performance", "fairness", "estimate"]
@@ -641,6 +642,7 @@ class UseCase(Strict):
     monitoring: Monitoring = Monitoring()
     retraining: Retraining = Retraining()
     rollout: Rollout | None = None
+    review: Review | None = Field(None, exclude_if=lambda given: given is None)
     replay: Replay | None = None
 
     @model_validator(mode="before")
@@ -711,6 +713,10 @@ class UseCase(Strict):
         self._check_queries()
         if self.fairness is not None:
             self.fairness.fits(self.target.problem, self.target.column)
+        if self.review is not None:
+            columns, abstains = [*self.features.all, *self.features.identifiers], self.target.confidence is not None
+            logged = [*self.watched, *self.features.identifiers]
+            self.review.fits(self.target.problem, abstains, logged, columns)
         if self.target.column in [*self.features.all, *self.features.identifiers]:
             raise ValueError(f"the target {self.target.column!r} is also a feature: it would leak the answer")
         timed = self.source.time_column is not None

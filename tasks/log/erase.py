@@ -26,6 +26,7 @@ from tasks.log.files import PARQUET, as_it_lies, connect, parts, put_part, read_
 from tasks.log.keys import hash_keys
 from tasks.log.ledger import described, note
 from tasks.log.read import open_log
+from tasks.log.reviews import forget_events
 from tasks.log.values import pointer
 from tasks.store import Value
 
@@ -33,13 +34,14 @@ RECORD_FIELDS = ("caller", "prediction_id")
 
 
 class Erasure(Value):
-    """What was taken out: predictions, the labels that belonged to them, the collected windows that held copies, and what
-    shadows said of the same rows."""
+    """What was taken out: predictions, the labels that belonged to them, the collected windows that held copies, what
+    shadows said of the same rows, and what people decided about them (`reviews` events of the journal)."""
 
     predictions: int
     labels: int
     windows: int
     shadows: int = 0
+    reviews: int = 0
 
 
 class Condition(NamedTuple):
@@ -127,12 +129,18 @@ def erase(use_case: str, conditions: list[Condition], reason: str) -> Erasure:
         CheckFailed: afterwards the log still holds a match (a damaged segment, or new requests of the subject).
     """
     folder, ids = prediction_log(use_case), set(matching(use_case, conditions))
-    counts = {"prediction": 0, "feedback": 0, "shadow": 0}
+    counts = {"prediction": 0, "feedback": 0, "shadow": 0, "review": 0}
     for part in parts(folder) if ids else []:
         for kind, count in _rewrite(use_case, part, ids, *_meets(use_case, conditions)).items():
             counts[kind] += count
     windows = _drop_windows(use_case, ids) if ids else 0
-    done = Erasure(predictions=counts["prediction"], labels=counts["feedback"], windows=windows, shadows=counts["shadow"])
+    done = Erasure(
+        predictions=counts["prediction"],
+        labels=counts["feedback"],
+        windows=windows,
+        shadows=counts["shadow"],
+        reviews=forget_events(use_case, lambda event: event.about in ids) if ids else 0,
+    )
     key = hash_keys(use_case)[0]
     where = {each.field: hashed(each.value, key) for each in conditions}  # the audit must not keep what was erased
     record(use_case, "log-erasure", reason, where=where, **done.model_dump())
@@ -151,7 +159,7 @@ def _rewrite(use_case: str, part: Path, ids: set[str], meets: str, values: list[
     with connection:
         memory.pipe("/part", read_part(part))
         connection.execute("create table ids as select unnest(?::varchar[]) as id", [sorted(ids)])
-        belongs = "kind in ('feedback', 'shadow') and prediction_id in (select id from ids)"
+        belongs = "kind in ('feedback', 'shadow', 'review') and prediction_id in (select id from ids)"
         theirs = f"coalesce(({meets}) or {belongs}, false)"
         part_rows = "read_parquet('memory:///part', hive_partitioning = false)"
         connection.execute(f"create table records as select *, {theirs} as theirs from {part_rows}", values)

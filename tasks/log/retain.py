@@ -11,6 +11,7 @@ from tasks.history import record
 from tasks.log.collected import windows_of
 from tasks.log.files import part_day, parts, remove_part, swapping
 from tasks.log.ledger import described, note
+from tasks.log.reviews import forget_events
 
 
 def drop_old(use_case: UseCase, now: datetime | None = None) -> list[str]:
@@ -33,6 +34,7 @@ def drop_old(use_case: UseCase, now: datetime | None = None) -> list[str]:
     for window in windows_of(use_case.name):
         if window.stat().st_mtime < time.time() - keep.total_seconds():
             window.unlink()
+    forget_events(use_case.name, lambda event: bool(event.about) and event.time.date() < last)
     days = sorted({part_day(part).isoformat() for part in old})
     if days:
         record(use_case.name, "log-retention", f"records of {len(days)} days were older than {keep.days} days", days=days)
