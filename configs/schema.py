@@ -14,6 +14,7 @@ from configs.forms import USE_CASE_NAME, Cron, Duration, Moment, Size, Strict, T
 from configs.kinds import COLUMN_KINDS, RULES_OF, TAKEN_BY, ColumnKind
 from configs.problems import CALIBRATED, PROMISED, WORDS, Estimator, Metric, Problem, Words
 from configs.reasons import Reasons
+from configs.review import Review
 from configs.rollout import Rollout
 
 Cause = Literal["drift", "performance", "fairness", "estimate"]
@@ -643,6 +644,7 @@ class UseCase(Strict):
     monitoring: Monitoring = Monitoring()
     retraining: Retraining = Retraining()
     rollout: Rollout | None = None
+    review: Review | None = Field(None, exclude_if=lambda given: given is None)
     replay: Replay | None = None
 
     @model_validator(mode="before")
@@ -714,6 +716,10 @@ class UseCase(Strict):
         if self.fairness is not None:
             self.fairness.fits(self.target.problem, self.target.column)
         self._check_reasons()
+        if self.review is not None:
+            columns, abstains = [*self.features.all, *self.features.identifiers], self.target.confidence is not None
+            logged = [*self.watched, *self.features.identifiers]
+            self.review.fits(self.target.problem, abstains, logged, columns)
         if self.target.column in [*self.features.all, *self.features.identifiers]:
             raise ValueError(f"the target {self.target.column!r} is also a feature: it would leak the answer")
         timed = self.source.time_column is not None

@@ -94,3 +94,5 @@ def erase(
     screen.print(f"Erased {done.predictions:,} predictions, {done.labels:,} labels and {done.windows} collected windows")
     if done.shadows:
         screen.print(f"and {done.shadows:,} answers of shadows to the same rows")
+    if done.reviews:
+        screen.print(f"and what {done.reviews:,} events of reviews said of them")

@@ -29,13 +29,14 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, get_args
 
 import msgspec
 
 from serving.security.secret import given
 
-RECORDS = (b'{"kind":"prediction",', b'{"kind":"feedback",', b'{"kind":"refused",')
+Kind = Literal["prediction", "shadow", "feedback", "refused", "review"]
+RECORDS = tuple(b'{"kind":"%s",' % kind.encode() for kind in get_args(Kind))
 COMMIT = b'{"kind":"commit",'
 SEALED = b'{"kind":"sealed",'
 DATA = b',"data":"'
@@ -56,7 +57,7 @@ class _Sealed(msgspec.Struct):
 
 
 class _Record(msgspec.Struct):
-    kind: Literal["prediction", "feedback", "refused"]
+    kind: Kind
 
 
 _sealed = msgspec.json.Decoder(_Sealed)

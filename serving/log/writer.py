@@ -100,6 +100,20 @@ class Feedback(msgspec.Struct, frozen=True, tag_field="kind", tag="feedback"):
     kpis: dict[str, float] | None = None
 
 
+class Review(msgspec.Struct, frozen=True, tag_field="kind", tag="review"):
+    """What was finally decided about one prediction, by people or because nobody did in time.
+
+    `prediction` is the answer that holds from then on, `caller` who decided, `decision` whether that confirmed the model's
+    answer, overrode it, decided where the model had left the row to a person, or came of itself, late.
+    """
+
+    prediction_id: str
+    time: str
+    prediction: str | int | bool | float | None
+    caller: str
+    decision: Literal["confirmed", "overridden", "decided", "late"]
+
+
 class Refused(msgspec.Struct, frozen=True, tag_field="kind", tag="refused"):
     """How many requests were not answered within half a second: the HTTP status, and the feature that was wrong."""
 
@@ -111,7 +125,7 @@ class Refused(msgspec.Struct, frozen=True, tag_field="kind", tag="refused"):
     requests: int
 
 
-Entry = Prediction | Shadow | Feedback | Refused
+Entry = Prediction | Shadow | Feedback | Refused | Review
 
 
 class PredictionLog:

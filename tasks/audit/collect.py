@@ -1,9 +1,9 @@
 """What happened to a use case since the last checkpoint, as entries: what its journals tell, and what people have changed.
 
 An entry is canonical JSON: `source`, which `line` of it (from 1), and the `event` itself. Sources are the files that only
-grow (the history, the ledger of the prediction log, looks of rollouts and what people said to them), and what is looked at
-here: the configuration and the table of people, where they are others than before, and the rows of new parts of the log. The
-server pays nothing for it.
+grow (the history, the ledger of the prediction log, what reviewers decided, looks of rollouts and what people said to them),
+and what is looked at here: the configuration and the table of people, where they are others than before, and the rows of new
+parts of the log. The server pays nothing for it.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from tasks.audit.canonical import canonical
 from tasks.audit.rows import forget_hashes, kept_hashes, row_entry
 from tasks.log.files import parts
 from tasks.log.ledger import described, ledger_path, name_of, read_ledger, should_be
+from tasks.log.reviews import entered, journal_path
 from tasks.people import people
 from tasks.registry.lineage import digest_of
 from tasks.rollouts.state import rollouts_folder
 
+REVIEWS = "reviews"
 LOOKED_AT = ("configuration", "people", "rows")
 
 
@@ -32,13 +34,18 @@ def journals(use_case: str) -> dict[str, Path]:
     """The files whose every line is an entry, by what the record calls them."""
     found = sorted(rollouts_folder(use_case).glob("*/*.jsonl"))
     rollouts = {f"rollout {path.parent.name} {path.stem}": path for path in found}
-    return {"history": use_case_home(use_case) / "history.jsonl", "log": ledger_path(use_case), **rollouts}
+    own = {
+        "history": use_case_home(use_case) / "history.jsonl",
+        "log": ledger_path(use_case),
+        REVIEWS: journal_path(use_case),
+    }
+    return own | rollouts
 
 
-def journal_events(path: Path) -> list[Any]:
-    """Its whole lines, each as JSON, or as text where it is none."""
+def journal_events(source: str, path: Path) -> list[Any]:
+    """Its whole lines, each as JSON, or as text where it is none; those of reviews without what an erasure may take out."""
     lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-    return [_event(line) for line in lines]
+    return [(entered if source == REVIEWS else _event)(line) for line in lines]
 
 
 def collect(use_case: str, entries: list[bytes]) -> list[bytes]:
@@ -51,7 +58,7 @@ def collect(use_case: str, entries: list[bytes]) -> list[bytes]:
     counts = Counter(entry["source"] for entry in known)
     added: list[bytes] = []
     for source, path in journals(use_case).items():
-        events, line = journal_events(path), counts[source]
+        events, line = journal_events(source, path), counts[source]
         if len(events) < line:
             raise CheckFailed(
                 f"{path} has {len(events)} lines, and {line} are in the audit record of {use_case}: its end was cut off; "

@@ -92,7 +92,9 @@ def _journals(use_case: str, entries: list[bytes]) -> tuple[list[Finding], int]:
             continue
         if source not in LOOKED_AT:
             entered[source].append(canonical(event))
-    found = {source: [canonical(event) for event in journal_events(path)] for source, path in journals(use_case).items()}
+    found = {
+        source: [canonical(event) for event in journal_events(source, path)] for source, path in journals(use_case).items()
+    }
     findings = []
     for source in sorted(entered.keys() | found.keys()):
         findings += differences(entered[source], found.get(source, []), f"{source} line", first=1, grows=True)

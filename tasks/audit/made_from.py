@@ -6,10 +6,7 @@ from typing import Any
 
 from configs.settings import store
 from serving.scoring.bundle import Bundle, BundleError, read_bundle
-from tasks.history import read_history
-from tasks.registry.values import Version
-from tasks.rollouts.state import last_rollout
-from tasks.routing.served import served_version
+from tasks.rollouts.known import bundle_of, known_version
 
 TAGS = ("flow_run_name", "git_commit", "code", "lock", "python", "packages", "parent")
 
@@ -19,8 +16,7 @@ def made_from(use_case: str, version: str) -> dict[str, Any]:
 
     Where the home has no bundle of it any more, `unknown` says so.
     """
-    known = _version(use_case, version)
-    digest = known.bundle.digest if known else _deployed(use_case, version)
+    known, digest = known_version(use_case, version), bundle_of(use_case, version)
     said = {"version": version, "bundle": digest, **{name: known.tags.get(name, "") for name in TAGS if known}}
     try:
         return {**said, **stored_bundle(version, digest).manifest.lineage}
@@ -40,16 +36,3 @@ def stored_bundle(version: str, digest: str) -> Bundle:
     if bundle.digest != digest:
         raise BundleError(f"the bundle in the store is {bundle.digest}, not {digest}: it was changed")
     return bundle
-
-
-def _version(use_case: str, version: str) -> Version | None:
-    if served := served_version(use_case, version):
-        return served.version
-    state = last_rollout(use_case)
-    among = [state.challenger, state.champion, *(each.version for each in state.variants)] if state else []
-    return next((each for each in among if each.version == version), None)
-
-
-def _deployed(use_case: str, version: str) -> str:
-    entries = [entry for entry in read_history(use_case, "deploy") if entry["version"] == version]
-    return str(entries[-1].get("bundle", "")) if entries else ""

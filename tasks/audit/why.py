@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from configs.errors import CheckFailed, InputError
+from configs.errors import InputError
 from configs.settings import home
-from serving.log.writer import hashed
 from tasks.audit.explained import explained
 from tasks.audit.made_from import made_from
 from tasks.audit.outside import Checkpoint
 from tasks.audit.prove import prove
 from tasks.audit.values import Again, Rebuilt
 from tasks.history import read_history
+from tasks.log.erased import refuse_erased
 from tasks.log.find import Found, find_records
-from tasks.log.keys import hash_keys
-from tasks.log.ledger import read_ledger
+from tasks.log.reviews import read_events
 from tasks.store import Value
 
 DECISIONS = ("gate", "verdict", "deploy", "rollout", "quarantine")
@@ -29,10 +28,10 @@ DECISIONS = ("gate", "verdict", "deploy", "rollout", "quarantine")
 class Why(Value):
     """The answer. Each of `asked` is a record of the prediction (a request that was sent twice is logged twice).
 
-    `reasons` are those of the answer, as the server tells them; where there are none `unexplained` says why. `model` is what
-    the version was made from, `decisions` are the lines of the history about it. `proof` is what `verify.py --proof`
-    checks; `proven` says it in a sentence, and `wrong` what does not hold. `again` and `rebuilt` are there where somebody
-    had the model asked again, or trained again.
+    `reasons` are those of the answer, as the server tells them; where there are none `unexplained` says why. `reviews` is
+    what people decided about this answer, `model` what the version was made from, `decisions` are the lines of the history
+    about that. `proof` is what `verify.py --proof` checks; `proven` says it in a sentence, and `wrong` what does not hold.
+    `again` and `rebuilt` are there where somebody had the model asked again, or trained again.
     """
 
     use_case: str
@@ -42,6 +41,7 @@ class Why(Value):
     labels: list[dict[str, Any]]
     reasons: dict[str, Any] | None
     unexplained: str
+    reviews: list[dict[str, Any]]
     model: dict[str, Any]
     decisions: list[dict[str, Any]]
     proof: dict[str, Any] | None
@@ -62,7 +62,7 @@ def why(use_case: str, prediction_id: str, since: Checkpoint | None = None) -> W
     found = find_records(use_case, prediction_id)
     asked = [each for each in found if each.record["kind"] == "prediction"]
     if not asked:
-        _refuse_erased(use_case, prediction_id)
+        refuse_erased(use_case, prediction_id)
         return None
     version = str(asked[-1].record["model_version"])
     model, proof = made_from(use_case, version), prove(use_case, asked[-1], since)
@@ -75,6 +75,7 @@ def why(use_case: str, prediction_id: str, since: Checkpoint | None = None) -> W
         labels=sorted(_of_kind(found, "feedback"), key=lambda label: str(label["time"])),
         reasons=reasons,
         unexplained=unexplained,
+        reviews=_reviews(use_case, prediction_id),
         model=model,
         decisions=[entry for entry in read_history(use_case) if _is_about(entry, version)],
         proof=proof.data,
@@ -110,18 +111,17 @@ def _of_kind(found: list[Found], kind: str) -> list[dict[str, Any]]:
     ]
 
 
+def _reviews(use_case: str, prediction_id: str) -> list[dict[str, Any]]:
+    """What people decided about it, and what was final."""
+    return [
+        {"time": each.time.isoformat(), "what": each.what, "by": each.by, **each.details}
+        for each in read_events(use_case)
+        if each.about == prediction_id
+    ]
+
+
 def _is_about(entry: dict[str, Any], version: str) -> bool:
     return entry["what"] in DECISIONS and version in (entry.get("version"), entry.get("previous"), entry.get("against"))
-
-
-def _refuse_erased(use_case: str, prediction_id: str) -> None:
-    """Raises where the ledger says that a prediction of that id was erased; it holds keyed hashes of ids."""
-    hashes = {hashed(prediction_id, key) for key in hash_keys(use_case)}
-    for line in read_ledger(use_case):
-        if line["what"] == "erased" and hashes & set(line["predictions"]):
-            raise CheckFailed(
-                f"prediction {prediction_id} of {use_case} was erased on {line['time'][:16]}; nothing of it is kept but that"
-            )
 
 
 def _dropped(use_case: str) -> str:

@@ -18,18 +18,20 @@ from tasks.log.files import parts
 from tasks.log.hold import refuse_held
 from tasks.log.keys import hash_keys
 from tasks.log.ledger import described, note
+from tasks.log.reviews import forget_events
 from tasks.log.rewrite import belongs, take_out
 from tasks.store import Value
 
 
 class Erasure(Value):
-    """What was taken out: predictions, the labels that belonged to them, the collected windows that held copies, and what
-    shadows said of the same rows."""
+    """What was taken out: predictions, the labels that belonged to them, the collected windows that held copies, what
+    shadows said of the same rows, and what people decided about them (`reviews` events of the journal)."""
 
     predictions: int
     labels: int
     windows: int
     shadows: int = 0
+    reviews: int = 0
 
 
 def erase(use_case: str, conditions: list[Condition], reason: str) -> Erasure:
@@ -43,12 +45,18 @@ def erase(use_case: str, conditions: list[Condition], reason: str) -> Erasure:
     """
     refuse_held(use_case, conditions)
     folder, ids = prediction_log(use_case), set(matching(use_case, conditions))
-    counts = {"prediction": 0, "feedback": 0, "shadow": 0}
+    counts = {"prediction": 0, "feedback": 0, "shadow": 0, "review": 0}
     for part in parts(folder) if ids else []:
         for kind, count in _take_out(use_case, part, ids, *meets(use_case, conditions)).items():
             counts[kind] += count
     windows = _drop_windows(use_case, ids) if ids else 0
-    done = Erasure(predictions=counts["prediction"], labels=counts["feedback"], windows=windows, shadows=counts["shadow"])
+    done = Erasure(
+        predictions=counts["prediction"],
+        labels=counts["feedback"],
+        windows=windows,
+        shadows=counts["shadow"],
+        reviews=forget_events(use_case, lambda event: event.about in ids) if ids else 0,
+    )
     record(use_case, "log-erasure", reason, where=keyed(use_case, conditions), **done.model_dump())
     left = matching(use_case, conditions)
     if left:

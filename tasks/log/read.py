@@ -53,6 +53,7 @@ COLUMNS = {
     "plan": "VARCHAR",
     "assigned": "VARCHAR",
     "fallback": "VARCHAR",
+    "decision": "VARCHAR",
 }
 # What predictions of the first form, which has no number, called their output. Segments and parts hold either; nobody who
 # reads the log sees the difference.

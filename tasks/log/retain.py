@@ -14,6 +14,7 @@ from tasks.log.collected import windows_of
 from tasks.log.files import part_day, parts, remove_part, swapping
 from tasks.log.hold import Kept, kept
 from tasks.log.ledger import described, note
+from tasks.log.reviews import forget_events
 from tasks.log.rewrite import take_out
 
 
@@ -30,14 +31,18 @@ def drop_old(use_case: UseCase, now: datetime | None = None) -> list[str]:
     if keep is None:
         return []
     folder, last = prediction_log(use_case.name), ((now or datetime.now(UTC)) - keep).date()
-    old, held, why = [part for part in parts(folder) if part_day(part) < last], None, f"older than {keep.days} days"
-    if old and (held := kept(use_case.name)):
+    old, why = [part for part in parts(folder) if part_day(part) < last], f"older than {keep.days} days"
+    if held := kept(use_case.name):
         old = [part for part in old if _reduce(use_case.name, part, held, why)]
     else:
         _remove(use_case.name, old, why)
     for window in windows_of(use_case.name):
         if window.stat().st_mtime < time.time() - keep.total_seconds():
             window.unlink()
+    stays = set(held.ids) if held else set()
+    forget_events(
+        use_case.name, lambda event: bool(event.about) and event.about not in stays and event.time.date() < last
+    )
     days = sorted({part_day(part).isoformat() for part in old})
     if days:
         but = ", but for what is under legal hold" if held else ""

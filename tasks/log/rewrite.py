@@ -14,11 +14,11 @@ Tell = Callable[[dict[str, Any] | None, list[str]], None]
 
 
 def belongs(meets: str) -> str:
-    """The records of persons, as SQL: predictions that meet it, and the labels and shadows of `ids`.
+    """The records of persons, as SQL: predictions that meet it, and the labels, shadows and reviews of `ids`.
 
     A prediction of somebody else is none, even one that a client gave the same id.
     """
-    theirs = "kind in ('feedback', 'shadow') and prediction_id in (select id from ids)"
+    theirs = "kind in ('feedback', 'shadow', 'review') and prediction_id in (select id from ids)"
     return f"coalesce(({meets}) or {theirs}, false)"
 
 

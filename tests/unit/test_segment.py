@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.log.segment import Cipher, SegmentError, groups
-from serving.log.writer import Feedback, PredictionLog, Sensitive, hashed
+from serving.log.writer import Feedback, Prediction, PredictionLog, Refused, Review, Sensitive, Shadow, hashed
 
 KEY = bytes(range(32))
 
@@ -49,6 +49,28 @@ def test_a_segment_cut_anywhere_gives_whole_groups(tmp_path_factory, key, sizes,
     finished = sum(end <= cut for end in ends)
     assert read(segment, key) == [f"p{n}" for n in range(sum(sizes[:finished]))]
     shutil.rmtree(folder)
+
+
+TIME = "2026-01-01T00:00:00.000000Z"
+ONE_OF_EACH = [
+    label(0),
+    Prediction("p0", TIME, TIME, "1", "r", "champion", "shop", {"a": 1.0}, "yes", [0.5], 1, "d"),
+    Shadow("p0", TIME, TIME, "2", "s", "shop", "no", [0.5], 1, "plan", "shadow"),
+    Refused(TIME, TIME, 422, "a", "shop", 1),
+    Review("p0", TIME, "no", "review", "overridden"),
+]
+
+
+@pytest.mark.parametrize("entry", ONE_OF_EACH, ids=lambda entry: type(entry).__name__)
+def test_a_group_of_any_kind_that_a_crash_tore_is_no_damage(tmp_path, entry):
+    log = PredictionLog(tmp_path)
+    log.append([entry, entry])
+    log.close()
+    (segment,) = tmp_path.glob("*.jsonl")
+    whole = segment.read_bytes()
+    for cut in range(len(whole)):
+        segment.write_bytes(whole[:cut])
+        assert list(groups(segment, None)) == []
 
 
 @pytest.mark.parametrize("key", [None, KEY])

@@ -1,0 +1,144 @@
+"""The journal of reviews: what people decided about single answers, one JSON line an event, appended and synced to disk.
+
+A line says when, what and who for good, and the SHA-256 of the rest as it lies there. The rest (`event`: which prediction,
+which answer, why) is of a person whom the answer is about, so it goes where the prediction goes: sealed where the log is
+encrypted, and taken out of its line by erasure and retention. The audit record has the lines without it, so its proofs
+outlive that. The rest holds a random `salt`, without which the few possible answers could simply be tried.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from configs.errors import CheckFailed
+from configs.files import append_line, locked, write_atomically
+from configs.settings import home, made, use_case_home
+from serving.log.segment import SegmentError
+from tasks.log.keys import cipher, required_cipher
+
+
+class _Line(msgspec.Struct, omit_defaults=True):
+    """As it is written: `event` is JSON as text, so that its digest is of these very bytes; or the same `sealed`."""
+
+    time: datetime
+    what: str
+    by: str
+    sha256: str
+    event: str = ""
+    sealed: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Of the details as they lie there; of those that were erased it is only known what it was."""
+        lies = self.event or self.sealed
+        return hashlib.sha256(lies.encode()).hexdigest() if lies else self.sha256
+
+
+class Event(NamedTuple):
+    """A line, read. `details` are empty where they were erased; `number` counts lines from 1."""
+
+    number: int
+    time: datetime
+    what: str
+    by: str
+    details: dict[str, Any]
+
+    @property
+    def about(self) -> str:
+        """The prediction; empty where it is about none, or erased."""
+        return str(self.details.get("prediction_id", ""))
+
+
+_line = msgspec.json.Decoder(_Line)
+
+
+def journal_path(use_case: str) -> Path:
+    """The file of its lines."""
+    return home() / "use_cases" / use_case / "reviews" / "journal.jsonl"
+
+
+@contextmanager
+def reviewing(use_case: str) -> Iterator[None]:
+    """Nobody else decides, or takes something out of the journal, meanwhile."""
+    with locked(made(use_case_home(use_case) / "reviews") / "lock"):
+        yield
+
+
+def note_event(use_case: str, what: str, by: str, time: datetime, **details: Any) -> None:
+    """Append an event. Call it within `reviewing`."""
+    text = json.dumps({**details, "salt": secrets.token_hex(16)}).encode()
+    line, key = _Line(time, what, by, ""), cipher()
+    if key is None:
+        line.event = text.decode()
+    else:
+        line.sealed = base64.b64encode(key.seal_bytes(text, _name(use_case))).decode()
+    line.sha256 = line.digest
+    append_line(journal_path(use_case), msgspec.json.encode(line))
+
+
+def read_events(use_case: str) -> list[Event]:
+    """Every event, oldest first; what a crash tore at the end is none.
+
+    Raises:
+        CheckFailed: a line is no event, or is sealed and the key does not open it.
+    """
+    path = journal_path(use_case)
+    return [_event(use_case, path, number, line) for number, line in enumerate(_lines(path), start=1)]
+
+
+def forget_events(use_case: str, wanted: Callable[[Event], bool]) -> int:
+    """Take the details out of the lines that are wanted; returns of how many."""
+    path = journal_path(use_case)
+    if not path.exists():
+        return 0
+    with reviewing(use_case):
+        gone = {event.number for event in read_events(use_case) if event.details and wanted(event)}
+        if gone:
+            lines = [_without(line) if number in gone else line for number, line in enumerate(_lines(path), start=1)]
+            write_atomically(path, b"".join(line + b"\n" for line in lines), mode=0o640)
+    return len(gone)
+
+
+def entered(line: bytes) -> Any:
+    """What the audit record has of a line: all but the details, by their digest where they are there."""
+    try:
+        read = _line.decode(line)
+    except msgspec.DecodeError:
+        return line.decode(errors="backslashreplace")
+    return {"time": read.time.isoformat(), "what": read.what, "by": read.by, "sha256": read.digest}
+
+
+def _lines(path: Path) -> list[bytes]:
+    return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+
+
+def _event(use_case: str, path: Path, number: int, line: bytes) -> Event:
+    try:
+        read = _line.decode(line)
+        text = read.event.encode()
+        if read.sealed:
+            text = required_cipher().open_bytes(base64.b64decode(read.sealed), _name(use_case))
+        if read.digest != read.sha256:
+            raise SegmentError("it was changed")
+        return Event(number, read.time, read.what, read.by, json.loads(text) if text else {})
+    except (msgspec.DecodeError, SegmentError, ValueError) as error:
+        raise CheckFailed(f"{path}:{number}: cannot be read as an event of reviews: {error}") from None
+
+
+def _without(line: bytes) -> bytes:
+    read = _line.decode(line)
+    return msgspec.json.encode(_Line(read.time, read.what, read.by, read.sha256))
+
+
+def _name(use_case: str) -> str:
+    return f"reviews of {use_case}"
