@@ -26,7 +26,8 @@ from tasks.audit.examine import examine
 from tasks.audit.tree import read_entries
 from tasks.audit.why import asked_of
 from tasks.history import record
-from tasks.log.erase import erase, parse_condition
+from tasks.log.conditions import parse_condition
+from tasks.log.erase import erase
 from tasks.log.read import open_log
 from tasks.log.retain import drop_old
 from tasks.log.reviews import journal_path, note_event, read_events, reviewing
