@@ -388,6 +388,34 @@ def halt(
 
 
 @app.command()
+def review(
+    use_case: UseCaseName,
+    action: Annotated[str, typer.Argument(help="list, show, confirm, override, decision or summary.")] = "list",
+    prediction_id: Annotated[str | None, typer.Argument(help="Which answer, as its caller got the id.")] = None,
+    answer: Annotated[str | None, typer.Option(help="For 'override': what holds instead of the model's answer.")] = None,
+    reason: Annotated[str | None, typer.Option(help="For 'override': one of 'review.reasons' of the use case.")] = None,
+    text: Annotated[str | None, typer.Option(help="What else you have to say; kept with your decision.")] = None,
+    as_data: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """People decide on single answers: those that 'review:' in the use case sends to them, until their time is over.
+
+    'list' shows what waits, the most urgent first; 'show' one record with its answer, what the columns added to it, and the
+    cases most like it. 'confirm' and 'override' need the role 'reviewer'; an override says why. 'decision' is where an
+    answer stands, for whoever asked; 'summary' how often people override and agree, by group. For example:
+
+    slipway review loans
+
+    slipway review loans show 0123456789abcdef-7
+
+    slipway review loans override 0123456789abcdef-7 --answer 1 --reason "new documents" --text "salary slip of May"
+    """
+    from console.commands.review import review as reviewed
+
+    said = {"answer": answer, "reason": reason, "text": text}
+    reviewed(load_use_case(use_case), action, prediction_id, said, as_data, screen)
+
+
+@app.command()
 def retire(
     use_case: UseCaseName,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

@@ -115,8 +115,7 @@ def _reviews(use_case: str, prediction_id: str) -> list[dict[str, Any]]:
     """What people decided about it, and what was final."""
     return [
         {"time": each.time.isoformat(), "what": each.what, "by": each.by, **each.details}
-        for each in read_events(use_case)
-        if each.about == prediction_id
+        for each in read_events(use_case, about=prediction_id)
     ]
 
 

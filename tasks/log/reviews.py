@@ -86,14 +86,21 @@ def note_event(use_case: str, what: str, by: str, time: datetime, **details: Any
     append_line(journal_path(use_case), msgspec.json.encode(line))
 
 
-def read_events(use_case: str) -> list[Event]:
-    """Every event, oldest first; what a crash tore at the end is none.
+def read_events(use_case: str, about: str | None = None, since: datetime | None = None, after: int = 0) -> list[Event]:
+    """The events, oldest first, of one prediction, of a time on, or behind a line; what a crash tore at the end is none.
 
     Raises:
         CheckFailed: a line is no event, or is sealed and the key does not open it.
     """
     path = journal_path(use_case)
-    return [_event(use_case, path, number, line) for number, line in enumerate(_lines(path), start=1)]
+    wanted = None if about is None else json.dumps(json.dumps(about))[1:-1].encode()  # as it stands inside of a line
+    found = []
+    for number, line in enumerate(_lines(path)[after:], start=after + 1):
+        if wanted is None or wanted in line or b'"event"' not in line:
+            read = _decoded(path, number, line)
+            if since is None or read.time >= since:
+                found.append(_opened(use_case, path, number, read))
+    return [event for event in found if about is None or event.about == about]
 
 
 def forget_events(use_case: str, wanted: Callable[[Event], bool]) -> int:
@@ -122,17 +129,27 @@ def _lines(path: Path) -> list[bytes]:
     return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
 
 
-def _event(use_case: str, path: Path, number: int, line: bytes) -> Event:
+def _decoded(path: Path, number: int, line: bytes) -> _Line:
     try:
-        read = _line.decode(line)
-        text = read.event.encode()
+        return _line.decode(line)
+    except msgspec.DecodeError as error:
+        raise _unreadable(path, number, error) from None
+
+
+def _opened(use_case: str, path: Path, number: int, read: _Line) -> Event:
+    text = read.event.encode()
+    try:
         if read.sealed:
             text = required_cipher().open_bytes(base64.b64decode(read.sealed), _name(use_case))
         if read.digest != read.sha256:
             raise SegmentError("it was changed")
         return Event(number, read.time, read.what, read.by, json.loads(text) if text else {})
-    except (msgspec.DecodeError, SegmentError, ValueError) as error:
-        raise CheckFailed(f"{path}:{number}: cannot be read as an event of reviews: {error}") from None
+    except ValueError as error:
+        raise _unreadable(path, number, error) from None
+
+
+def _unreadable(path: Path, number: int, why: Exception) -> CheckFailed:
+    return CheckFailed(f"{path}:{number}: cannot be read as an event of reviews: {why}")
 
 
 def _without(line: bytes) -> bytes:

@@ -30,7 +30,9 @@ from tasks.onboarding.infer import look, pasted
 from tasks.onboarding.leaks import thinned, without_leaks
 from tasks.onboarding.table import SAMPLE
 from tasks.onboarding.values import Checked, Column
+from tasks.problems.classes import few
 from tasks.problems.problem import problem_of
+from tasks.review.rules import check_rules
 from tasks.training.fit import build_pipeline
 from tasks.training.given import hold_against, looked_at
 
@@ -86,6 +88,8 @@ def _loaded(name: str, say: Callable[[str], None]) -> tuple[UseCase, str]:
 def _secrets(case: UseCase) -> Iterator[str]:
     """What is named to be a secret and is not there."""
     wanted = {f"monitoring.notify.{at}.url": channel.url for at, channel in enumerate(case.monitoring.notify) if channel.url}
+    if case.review and case.review.webhook:
+        wanted |= {"review.webhook": case.review.webhook}
     if case.deploy.registry and case.deploy.registry.login == "secret":
         wanted |= {f"deploy.registry.login ({end})": f"SLIPWAY_REGISTRY_{end}" for end in ("USERNAME", "PASSWORD")}
     for key, name in wanted.items():
@@ -150,6 +154,19 @@ def _unfavourable(case: UseCase, frame: Any) -> Iterator[str]:
         yield str(error)
 
 
+def _review(case: UseCase, frame: Any) -> Iterator[str]:
+    """A rule of the review that is no condition on the log, or an answer for what is late that the target does not have."""
+    if case.review is None:
+        return
+    try:
+        check_rules(case)
+    except InputError as error:
+        yield str(error)
+    late, classes = case.review.answer_when_late, problem_of(case.target).classes(case.target, frame)
+    if late is not None and classes and late not in classes:
+        yield f"review.answer_when_late: {late!r} is no value of {case.target.column!r}; found {few(list(classes))}"
+
+
 def _columns(case: UseCase, there: list[str]) -> Iterator[str]:
     """Columns that the use case names and the source lacks."""
     wanted = [(f"features.{kind}", name) for name, kind in case.features.kinds.items()]
@@ -176,7 +193,8 @@ def _of_rows(case: UseCase, table: Any, problems: list[str], say: Callable[[str]
         answer = declared_answer(case.target, target)
     except InputError as error:
         return Checked(problems=[*problems, str(error)])
-    problems += [*_given(case, frame), *_queries(case, frame), *_protected(case, frame), *_unfavourable(case, frame)]
+    problems += [*_given(case, frame), *_queries(case, frame), *_protected(case, frame)]
+    problems += [*_unfavourable(case, frame), *_review(case, frame)]
     learn, cut = _parts(case, table)
     problems += _judged(answer, target.iloc[:learn], target.iloc[cut:])
     columns = _looked_at(case, frame, answer, say)

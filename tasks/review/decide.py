@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from configs.errors import CheckFailed, InputError, nearest
 from configs.schema import UseCase
-from tasks.log.erased import refuse_erased
-from tasks.log.find import find_records
 from tasks.log.reviews import note_event, reviewing
 from tasks.people import Person, may
 from tasks.review.answers import Targets
-from tasks.review.queue import DECISION, Standing, declared, since, standing, waiting
-from tasks.review.settle import finish, publish
+from tasks.review.decision import the_prediction
+from tasks.review.queue import DECISION, declared, since, standing
+from tasks.review.settle import finish, look_at, publish
 from tasks.review.values import Decision, Final, Item
 
 
@@ -61,12 +60,9 @@ def _decide(
     declared(use_case)
     person, moment = may("reviewer", "decide on an answer", key), now or datetime.now(UTC)
     with reviewing(use_case.name):
-        stands = standing(use_case.name)
-        item = _item(use_case, prediction_id, stands, moment)
+        stands = standing(use_case.name, prediction_id)
+        item = _waiting(use_case, prediction_id, look_at(use_case, prediction_id, stands, moment), moment)
         said = stands.decisions.get(prediction_id, [])
-        if finish(use_case, item, said, moment):  # the look that comes first writes down what is over
-            publish(use_case)
-            _refuse_final(use_case, standing(use_case.name).finals[prediction_id])
         _refuse_twice(person, said)
         chosen = _answer(use_case, item, answer)
         _check_reason(use_case, item, answer, chosen, reason)
@@ -86,27 +82,24 @@ def _decide(
     return decision
 
 
-def _item(use_case: UseCase, prediction_id: str, stands: Standing, now: datetime) -> Item:
+def _waiting(use_case: UseCase, prediction_id: str, found: Final | Item | None, now: datetime) -> Item:
     """The answer that waits.
 
     Raises:
         InputError: there is none of that id, or nothing sends it to people.
         CheckFailed: it is decided already, was erased, or its time was over before anybody looked.
     """
-    if prediction_id in stands.finals:
-        _refuse_final(use_case, stands.finals[prediction_id])
-    if found := waiting(use_case, stands, now, prediction_id):
-        return found[0]
-    asked = [each.record for each in find_records(use_case.name, prediction_id) if each.record["kind"] == "prediction"]
-    if not asked:
-        refuse_erased(use_case.name, prediction_id)
-        raise InputError(f"no prediction {prediction_id!r} is in the log of {use_case.name}")
-    if asked[0]["time"].replace(" ", "T") < since(use_case, now).strftime("%Y-%m-%dT%H:%M:%S"):
-        raise Over(f"prediction {prediction_id} was answered on {asked[0]['time'][:16]}, and its time for review is over")
+    if isinstance(found, Item):
+        return found
+    if found is not None:
+        _refuse_final(found)
+    asked = str(the_prediction(use_case.name, prediction_id)["time"]).replace(" ", "T")
+    if asked < since(use_case, now).strftime("%Y-%m-%dT%H:%M:%S"):
+        raise Over(f"prediction {prediction_id} was answered on {asked[:16]}, and its time for review is over")
     raise InputError(f"prediction {prediction_id!r} is not in the queue: nothing in 'review.when' sends it to people")
 
 
-def _refuse_final(use_case: UseCase, final: Final) -> None:
+def _refuse_final(final: Final) -> NoReturn:
     if final.people:
         raise Over(
             f"prediction {final.prediction_id} was decided already, on {final.time:%Y-%m-%d %H:%M} by "

@@ -46,9 +46,9 @@ def declared(use_case: UseCase) -> Review:
     return use_case.review
 
 
-def standing(use_case: str) -> Standing:
-    """What people have said and decided, without what was erased."""
-    return standing_of(read_events(use_case))
+def standing(use_case: str, about: str | None = None, since: datetime | None = None) -> Standing:
+    """What people have said and decided, of one prediction or since a time; without what was erased."""
+    return standing_of(read_events(use_case, about, since))
 
 
 def standing_of(events: Iterable[Event]) -> Standing:

@@ -95,10 +95,11 @@ def _named(use_case: UseCase) -> str:
     own = [name for name in OWN if name not in named]
     if "probability" not in named:
         own.append("case when len(output) = 2 then output[2] end as probability")
-    return ", ".join([*(f"{_field(name, kind)} as {_quoted(name)}" for name, kind in named.items()), *own])
+    return ", ".join([*(f"{field(name, kind)} as {quoted(name)}" for name, kind in named.items()), *own])
 
 
-def _field(name: str, kind: str) -> str:
+def field(name: str, kind: str) -> str:
+    """A feature or an identifier of the record, as SQL."""
     return f"try_cast(json_extract_string(features, {_text(pointer(name))}) as {kind})"
 
 
@@ -113,10 +114,11 @@ def _group(use_case: UseCase, name: str, value: Answer) -> Rule:
     """Numbers are compared as numbers: 1.0 is 1, however a client wrote it."""
     kind = KINDS.get(use_case.features.kinds.get(name, ""), "varchar")
     text = value if isinstance(value, str) else spelled(value)
-    return Rule(f"group {name} = {text}", f"{_field(name, kind)} = try_cast({_text(text)} as {kind})")
+    return Rule(f"group {name} = {text}", f"{field(name, kind)} = try_cast({_text(text)} as {kind})")
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """A column's name, as SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 

@@ -6,7 +6,7 @@ is written down, once. A kill in between leaves what the next look does again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,9 +16,9 @@ from configs.settings import prediction_log
 from serving.log.writer import Entry, Feedback, PredictionLog, Review
 from tasks.log.keys import key
 from tasks.log.read import open_log
-from tasks.log.reviews import journal_path, note_event, reviewing
+from tasks.log.reviews import journal_path, note_event, read_events, reviewing
 from tasks.review.answers import Targets
-from tasks.review.queue import FINAL, declared, keep_settled, standing, waiting
+from tasks.review.queue import FINAL, Standing, declared, keep_settled, since, standing, standing_of, waiting
 from tasks.review.values import Answer, Decision, Final, Item
 from tasks.review.votes import agreed
 
@@ -34,12 +34,25 @@ def settle(use_case: UseCase, now: datetime | None = None) -> list[Item]:
     """
     moment = now or datetime.now(UTC)
     with reviewing(use_case.name):
-        stands = standing(use_case.name)
+        stands = standing(use_case.name, since=since(use_case, moment))
         items = waiting(use_case, stands, moment)
         left = [item for item in items if not finish(use_case, item, stands.decisions.get(item.prediction_id, []), moment)]
         keep_settled(use_case, moment)
         publish(use_case)
     return left
+
+
+def look_at(use_case: UseCase, prediction_id: str, stands: Standing, now: datetime) -> Final | Item | None:
+    """Where one answer stands: it is final, or waits, or nothing sends it to people. Call it within `reviewing`."""
+    if prediction_id in stands.finals:
+        return stands.finals[prediction_id]
+    found = waiting(use_case, stands, now, prediction_id)
+    if not found:
+        return None
+    if finish(use_case, found[0], stands.decisions.get(prediction_id, []), now):
+        publish(use_case)
+        return standing(use_case.name, prediction_id).finals[prediction_id]
+    return found[0]
 
 
 def finish(use_case: UseCase, item: Item, decisions: Sequence[Decision], now: datetime) -> bool:
@@ -71,7 +84,7 @@ def publish(use_case: UseCase) -> None:
     What people decided is a label too, where the use case says so; what nobody decided never is.
     """
     path = journal_path(use_case.name).with_name("logged")
-    finals = after(path, standing(use_case.name).finals.values())
+    finals = not_done(use_case.name, path)
     if not finals:
         return
     with open_log(use_case.name) as log:  # a kill before the mark leaves some there
@@ -85,10 +98,10 @@ def publish(use_case: UseCase) -> None:
     mark(path, finals)
 
 
-def after(path: Path, finals: Iterable[Final]) -> list[Final]:
-    """Those that the mark does not say to be done."""
+def not_done(use_case: str, path: Path) -> list[Final]:
+    """The final decisions that a mark does not say to be done, oldest first."""
     done = int(path.read_bytes()) if path.exists() else 0
-    return sorted((final for final in finals if final.number > done), key=lambda final: final.number)
+    return list(standing_of(read_events(use_case, after=done)).finals.values())
 
 
 def mark(path: Path, finals: Sequence[Final]) -> None:

@@ -100,15 +100,15 @@ class Share(Value):
 class Kpis(Value):
     """Of final decisions, all or of one group: the share that people overrode, and the share that was late.
 
-    `agreement` is that of two people who looked at the same answer, each knowing nothing of the other's; `kappa` is the same
-    less what chance does (Cohen, "A coefficient of agreement for nominal scales", 1960).
+    `agreement` is that of two people who looked at the same answer, each knowing nothing of the other's; `beyond_chance` is
+    the same less what chance does: 1 is perfect, 0 what chance does too (Scott, "Reliability of content analysis", 1955).
     """
 
     finals: int
     overridden: Share | None
     late: Share | None
     agreement: Share | None
-    kappa: Share | None
+    beyond_chance: Share | None
 
 
 class Summary(Value):

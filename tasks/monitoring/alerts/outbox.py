@@ -54,6 +54,17 @@ def audience(use_case: UseCase, severity: str) -> dict[str, str]:
     return {channel_name(c): "" for c in channels if c.at_least == "warning" or severity == "critical"}
 
 
+def review_channel(use_case: UseCase) -> Notify | None:
+    """Where final decisions of people go, besides the log."""
+    webhook = use_case.review.webhook if use_case.review else None
+    return None if webhook is None else Notify(by="webhook", url=webhook)
+
+
+def _channels(use_case: UseCase) -> list[Notify]:
+    own = review_channel(use_case)
+    return [*use_case.monitoring.notify, *([own] if own else [])]
+
+
 def channel_name(channel: Notify) -> str:
     """What a channel is called; its address may be a secret.
 
@@ -71,17 +82,19 @@ def put(use_case: str, name: str, entry: Entry, again: bool = False) -> None:
         _keep(path, Entry(events=entry.events, messages=[*before, *entry.messages]))
 
 
-def deliver(use_case: UseCase, waits: Sequence[float] = ()) -> dict[str, str]:
+def deliver(use_case: UseCase, waits: Sequence[float] = (), only: str = "*") -> dict[str, str]:
     """Tell what is still to be told, and after each of `waits` again what failed; why, by channel that has not got all.
+
+    `only` is a pattern of names of entries. Call it for all where Prefect is up: entries may hold events for it.
 
     A channel that failed gets nothing more in the same try. None keeps another from being told.
     """
-    failed = _try(use_case)
+    failed = _try(use_case, only)
     for seconds in waits:
         if not failed:
             break
         time.sleep(seconds)
-        failed = _try(use_case)
+        failed = _try(use_case, only)
     return failed
 
 
@@ -96,10 +109,10 @@ def waiting(use_case: str) -> dict[str, tuple[int, str]]:
     return found
 
 
-def _try(use_case: UseCase) -> dict[str, str]:
-    channels, failed = {channel_name(c): c for c in use_case.monitoring.notify}, dict[str, str]()
+def _try(use_case: UseCase, only: str) -> dict[str, str]:
+    channels, failed = {channel_name(c): c for c in _channels(use_case)}, dict[str, str]()
     with _alone(use_case.name):
-        for path in _files(use_case.name):
+        for path in _files(use_case.name, only):
             entry = Entry.model_validate_json(path.read_bytes())
             for event in entry.events:
                 emit_event(**event)
@@ -144,9 +157,9 @@ def _folder(use_case: str) -> Path:
     return made(use_case_home(use_case) / "monitoring" / "outbox")
 
 
-def _files(use_case: str) -> list[Path]:
+def _files(use_case: str, only: str = "*") -> list[Path]:
     """Oldest first."""
-    return sorted(_folder(use_case).glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+    return sorted(_folder(use_case).glob(f"{only}.json"), key=lambda path: (path.stat().st_mtime_ns, path.name))
 
 
 def _keep(path: Path, entry: Entry) -> None:
