@@ -556,7 +556,7 @@ def _ready(use_case: str, to: Console = screen) -> Any:
     """The use case, checked before anything is started; then the services, if they are not up, which is told."""
     case = load_use_case(use_case)
     services.require_disk()
-    names = ("prefect", "mlflow", "gateway", "reports", "worker")
+    names = ("prefect", "mlflow", "gateway", "reports", "web", "worker")
     if not (services.supervised() and all(services.is_up(name) for name in names)):
         services.up(to.print)
         to.print("Services stay up; 'slipway down' stops them")

@@ -118,6 +118,7 @@ def services() -> list[Service]:
             "/",
             8081,
         ),
+        Service("web", "Review", lambda port: [python, "-m", "console.web", str(port)], "/ready", 8082),
     ]
 
 

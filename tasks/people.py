@@ -12,7 +12,7 @@ import json
 import os
 import pwd
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from pydantic import ValidationError
 
@@ -41,6 +41,12 @@ class Person(Value):
     keys: tuple[str, ...] = ()
 
 
+class SignedIn(NamedTuple):
+    """Somebody who has shown their API key before, and is known by its id since."""
+
+    key_id: str
+
+
 def people() -> list[Person]:
     """The table, by name; empty where there is none.
 
@@ -55,10 +61,11 @@ def people() -> list[Person]:
         raise InputError(f"{_path()}: is no table of people ({' '.join(str(error).split())[:200]})") from None
 
 
-def who(typed: str | None = None) -> Person:
+def who(typed: str | SignedIn | None = None) -> Person:
     """Whoever runs this process: by the key in `SLIPWAY_KEY` where one is given, else by the account.
 
-    With `typed` it is whoever filled in a form, where they typed that key: the process's account says nothing of them.
+    With `typed` it is whoever filled in a form, where they typed that key, or signed in: the process's account says nothing
+    of them.
 
     Raises:
         InputError: the key is none of this home's, or there is a table and it holds nobody of that account or key.
@@ -76,8 +83,8 @@ def who(typed: str | None = None) -> Person:
     return found[0]
 
 
-def may(role: PersonRole, what: str, typed: str | None = None) -> Person:
-    """Whoever runs this process, or typed that key, if they have the role; `what` is what they are about to do.
+def may(role: PersonRole, what: str, typed: str | SignedIn | None = None) -> Person:
+    """Whoever runs this process, or typed that key or signed in, if they have the role; `what` is what they are about to do.
 
     Raises:
         InputError: nobody knows them.
@@ -128,19 +135,25 @@ def _write(table: list[Person]) -> None:
     write_atomically(_path(), json.dumps(rows, indent=1).encode())
 
 
-def _own_key(text: str | None) -> Key | None:
-    """The key of that text, of any use case of this home."""
-    if not text:
+def key_id_of(text: str) -> str:
+    """The id in the text of an API key."""
+    return text.removeprefix(PREFIX).partition("_")[0]
+
+
+def _own_key(given: str | SignedIn | None) -> Key | None:
+    """The key in use of that text, or of somebody who signed in, of any use case of this home."""
+    if not given:
         return None
-    key_id, _, rest = text.removeprefix(PREFIX).partition("_")
-    digest = hashlib.sha256(rest.encode()).hexdigest()
+    key_id = given.key_id if isinstance(given, SignedIn) else key_id_of(given)
+    shown = None if isinstance(given, SignedIn) else given.removeprefix(f"{PREFIX}{key_id}_")  # once, when they signed in
+    digest = None if shown is None else hashlib.sha256(shown.encode()).hexdigest()
     for path in sorted((home() / "use_cases").glob("*/keys/keys.json")):
         try:
             known = read_keys(path)
         except KeysError as error:
             raise InputError(str(error)) from None
         for key in known:
-            if key.id == key_id and key.revoked is None and hmac.compare_digest(key.sha256, digest):
+            if key.id == key_id and key.revoked is None and (digest is None or hmac.compare_digest(key.sha256, digest)):
                 return key
     raise InputError(
         f"the API key given (SLIPWAY_KEY, or in a form) is no key in use of {home()}; 'slipway keys list NAME' lists a use "

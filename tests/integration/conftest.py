@@ -24,7 +24,7 @@ from tests.integration.rolling import CHECKS, NAME, STAGES, another
 from tests.integration.server import Server
 
 SLIPWAY = str(Path(sys.executable).parent / "slipway")
-SERVICES = ("prefect", "mlflow", "gateway", "reports", "evidently")
+SERVICES = ("prefect", "mlflow", "gateway", "reports", "web", "evidently")
 # Each worker of pytest-xdist has a range, below the ports that the kernel gives to connections.
 PORTS = itertools.count(10_000 + 500 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")))
 

@@ -1,0 +1,138 @@
+"""The pages in a real browser that has JavaScript switched off, served by the process that serves them."""
+
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import httpx
+import msgspec
+import pytest
+from msgspec.structs import replace
+from ruamel.yaml import YAML
+
+from configs.settings import PROJECT
+from serving.security.keys import KeyFile, new_key
+from tasks.people import Person, put_person
+from tasks.review.queue import standing
+from tests.integration.conftest import own_port
+from tests.integration.server import wait_for
+from tests.unit.test_review import asked, log, reviewed  # noqa: F401 - a fixture
+
+QUIET = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking")
+# WCAG 2.2, success criterion 1.4.3: text against what is behind it, by the relative luminance of both.
+CONTRAST = """
+const parts = text => text.match(/[\\d.]+/g).map(Number);
+const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+  .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+const behind = node => { for (; node; node = node.parentElement) {
+  const found = parts(getComputedStyle(node).backgroundColor); if (found.length < 4 || found[3] > 0) return found; }
+  return [255, 255, 255]; };
+return [...document.querySelectorAll('body *')].filter(n => n.innerText && n.children.length === 0).map(n => {
+  const [a, b] = [light(parts(getComputedStyle(n).color)), light(behind(n))].sort((x, y) => y - x);
+  return [n.tagName + ' ' + n.innerText.slice(0, 30), (a + 0.05) / (b + 0.05)]; });
+"""
+
+
+@pytest.fixture
+def key(home):
+    """The API key of ann, a reviewer."""
+    made, text = new_key("ann", ("predict",), "2026-01-01T00:00:00Z")
+    folder = home / "use_cases" / "small" / "keys"
+    folder.mkdir(parents=True)
+    (folder / "keys.json").write_bytes(msgspec.json.encode(KeyFile([made])))
+    put_person(Person(name="ann", keys=(made.id,), roles=("reviewer",)))
+    return text
+
+
+@pytest.fixture
+def address(home, key, log, tmp_path):  # noqa: F811
+    """Where the pages are, with one answer that waits."""
+    content = reviewed(tmp_path).model_dump(mode="json", exclude_unset=True, by_alias=True)
+    with (tmp_path / "small.yaml").open("w") as file:
+        YAML(typ="safe").dump(content, file)
+    moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    log.append([replace(asked(1, positive=0.55), time=moment, event_time=moment)])
+    port = own_port()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "console.web", str(port)],
+        cwd=PROJECT,
+        env={**os.environ, "SLIPWAY_USE_CASES": str(tmp_path)},
+    )
+    try:
+        wait_for(lambda: _answers(port), "the pages")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _answers(port):
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/ready").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture(params=["light", "dark"])
+def browser(request):
+    if shutil.which("chromium") is None or shutil.which("chromedriver") is None:
+        pytest.skip("no Chromium with its driver is installed (Debian packages chromium and chromium-driver)")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for word in QUIET:
+        options.add_argument(word)
+    options.add_experimental_option("prefs", {"profile.managed_default_content_settings.javascript": 2})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    scheme = {"features": [{"name": "prefers-color-scheme", "value": request.param}]}
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", scheme)
+    yield driver
+    driver.quit()
+
+
+def is_accessible(driver):
+    """What of WCAG AA a machine can tell: language, one heading of the first level, names of all fields, contrast."""
+    from selenium.webdriver.common.by import By
+
+    assert driver.find_element(By.TAG_NAME, "html").get_attribute("lang") == "en"
+    assert len(driver.find_elements(By.TAG_NAME, "h1")) == 1
+    for field in driver.find_elements(By.CSS_SELECTOR, "input:not([type=hidden]), select, textarea, button, a"):
+        assert field.accessible_name, field.get_attribute("outerHTML")
+    for head in driver.find_elements(By.TAG_NAME, "th"):
+        assert head.get_attribute("scope"), head.get_attribute("outerHTML")
+    levels = [int(each.tag_name[1]) for each in driver.find_elements(By.CSS_SELECTOR, "h1, h2, h3, h4")]
+    assert all(later - before <= 1 for before, later in itertools.pairwise(levels))
+    found = driver.execute_script(CONTRAST)
+    assert found
+    assert not [each for each in found if each[1] < 4.5]
+
+
+def test_a_reviewer_signs_in_looks_and_overrides_by_keyboard_alone(address, key, browser):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.select import Select
+
+    browser.get(f"{address}/review/small")
+    is_accessible(browser)
+    browser.find_element(By.ID, "key").send_keys("slipway_nobody_wrong", Keys.ENTER)
+    assert "is no key in use" in browser.find_element(By.CSS_SELECTOR, "[role=alert]").text
+    browser.find_element(By.ID, "key").send_keys(key, Keys.ENTER)
+    assert browser.find_element(By.TAG_NAME, "h1").text == "small: 1 answer waits"
+    is_accessible(browser)
+    browser.find_element(By.LINK_TEXT, "p001").send_keys(Keys.ENTER)
+    is_accessible(browser)
+    browser.find_element(By.CSS_SELECTOR, "input[value='is no']").send_keys(Keys.SPACE)
+    Select(browser.find_element(By.ID, "reason")).select_by_visible_text("new documents")
+    browser.find_element(By.ID, "text").send_keys("she sent them")
+    browser.find_element(By.XPATH, "//button[text()='Decide']").send_keys(Keys.ENTER)
+    assert browser.find_element(By.CSS_SELECTOR, "[role=status]").text == "Kept: your decision on p001."
+    is_accessible(browser)
+    (decision,) = standing("small").decisions["p001"]
+    assert (decision.by, decision.answer, decision.reason, decision.text) == ("ann", "no", "new documents", "she sent them")
+    browser.find_element(By.XPATH, "//button[text()='Sign out']").send_keys(Keys.ENTER)
+    browser.get(f"{address}/review/small")
+    assert browser.find_element(By.TAG_NAME, "h1").text == "Sign in"
