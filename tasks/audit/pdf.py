@@ -22,6 +22,7 @@ def pdf_of(html: str, title: str, made: datetime) -> bytes:
     """
     import matplotlib
     from fpdf import FPDF
+    from fpdf.fonts import TTFFont
 
     logging.getLogger("fontTools").setLevel(logging.ERROR)  # it tells each table of the font
     pdf = FPDF(format="A4")
@@ -37,7 +38,7 @@ def pdf_of(html: str, title: str, made: datetime) -> bytes:
         body = body.replace(tag, shown)
     pdf.write_html(body, font_family="DejaVu", table_line_separators=True)
     content = bytes(pdf.output())
-    missing = sorted({chr(each) for font in pdf.fonts.values() for each in font.missing_glyphs})
+    missing = sorted({chr(each) for font in pdf.fonts.values() if isinstance(font, TTFFont) for each in font.missing_glyphs})
     if missing:
         raise InputError(f"the font of the PDF has no {' '.join(missing[:10])}; write HTML, and print it from a browser")
     return content
