@@ -139,3 +139,5 @@ def test_a_wrong_template_is_told_at_the_check_too(tmp_path, text, told):
     with pytest.raises(InputError):
         page_of(EXAMPLE, Path(case.reasons.notice))
     assert not list(_notice(small_use_case(tmp_path)))
+    (tmp_path / "own.html").write_text("{{ notice.record.a }}")
+    assert not list(_notice(case)), "its own columns are known"
