@@ -3,7 +3,8 @@
 `OMP_NUM_THREADS=1 python -m benchmarks.reasons [ESTIMATOR...]`: each is fitted on the first 50,000 flights with its usual
 parameters. The table says how far Shapley values are from shap's at most, how many microseconds one row takes, and how many
 of 1,000 rows are explained in a second: medians of processor time on one thread, in turn. Slipway begins with the arrays of
-records and ends with contributions by column, sorted; the others begin with encoded numbers and end with an array.
+records and ends with contributions by column, sorted, or with reason codes in plain sentences too; the others begin with
+encoded numbers and end with an array.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from prefect.logging import disable_run_logger
 
 from configs.load import load_use_case
+from configs.reasons import Reasons as Rules
 from configs.schema import Model
 from serving.reasons.reasons import Reasons, read, written
 from tasks.data.derive_contract import derive_contract
@@ -27,6 +29,7 @@ from tasks.data.frames import contract_of, encode, model_input, read_rows
 from tasks.data.ingest import ingest
 from tasks.data.split import split
 from tasks.packaging.explain import additive
+from tasks.packaging.phrase import coding
 from tasks.training.fit import fit
 
 ESTIMATORS = ("hist_gradient_boosting", "lightgbm", "xgboost")
@@ -43,6 +46,7 @@ def main() -> None:
         contract, parts = derive_contract.fn(case, snapshot), split.fn(case, snapshot)
         columns = contract_of(contract)
         rows = encode(columns, read_rows(snapshot, LEARNED, LEARNED + MANY))[case.features.all]
+        words = coding(case.model_copy(update={"reasons": Rules()}), columns, read_rows(snapshot, 0, LEARNED))
         heads = ("estimator", "from shap at most", "file, kB", "ready, ms", "by", "one row, µs", "rows/s of 1,000")
         print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
         for name in sys.argv[1:] or ESTIMATORS:
@@ -55,7 +59,12 @@ def main() -> None:
             reasons = Reasons(read(content), columns)
             reasons.explain(model_input(rows[:1]), np.zeros((1, 2)))
             ready = 1000 * (time.process_time() - began)
-            ways = {"Slipway": _slipway(reasons, rows), **_others(name, pipeline, rows)}
+            worded = Reasons(read(content), columns, words)
+            ways = {
+                "Slipway": _slipway(reasons, rows),
+                "in words too": _slipway(worded, rows),
+                **_others(name, pipeline, rows),
+            }
             apart = _apart(reasons, rows, ways["shap"](0, MANY))
             for way, (one, many) in _timed(ways).items():
                 told = (name, f"{apart:.0e}", f"{len(content) / 1000:.0f}", f"{ready:.0f}") if way == "Slipway" else [""] * 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from itertools import chain
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -112,11 +113,11 @@ class Reasons(Strict):
         Raises:
             ValueError: what does not, and what would.
         """
-        for fault in (
-            *self._wrong_side(problem, favourable),
-            *self._wrong_groups(kinds, protected),
-            *self._wrong_templates(kinds, watched),
-            *self._protected(kinds, protected),
+        for fault in chain(  # each looks only where those before it found nothing
+            self._wrong_side(problem, favourable),
+            self._wrong_groups(kinds, protected),
+            self._wrong_templates(kinds, watched),
+            self._protected(kinds, protected),
         ):
             raise ValueError(fault)
 
@@ -130,7 +131,7 @@ class Reasons(Strict):
             if problem == "multiclass" and favourable is None:
                 yield f"{where} is missing: which of the classes do people not want?"
         elif favourable is not None and favourable in self.wanted:
-            yield f"{where}: {favourable!r} is 'fairness.favourable'; no answer is both"
+            yield f"{where}: {favourable!r} is what 'fairness' takes for favourable; no answer is both"
 
     def _wrong_groups(self, kinds: Mapping[str, ColumnKind], protected: Collection[str]) -> Iterator[str]:
         for name, columns in self.groups.items():

@@ -778,8 +778,10 @@ class UseCase(Strict):
             return
         if self.model.estimator is None:
             raise ValueError(f"'reasons': the model is {self.model.named}, and no reasons are known of such; leave it out")
-        fairness = self.fairness
-        protected, favourable = (fairness.protected, fairness.favourable) if fairness else ([], None)
+        fairness, favourable = self.fairness, None
+        if fairness is not None:
+            favourable = self.target.positive if fairness.favourable is None else fairness.favourable
+        protected = fairness.protected if fairness else []
         self.reasons.fits(self.target.problem, self.features.kinds, self.watched, protected, favourable)
 
     def _check_queries(self) -> None:

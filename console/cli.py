@@ -448,6 +448,9 @@ def score(
     ],
     version: Annotated[str | None, typer.Option(help="Default: the champion.")] = None,
     query: Annotated[str | None, typer.Option(help="What to ask the database for.")] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="With a column 'reasons': what moved each answer, JSON.")
+    ] = False,
 ) -> None:
     """Score rows in chunks with the bundle that serves; a stopped run goes on.
 
@@ -458,7 +461,7 @@ def score(
     case = _ready(use_case)
     from flows.score import score as flow
 
-    screen.print(f"{flow(case.name, source, destination, version, query):,} rows scored into {destination}")
+    screen.print(f"{flow(case.name, source, destination, version, query, explain):,} rows scored into {destination}")
 
 
 @app.command()

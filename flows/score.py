@@ -16,6 +16,7 @@ def score(
     destination: str = "",
     version: str | None = None,
     query: str | None = None,
+    explain: bool = False,
 ) -> int:
     """Score a file, or what a query gives, with the same contract and bundle that serve requests. A stopped run goes on.
 
@@ -25,10 +26,11 @@ def score(
         destination: A folder for the answers, one Parquet part a chunk; a file; or `DATABASE_URL#TABLE`.
         version: The version to score with. Empty: the champion.
         query: What to ask the database; none of a file.
+        explain: Whether each row gets its reasons, a column of JSON.
 
     Returns:
         The number of rows scored.
     """
     case = load_use_case(use_case)
     chosen = get_version(case.name, version) if version else the_champion(case.name)
-    return score_file(case.name, chosen, source, destination, case.source.csv, query)
+    return score_file(case.name, chosen, source, destination, case.source.csv, query, explain)

@@ -144,23 +144,28 @@ def hold(
 @app.command()
 def notice(
     prediction_id: Annotated[str, typer.Argument(help="As the answer had it.")],
-    to: Annotated[Path, typer.Option(help="A new file.")],
+    to: Annotated[Path, typer.Option(help="A new file, .html or .pdf.")],
     use_case: Annotated[str | None, typer.Option(help="Default: whichever has it.")] = None,
 ) -> None:
     """Write the notice of an unfavourable answer, with its reasons in words; what a person must still write is marked."""
     from configs.files import write_atomically
     from configs.load import load_use_case, use_case_file
-    from tasks.audit.notice import OWN, notice_of, page_of
+    from tasks.audit.notice import FORMS, OWN, notice_of, page_of
     from tasks.audit.why import asked_of
 
+    form = FORMS.get(to.suffix.lower())
+    if form is None:
+        raise InputError(f"--to {to}: a notice is {' or '.join(FORMS)}; name the file so")
     if to.exists():
         raise InputError(f"--to {to}: is there already; name another file, or remove it")
     found = asked_of(prediction_id, use_case)
     case = load_use_case(found.use_case) if use_case_file(found.use_case).is_file() else None  # a retired one may have none
     own = case.reasons.notice if case and case.reasons else None
-    page = page_of(notice_of(found, case), Path(own) if own else OWN)
+    told = notice_of(found, case)
+    page = page_of(told, Path(own) if own else OWN)
+    content = form(page, told)
     to.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(to, page.html.encode())
+    write_atomically(to, content)
     _say(f"Written to {to}")
     for what in page.to_write:
         _say(f"to be written: {what}")

@@ -2,7 +2,8 @@
 
 `POST /invocations` takes `dataframe_split`, `dataframe_records`, `instances` or `inputs` as JSON, or CSV with a header, and
 answers `{"predictions": [...]}`: the classes or numbers, or of classes with `"params": {"predict_fn": "predict_proba"}` a
-list of probabilities for each row. Vertex AI's name for `params` is `parameters`.
+list of probabilities for each row. With `"explain": true` there `reasons` stand beside them, as a native answer has them.
+Vertex AI's name for `params` is `parameters`.
 
 Specification: https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally
 """
@@ -18,6 +19,7 @@ import msgspec
 
 from serving.contract.contract import ContractError, Fault
 from serving.contract.records import in_slices, json_list
+from serving.protocols.tensors import wants_reasons
 from serving.refusal import Refusal, too_many_rows
 from serving.scoring.job import Job
 from serving.scoring.model import ServedModel
@@ -67,12 +69,17 @@ class MlflowScoring:
         if stray:
             raise ContractError(f"key {stray[0][:40]!r} is not one of {given[0]}, params")
         asked = [msgspec.json.decode(content[key]) for key in ("params", "parameters") if key in content]
-        function = self._function(next((each for each in asked if each is not None), {}))
-        return self._job(self._rows(given[0], content[given[0]])), function
+        params: Any = next((each for each in asked if each is not None), {})
+        function = self._function(params)
+        job = self._job(self._rows(given[0], content[given[0]]))
+        if wants_reasons(params):
+            self._model.explain(job)
+        return job, function
 
     def write(self, job: Job, function: str) -> bytes:
         """The answer."""
-        return _encode({"predictions": self._model.head.functions[function](job.answers, job.outputs)})
+        reasons = {"reasons": job.reasons} if job.explain else {}
+        return _encode({"predictions": self._model.head.functions[function](job.answers, job.outputs), **reasons})
 
     def _function(self, asked: Any) -> str:
         if not isinstance(asked, dict):

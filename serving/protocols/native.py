@@ -13,16 +13,10 @@ from typing import Annotated, Any, Generic
 import msgspec
 
 from serving.contract.contract import ContractError
-from serving.refusal import too_many_explained
 from serving.scoring.beside import LARGE_BODY
 from serving.scoring.job import Job
 from serving.scoring.model import Id, Label, Outcome, ServedModel, event_text, own_ids
 
-EXPLAINED = 1000  # rows of a request, at most: reasons of a row can take as long as a thousand answers
-NO_REASONS = (
-    "explain: version {} gives no reasons: its bundle was made before there were any, or its model is none that they are "
-    "known of; leave it out"
-)
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
@@ -71,11 +65,7 @@ class Native:
         if self._head.top is not None:
             job.top = request.top
         if request.explain:
-            if not self._model.explains:
-                raise ContractError(NO_REASONS.format(self._model.identity.version))
-            if len(records) > EXPLAINED:
-                raise too_many_explained(len(records), EXPLAINED)
-            job.explain = True
+            self._model.explain(job)
         return job
 
     def _sliced(self, body: bytes) -> Any:

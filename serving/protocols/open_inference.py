@@ -70,7 +70,8 @@ class OpenInference:
         head, binary = _split(body, json_length)
         self._model.check_items(head)
         request = _request.decode(head)
-        tensors.check_outputs(self._model, [output.name for output in request.outputs or ()])
+        wanted = [output.name for output in request.outputs or ()]
+        tensors.check_outputs(self._model, wanted, tensors.wants_reasons(request.parameters or {}))
         columns: dict[str, Any] = {}
         rows: dict[str, int] = {}
         at = 0

@@ -7,10 +7,9 @@ from typing import Any, get_args
 from serving.contract.contract import Column, Contract
 from serving.contract.heads.head import Head
 from serving.protocols import open_inference
-from serving.protocols.native import EXPLAINED
-from serving.protocols.tensors import DATATYPES
+from serving.protocols.tensors import DATATYPES, reasons_name
 from serving.reasons.scale import Scale
-from serving.scoring.model import KPI_NAME, MOST_KPIS, SERVICE_KPIS, ServedModel
+from serving.scoring.model import EXPLAINED, KPI_NAME, MOST_KPIS, SERVICE_KPIS, ServedModel
 
 JSON = "application/json"
 KPIS = {
@@ -90,8 +89,10 @@ def _schemas(contract: Contract, head: Head, most: int, explains: bool, codes: b
         "data": {"type": "array"},
         "parameters": {"type": ["object", "null"]},
     }
-    output = {"name": {"enum": [each.name for each in head.tensors]}, "parameters": {"type": ["object", "null"]}}
     asked, reasons = _reasons(contract, codes) if explains else ({}, {})
+    named = [*(each.name for each in head.tensors), *[reasons_name(contract)] * explains]
+    output = {"name": {"enum": named}, "parameters": {"type": ["object", "null"]}}
+    params = {"type": ["object", "null"], "properties": asked}
     answer = _object({"prediction_id": prediction_id, **said, **reasons}, ["prediction_id", *said])
     return {
         "Record": record,
@@ -135,7 +136,7 @@ def _schemas(contract: Contract, head: Head, most: int, explains: bool, codes: b
         "InferRequest": _object(
             {
                 "id": {"type": ["string", "null"]},
-                "parameters": {"type": ["object", "null"]},
+                "parameters": params,
                 "inputs": {"type": "array", "items": _object(tensor, ["name", "shape", "datatype", "data"])},
                 "outputs": {"type": ["array", "null"], "items": _object(output, ["name"])},
             },
@@ -148,13 +149,16 @@ def _schemas(contract: Contract, head: Head, most: int, explains: bool, codes: b
         "Invocations": {
             "type": "object",
             "oneOf": [
-                _object({"dataframe_records": rows}, ["dataframe_records"]),
-                _object({"instances": rows}, ["instances"]),
-                _object({"inputs": rows}, ["inputs"]),
-                _object({"dataframe_split": {"type": "object"}}, ["dataframe_split"]),
+                _object({"dataframe_records": rows, "params": params}, ["dataframe_records"]),
+                _object({"instances": rows, "params": params}, ["instances"]),
+                _object({"inputs": rows, "params": params}, ["inputs"]),
+                _object({"dataframe_split": {"type": "object"}, "params": params}, ["dataframe_split"]),
             ],
         },
-        "InvocationsResponse": _object({"predictions": {"type": "array"}}, ["predictions"]),
+        "InvocationsResponse": _object(
+            {"predictions": {"type": "array"}, **{name: {"type": "array", "items": one} for name, one in reasons.items()}},
+            ["predictions"],
+        ),
         "Error": _object(
             {
                 "error": text,

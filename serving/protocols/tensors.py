@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from serving.contract.contract import ContractError, Fault
+from serving.contract.contract import Contract, ContractError, Fault
+from serving.contract.heads.head import Tensor
 from serving.scoring.job import Job
 from serving.scoring.model import LONGEST_ID, ServedModel, event_text, own_ids
 
@@ -31,6 +32,7 @@ NUMPY = {
     "FP32": np.dtype("<f4"),
     "FP64": np.dtype("<f8"),
 }
+_json = msgspec.json.Encoder().encode
 DATATYPES = (*NUMPY, "BYTES")
 PLATFORM = "onnx_onnxv1"
 
@@ -120,7 +122,7 @@ def read(model: ServedModel, columns: Mapping[str, Any], rows: Mapping[str, int]
     """The job of named columns; `rows` is what each tensor's shape says.
 
     Request parameters `event_time` (ISO 8601 with offset) and `prediction_ids` (a list, or text with a comma between each)
-    are those of the native protocol; others are not ours, and are left alone as the protocol asks.
+    are those of the native protocol, as is `explain`; others are not ours, and are left alone as the protocol asks.
 
     Raises:
         ContractError: naming every fault.
@@ -141,19 +143,46 @@ def read(model: ServedModel, columns: Mapping[str, Any], rows: Mapping[str, int]
     model.check_size(count)
     table = {column.name: [None] * count for column in contract.columns if column.nullable} | dict(columns)
     records, inputs = model.records.from_columns(table)
-    return Job(records, _event_time(parameters), _ids(parameters, count), inputs)
+    job = Job(records, _event_time(parameters), _ids(parameters, count), inputs)
+    if wants_reasons(parameters):
+        model.explain(job)
+    return job
 
 
 def outputs(model: ServedModel, job: Job, wanted: Sequence[str]) -> list[Output]:
     """The outputs that were asked for; all of them where none was."""
     everything, count = {tensor.name: tensor for tensor in model.head.tensors}, len(job.answers)
+    if job.explain:
+        name = reasons_name(model.contract)
+        everything[name] = Tensor(name, "BYTES", 1, lambda *_: [_json(each).decode() for each in job.reasons])
     chosen = [everything[name] for name in wanted or everything]
     return [Output(each.name, each.datatype, [count, each.width], each.data(job.answers, job.outputs)) for each in chosen]
 
 
-def check_outputs(model: ServedModel, wanted: Sequence[str]) -> None:
+def reasons_name(contract: Contract) -> str:
+    """The output of a request with `explain`: of each row what a native answer has, as JSON.
+
+    >>> reasons_name(Contract("demo", (), "y", ())), reasons_name(Contract("demo", (), "reasons", ()))
+    ('reasons', 'reasons_reasons')
+    """
+    return "reasons_reasons" if contract.target == "reasons" else "reasons"
+
+
+def wants_reasons(parameters: Mapping[str, Any]) -> bool:
+    """Whether a request's parameters say `explain`.
+
+    Raises:
+        ContractError: it is neither true nor false.
+    """
+    given = parameters.get("explain", False)
+    if type(given) is not bool:
+        raise ContractError(f"must be true or false, found {str(given)[:40]!r}", "explain")
+    return given
+
+
+def check_outputs(model: ServedModel, wanted: Sequence[str], explain: bool = False) -> None:
     """Raise unless the model has these outputs: asked before anything is scored."""
-    known = [tensor.name for tensor in model.head.tensors]
+    known = [*(tensor.name for tensor in model.head.tensors), *[reasons_name(model.contract)] * explain]
     for name in wanted:
         if name not in known:
             raise ContractError(f"no output is named {name[:40]!r}; known: {', '.join(known)}")

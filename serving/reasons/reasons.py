@@ -110,7 +110,9 @@ class Reasons:
             found[rows] = made.contributions(encoded[rows])
         return Explained(outputs, base, found)
 
-    def told(self, arrays: Mapping[str, np.ndarray], answered: Sequence[Sequence[float]]) -> list[dict[str, Any]]:
+    def told(
+        self, arrays: Mapping[str, np.ndarray], answered: Sequence[Sequence[float]] | np.ndarray
+    ) -> list[dict[str, Any]]:
         """The same as a native answer has it, a row each: the columns that added most first; and the codes, if any."""
         found = self.explain(arrays, np.asarray(answered))
         words: list[dict[str, Any]] = [{}] * len(found.base)

@@ -22,7 +22,7 @@ from serving.contract.heads.choose import head_of
 from serving.contract.records import Records
 from serving.log.refusals import Refusals
 from serving.log.writer import FORM, Entry, Feedback, Prediction, PredictionLog, Sensitive, Shadow
-from serving.refusal import Refusal, too_late, too_many_rows, unlogged
+from serving.refusal import Refusal, too_late, too_many_explained, too_many_rows, unlogged
 from serving.scoring.bundle import Bundle
 from serving.scoring.job import Job
 from serving.scoring.onnx import Scorer
@@ -45,6 +45,11 @@ class Identity(msgspec.Struct, frozen=True):
 LONGEST_ID = 100
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_ID)]
 REQUEST_ROWS = 100_000
+EXPLAINED = 1000  # rows of a request, at most: reasons of a row can take as long as a thousand answers
+NO_REASONS = (
+    "explain: version {} gives no reasons: its bundle was made before there were any, or its model is none that they are "
+    "known of; leave it out"
+)
 KPI_NAME = "^[a-z_][a-z0-9_]{0,39}$"
 KpiName = Annotated[str, msgspec.Meta(pattern=KPI_NAME)]
 # What monitoring counts itself.
@@ -127,6 +132,19 @@ class ServedModel:
     def codes(self) -> bool:
         """Whether reasons are told in words."""
         return bool(self._coding)
+
+    def explain(self, job: Job) -> None:
+        """Asked by each protocol where a request wants reasons: the job gets them once it is scored.
+
+        Raises:
+            ContractError: there are none.
+            Refusal: 413, more rows than get any.
+        """
+        if not self.explains:
+            raise ContractError(NO_REASONS.format(self.identity.version))
+        if len(job.rows) > EXPLAINED:
+            raise too_many_explained(len(job.rows), EXPLAINED)
+        job.explain = True
 
     @cached_property
     def _reasons(self) -> Reasons:

@@ -173,7 +173,9 @@ class Service:
             raise Refusal(404, f"no model {wanted}; this server has {known}")
 
     def _read(self, request: Any) -> Job:
-        tensors.check_outputs(self._model, [output.name for output in request.outputs])
+        parameters = {key: _value(each) for key, each in request.parameters.items()}
+        wanted = [output.name for output in request.outputs]
+        tensors.check_outputs(self._model, wanted, tensors.wants_reasons(parameters))
         raws = request.raw_input_contents
         if raws and len(raws) != len(request.inputs):
             raise ContractError(f"{len(raws)} raw_input_contents for {len(request.inputs)} inputs")
@@ -188,7 +190,7 @@ class Service:
                 columns[name] = tensors.unpack(raws[number], tensor.datatype, tensor.shape, name)
             else:
                 columns[name] = _contents(tensor)
-        return tensors.read(self._model, columns, rows, {key: _value(p) for key, p in request.parameters.items()})
+        return tensors.read(self._model, columns, rows, parameters)
 
     def _write(self, job: Job, request: Any) -> Any:
         """Raw contents where the request has them, as Triton does; else typed contents."""

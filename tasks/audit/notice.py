@@ -6,7 +6,8 @@ template, `notice.html` beside this file or the use case's own (`reasons.notice`
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from serving.contract.heads.choose import head_of
 from serving.contract.spelling import spelled
 from serving.reasons.codes import read
 from serving.scoring.bundle import read_bundle
+from tasks.audit.pdf import pdf_of
 from tasks.audit.why import Why
 from tasks.store import Value
 
@@ -146,6 +148,17 @@ def page_of(notice: Notice, template: Path = OWN) -> Page:
         raise InputError(f"reasons.notice: {template}:{error.lineno}: {error.message}") from None
     except (TemplateError, TypeError, ValueError) as error:
         raise InputError(f"reasons.notice: {template}: {error}") from None
+
+
+def _html(page: Page, notice: Notice) -> bytes:
+    return page.html.encode()
+
+
+def _pdf(page: Page, notice: Notice) -> bytes:
+    return pdf_of(page.html, f"Notice {notice.prediction_id}", datetime.fromisoformat(notice.answered).replace(tzinfo=UTC))
+
+
+FORMS: dict[str, Callable[[Page, Notice], bytes]] = {".html": _html, ".pdf": _pdf}  # by the ending of the file's name
 
 
 EXAMPLE = Notice(

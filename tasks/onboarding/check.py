@@ -113,7 +113,8 @@ def _notice(case: UseCase) -> Iterator[str]:
     """A template of notices that cannot be filled."""
     if case.reasons is not None and case.reasons.notice is not None:
         try:
-            page_of(EXAMPLE, Path(case.reasons.notice))
+            columns = dict.fromkeys(case.features.all, "1")
+            page_of(EXAMPLE.model_copy(update={"record": columns}), Path(case.reasons.notice))
         except InputError as error:
             yield str(error)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
+import msgspec
 import numpy as np
 from prefect import get_run_logger, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
@@ -22,7 +23,8 @@ from configs.schema import CsvFormat
 from configs.settings import made, use_case_home
 from serving.contract.contract import ContractError
 from serving.contract.heads.choose import head_of
-from serving.scoring.bundle import read_bundle
+from serving.reasons.reasons import Reasons, reasons_of
+from serving.scoring.bundle import Bundle, read_bundle
 from serving.scoring.onnx import Scorer
 from tasks.data.frames import encode_columns
 from tasks.processors import processors
@@ -30,12 +32,20 @@ from tasks.registry.values import Version
 from tasks.scoring.answers import WRITTEN, check_free, is_folder, join
 from tasks.scoring.rows import Source
 
+EXPLAINED_ROWS = 1000  # at a time
+
 
 @task
 def score_file(
-    use_case: str, version: Version, source: str, destination: str, form: CsvFormat, query: str | None = None
+    use_case: str,
+    version: Version,
+    source: str,
+    destination: str,
+    form: CsvFormat,
+    query: str | None = None,
+    explain: bool = False,
 ) -> int:
-    """Write the source's columns, what the model's head says of each row, and the version.
+    """Write the source's columns, what the model's head says of each row, the version, and where asked for the reasons.
 
     A part is moved into place when it is whole, so a run that is stopped goes on behind the last part. The folder remembers
     the source and the bundle in `_job.json`, and refuses another; readers of Parquet folders pass over such names. For a
@@ -43,23 +53,23 @@ def score_file(
 
     Raises:
         InputError: an unreadable source, a destination that is there or of another job, or a row that the contract
-            does not allow (by its number in the file; parts before it stay).
+            does not allow (by its number in the file; parts before it stay); the version gives no reasons.
     """
     if not source or not destination:
         raise InputError(f"score needs a 'source' and a 'destination': {WRITTEN}")
     rows_of = Source(source, query)
-    job = {**rows_of.identity, "bundle": version.bundle.digest}
+    job = {**rows_of.identity, "bundle": version.bundle.digest, **({"explain": True} if explain else {})}
     if is_folder(destination):
         folder = _claim(Path(destination), job)
         _finished(folder, destination, query)
-        return _score(use_case, version, rows_of, folder, form)
+        return _score(use_case, version, rows_of, folder, form, explain)
     check_free(destination)
     name = hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()[:16]
     folder = _claim(use_case_home(use_case) / "scoring" / name, job)
     if query is not None:  # it may give other rows now
         shutil.rmtree(folder)
         folder = _claim(folder, job)
-    rows = _score(use_case, version, rows_of, folder, form)
+    rows = _score(use_case, version, rows_of, folder, form, explain)
     join(sorted(folder.glob("part-*.parquet")), destination)
     shutil.rmtree(folder)
     return rows
@@ -75,9 +85,10 @@ def _finished(folder: Path, destination: str, query: str | None) -> None:
         raise InputError(f"destination {destination!r}: holds rows that the query gave before; name another folder")
 
 
-def _score(use_case: str, version: Version, source: Source, folder: Path, form: CsvFormat) -> int:
+def _score(use_case: str, version: Version, source: Source, folder: Path, form: CsvFormat, explain: bool) -> int:
     bundle, logger = read_bundle(version.bundle.path), get_run_logger()
     scorer, head = Scorer(bundle.model, bundle.contract), head_of(bundle.contract)
+    reasons = _reasons(bundle, version.version) if explain else None
     artifact = cast(UUID, create_progress_artifact(progress=0.0, key=f"score-{use_case}"))
 
     def answered(part: Path, frame: Any, before: int) -> None:
@@ -88,7 +99,9 @@ def _score(use_case: str, version: Version, source: Source, folder: Path, form: 
         except ContractError as error:
             where = "" if error.row is None else f" row {before + error.row},"
             raise InputError(f"{source.location}:{where} column {error.column!r}: {error.problem}") from None
-        _write(part, frame, head.columns(scorer.outputs(arrays)), version.version)
+        outputs = scorer.outputs(arrays)
+        told = {} if reasons is None else {"reasons": _told(reasons, arrays, outputs)}
+        _write(part, frame, {**head.columns(outputs), **told}, version.version)
 
     def parts() -> Iterator[tuple[Any, ...]]:
         rows = 0
@@ -106,6 +119,22 @@ def _score(use_case: str, version: Version, source: Source, folder: Path, form: 
     summary = {"rows": rows, "parts": len(list(folder.glob("part-*.parquet"))), "version": version.version}
     write_atomically(folder / "_summary.json", json.dumps(summary, indent=1).encode())
     return rows
+
+
+def _reasons(bundle: Bundle, version: str) -> Reasons:
+    if not bundle.reasons:
+        raise InputError(f"--explain: version {version} gives no reasons: its bundle holds nothing to give them from")
+    return reasons_of(bundle.reasons, bundle.codes, bundle.contract)
+
+
+def _told(reasons: Reasons, arrays: dict[str, np.ndarray], outputs: np.ndarray) -> list[str]:
+    """Of each row what an answer of the server has, as JSON."""
+    told: list[str] = []
+    for start in range(0, len(outputs), EXPLAINED_ROWS):
+        part = slice(start, start + EXPLAINED_ROWS)
+        found = reasons.told({name: array[part] for name, array in arrays.items()}, outputs[part])
+        told += [msgspec.json.encode(each).decode() for each in found]
+    return told
 
 
 def _at_once(call: Callable[..., None], each: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:

@@ -19,7 +19,7 @@ ID = "audited-1"
 def asked(served):
     """An answer of the release, and what came of it."""
     headers = internal_headers("loans", TEST_CALLER)
-    body = {"records": [served.record], "prediction_ids": [ID]}
+    body = {"records": [served.record], "prediction_ids": [ID], "explain": True}
     answer = httpx.post(f"{address('loans')}/predict", json=body, headers=headers).raise_for_status()
     labels = {"labels": [{"prediction_id": ID, "label": 1}]}
     httpx.post(f"{address('loans')}/feedback", json=labels, headers=headers).raise_for_status()
@@ -41,6 +41,11 @@ def test_an_answer_is_signed_told_and_verified(served, asked, tmp_path):
     assert model["flow_run_name"].startswith("release-loans")
     assert {entry["what"] for entry in story["decisions"]} >= {"gate", "deploy"}
     assert story["proven"].startswith("its segment, ")
+    assert (story["unexplained"], story["reasons"]) == ("", asked["predictions"][0]["reasons"])
+    assert all(code["says"] and code["moved"] > 0 for code in story["reasons"]["codes"])
+    unfavourable = story["asked"][0]["prediction"] in (0, "0")
+    printed = served.told("audit", "notice", ID, "--to", str(tmp_path / "notice.html"), status=0 if unfavourable else 2)
+    assert ("name and address of the creditor" in printed) == unfavourable
 
 
 def test_maintenance_signs_too_and_proves_the_row(served, asked, tmp_path):

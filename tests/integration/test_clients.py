@@ -117,6 +117,16 @@ def test_outputs_are_chosen_in_either_form(both):
         assert only.as_numpy("probabilities") is None
 
 
+def test_reasons_are_an_output_in_either_form(both):
+    server, clients = both
+    answer = server.client.post("/predict", json={"records": [{**RECORD, "b": 0}] * 3, "explain": True}).json()
+    told = [row["reasons"] for row in answer["predictions"]]
+    for kind, client in clients:
+        result = client.infer("small", tensors(kind), parameters={"explain": True})
+        assert [json.loads(text) for text in result.as_numpy("reasons").ravel()] == told
+        assert client.infer("small", tensors(kind)).as_numpy("reasons") is None
+
+
 def test_an_answer_names_its_records_in_the_log(both):
     for kind, client in both[1]:
         response = client.infer("small", tensors(kind), headers={"x-slipway-caller": "triton"}).get_response()

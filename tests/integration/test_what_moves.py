@@ -5,7 +5,8 @@ import mlflow
 from tasks.containers.containerize import _write_context
 from tasks.registry.versions import registry, the_champion
 
-BUNDLE = {"model.onnx", "contract.json", "card.md", "manifest.json", "model.sig", "reasons.npz"}  # with splits and shares
+# With splits and shares, and with aggregates of what training showed.
+BUNDLE = {"model.onnx", "contract.json", "card.md", "manifest.json", "model.sig", "reasons.npz", "codes.json"}
 
 
 def files(client, run, folder=None):

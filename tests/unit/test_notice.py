@@ -1,6 +1,7 @@
 """The notice of a denial: what the law asks for and the record knows is in it; what nobody here knows is marked."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 from configs.errors import CheckFailed, InputError
 from console.cli import app
 from tasks.audit.notice import EXAMPLE, page_of
+from tasks.audit.pdf import pdf_of
 from tasks.onboarding.check import _notice
 from tests.conftest import small_use_case
 from tests.unit.test_explained import served
@@ -71,6 +73,32 @@ def test_there_is_no_notice_of_what_is_no_denial(served, tmp_path):
     assert (tmp_path / "notice.html").read_text() == "mine"
 
 
+def test_the_same_as_a_pdf(served, tmp_path):
+    served("p1", **DENIED)
+    printed = [asked("p1", "--to", tmp_path / f"notice.{form}") for form in ("html", "pdf")]
+    content = (tmp_path / "notice.pdf").read_bytes()
+    assert content.startswith(b"%PDF-")
+    assert printed[0].count("to be written: ") == printed[1].count("to be written: ")
+    assert "a notice is .html or .pdf; name the file so" in asked("p1", "--to", tmp_path / "notice.docx", status=2)
+
+
+def test_a_pdf_has_what_the_page_has(monkeypatch):
+    from fpdf import FPDF
+
+    written, write = [], FPDF.write_html
+    monkeypatch.setattr(FPDF, "write_html", lambda pdf, text, **more: (written.append(text), write(pdf, text, **more)))
+    html, made = page_of(EXAMPLE).html, datetime(2026, 11, 30, tzinfo=UTC)
+    first = pdf_of(html, "notice", made)
+    assert first == pdf_of(html, "notice", made), "the same bytes for the same notice"
+    said = [re.sub("<[^>]*>", "", text) for text in (html[html.index("<body>") :], written[0])]
+    assert said[0].split() == said[1].split()
+    assert "<style>" not in written[0]
+    assert written[0].count('<font color="#b26a00"><b>[to be written: ') == html.count("<mark>")
+    assert pdf_of("<body><p>Zażółć, Ωμέγα, Привет</p></body>", "x", made)
+    with pytest.raises(InputError, match="the font of the PDF has no 漢; write HTML, and print it from a browser"):
+        pdf_of("<body><p>漢</p></body>", "x", made)
+
+
 def test_what_is_protected_is_marked_and_no_reason_is_invented():
     assert any("a protected column or a proxy" in each for each in page_of(EXAMPLE).to_write)
     none = page_of(EXAMPLE.model_copy(update={"codes": []}))
@@ -111,3 +139,5 @@ def test_a_wrong_template_is_told_at_the_check_too(tmp_path, text, told):
     with pytest.raises(InputError):
         page_of(EXAMPLE, Path(case.reasons.notice))
     assert not list(_notice(small_use_case(tmp_path)))
+    (tmp_path / "own.html").write_text("{{ notice.record.a }}")
+    assert not list(_notice(case)), "its own columns are known"

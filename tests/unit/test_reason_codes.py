@@ -192,6 +192,7 @@ NUMBER = {'target: {column: y, positive: "yes"}': "target: {column: y, problem: 
         ("{groups: {g: [a, b]}, templates: {g: '{c}'}}", "{c} is no placeholder of a group of a, b;", {}),
         ("{groups: {g: [a, b]}, templates: {g: '{a.more}'}}", "{a.more} is no placeholder of a group of a, b;", {}),
         ("{groups: {g: [a, x]}}", "'reasons.groups.g': 'x' is no feature; known: a, b, c", {}),
+        ("{groups: {g: [a, x]}, templates: {g: '{x}'}}", "'reasons.groups.g': 'x' is no feature; known: a, b, c", {}),
         ("{groups: {c: [a, b]}}", "'reasons.groups': 'c' is a feature; give the group a name of its own", {}),
         ("{groups: {g: [a]}}", "'groups': 'g' has 1 columns; a group has two or more", {}),
         ("{groups: {g: [a, b], h: [b, c]}}", "'groups': 'b' is listed twice; a column says one thing", {}),
@@ -208,8 +209,8 @@ NUMBER = {'target: {column: y, positive: "yes"}': "target: {column: y, problem: 
             {},
         ),
         (
-            "{unfavourable: 'yes'}\nfairness: {protected: [d], favourable: 'yes', criteria: {selection_rate: {ratio: 0.8}}}",
-            "'reasons.unfavourable': 'yes' is 'fairness.favourable'; no answer is both",
+            "{unfavourable: 'yes'}\nfairness: {protected: [d], criteria: {selection_rate: {ratio: 0.8}}}",
+            "'reasons.unfavourable': 'yes' is what 'fairness' takes for favourable; no answer is both",
             {},
         ),
     ],

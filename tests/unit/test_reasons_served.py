@@ -12,12 +12,12 @@ from configs.settings import prediction_log
 from serving.contract.contract import ContractError
 from serving.log.writer import PredictionLog
 from serving.options import Options
-from serving.protocols.native import EXPLAINED, Native
+from serving.protocols.native import Native
 from serving.protocols.openapi import openapi
 from serving.reasons.codes import Coding, written
 from serving.refusal import Refusal
 from serving.scoring.bundle import CODES, REASONS, read_bundle
-from serving.scoring.model import Identity, ServedModel
+from serving.scoring.model import EXPLAINED, Identity, ServedModel
 from serving.scoring.pipeline import Pipeline, Visit
 from serving.transports.http import App
 from tests.unit.rsgi import ask, predict_body
@@ -129,6 +129,55 @@ def test_reasons_are_told_in_words(worded):
     assert "codes" in reasons["required"]
     plain = answered(worded, {"records": [RECORD]})["predictions"][0]
     assert "reasons" not in plain
+
+
+def infer(app, explain, outputs=None):
+    inputs = [
+        {"name": name, "shape": [1, 1], "datatype": "BYTES" if name == "c" else "FP64", "data": [value]}
+        for name, value in RECORD.items()
+    ]
+    parameters = {} if explain is None else {"explain": explain}
+    body = {"inputs": inputs, "parameters": parameters, **({"outputs": outputs} if outputs else {})}
+    answer = asyncio.run(ask(app, "/v2/models/small/infer", json.dumps(body).encode()))
+    return answer.status, json.loads(answer.body)
+
+
+def test_reasons_are_a_tensor_of_open_inference(worded):
+    app = App(worded, Options(bundle="b", log="l"), None)
+    told = answered(worded, {"records": [RECORD], "explain": True})["predictions"][0]["reasons"]
+    status, answer = infer(app, True)
+    assert status == 200
+    tensor = answer["outputs"][-1]
+    assert {name: tensor[name] for name in ("name", "datatype", "shape")} == {
+        "name": "reasons",
+        "datatype": "BYTES",
+        "shape": [1, 1],
+    }
+    assert json.loads(tensor["data"][0]) == told
+    assert [each["name"] for each in infer(app, None)[1]["outputs"]] == ["y", "probabilities"]
+    assert [each["name"] for each in infer(app, True, [{"name": "reasons"}])[1]["outputs"]] == ["reasons"]
+    status, answer = infer(app, None, [{"name": "reasons"}])
+    assert (status, answer["error"]) == (400, "no output is named 'reasons'; known: y, probabilities")
+    assert infer(app, "yes") == (400, {"error": "column 'explain': must be true or false, found 'yes'"})
+    worded._explaining = b""
+    assert infer(app, True)[1]["error"].startswith("explain: version 1 gives no reasons")
+
+
+def test_reasons_stand_beside_the_predictions_of_mlflow(worded):
+    app = App(worded, Options(bundle="b", log="l"), None)
+
+    def ask_for(**params):
+        body = json.dumps({"dataframe_records": [RECORD], "params": params}).encode()
+        answer = asyncio.run(ask(app, "/invocations", body, content_type="application/json"))
+        return answer.status, json.loads(answer.body)
+
+    told = answered(worded, {"records": [RECORD], "explain": True})["predictions"][0]
+    assert ask_for(explain=True)[1] == {"predictions": [told["prediction"]], "reasons": [told["reasons"]]}
+    assert ask_for()[1] == {"predictions": [told["prediction"]]}
+    status, answer = ask_for(explain=1)
+    assert (status, answer["message"]) == (400, "column 'explain': must be true or false, found '1'")
+    schema = openapi(worded)["components"]["schemas"]["InvocationsResponse"]
+    jsonschema.validate(ask_for(explain=True)[1], schema)
 
 
 def test_rows_that_another_server_answered_have_none(model):

@@ -4,6 +4,7 @@ import json
 import sqlite3
 from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -64,8 +65,9 @@ def score(built_bundle, home, quiet, monkeypatch):
     monkeypatch.setattr(tasks.scoring.rows, "CHUNK_ROWS", 10)
     version = SimpleNamespace(version="1", bundle=SimpleNamespace(path=built_bundle[0], digest="d"))
 
-    def scored(source, destination, query=None):
-        return tasks.scoring.files.score_file.fn("small", version, str(source), str(destination), CsvFormat(), query)
+    def scored(source, destination, query=None, explain=False):
+        given = (version, str(source), str(destination), CsvFormat(), query, explain)
+        return tasks.scoring.files.score_file.fn("small", *given)
 
     return scored
 
@@ -91,6 +93,24 @@ def test_rows_are_read_from_wherever_they_lie(score, served, tmp_path, name):
     location, query = (f"sqlite:///{source}", SELECT) if name.endswith(".db") else (source, None)
     assert score(location, tmp_path / "answers.parquet", query) == len(FRAME)
     same(pd.read_parquet(tmp_path / "answers.parquet"), served)
+
+
+def test_reasons_are_a_column(score, served, tmp_path, built_bundle, monkeypatch):
+    FRAME.to_parquet(tmp_path / "rows.parquet")
+    monkeypatch.setattr(tasks.scoring.files, "EXPLAINED_ROWS", 7)
+    score(tmp_path / "rows.parquet", tmp_path / "answers.csv", explain=True)
+    answers = pd.read_csv(tmp_path / "answers.csv", dtype={"customer": str})
+    same(answers, served)
+    for text, probability in zip(answers["reasons"], served, strict=True):
+        told = json.loads(text)
+        assert 1 / (1 + np.exp(-told["base"] - sum(told["contributions"].values()))) == pytest.approx(probability, abs=1e-5)
+    score(tmp_path / "rows.parquet", tmp_path / "folder")
+    with pytest.raises(InputError, match="holds the answers of another file or version"):
+        score(tmp_path / "rows.parquet", tmp_path / "folder", explain=True)
+    without = msgspec.structs.replace(read_bundle(built_bundle[0]), reasons=b"")
+    monkeypatch.setattr(tasks.scoring.files, "read_bundle", lambda _: without)
+    with pytest.raises(InputError, match="--explain: version 1 gives no reasons"):
+        score(tmp_path / "rows.parquet", tmp_path / "more.csv", explain=True)
 
 
 @pytest.mark.parametrize("name", READERS)
