@@ -17,7 +17,7 @@ from configs.forms import parse_time
 from configs.review import Review
 from configs.schema import UseCase
 from tasks.log.read import BUCKET, TEST_CALLER, open_log
-from tasks.log.reviews import Event, journal_path, read_events
+from tasks.log.reviews import Event, journal_path, move_bookmark, read_events
 from tasks.review.answers import Targets
 from tasks.review.rules import match
 from tasks.review.values import Decision, Final, Item
@@ -120,7 +120,9 @@ def since(use_case: UseCase, now: datetime) -> datetime:
 
 def keep_settled(use_case: UseCase, now: datetime) -> None:
     """All is settled whose time is over by now. Call it within `reviewing`."""
-    _keep(_settled(use_case.name), max(since(use_case, now), now - declared(use_case).within - SLACK))
+    moment = max(since(use_case, now), now - declared(use_case).within - SLACK)
+    _keep(_settled(use_case.name), moment)
+    move_bookmark(use_case.name, moment)
 
 
 def _keep(path: Path, moment: datetime) -> None:

@@ -30,7 +30,7 @@ from tasks.log.conditions import parse_condition
 from tasks.log.erase import erase
 from tasks.log.read import open_log
 from tasks.log.retain import drop_old
-from tasks.log.reviews import journal_path, note_event, read_events, reviewing
+from tasks.log.reviews import forget_events, journal_path, move_bookmark, note_event, read_events, reviewing
 from tasks.people import NotAllowed, Person, put_person
 from tasks.review.decide import Over, confirm, override
 from tasks.review.queue import standing
@@ -365,6 +365,29 @@ def test_it_is_sealed_where_the_log_is(home, case, monkeypatch, log):
     with pytest.raises(CheckFailed, match=r"journal.jsonl:1: .* set SLIPWAY_LOG_KEY"):
         standing("small")
     sealed.close()
+
+
+def test_the_end_of_a_long_journal_says_what_the_whole_does(home):
+    names = ["p1", "p11", 'say "p1"', "a\\b", "\u00e9", "p1\n"]
+    moments = [NOW + timedelta(hours=n) for n in range(30)]
+    with reviewing("small"):
+        for n, moment in enumerate(moments):
+            note_event("small", "decision", "ann", moment, prediction_id=names[n % len(names)], text='"p1"')
+        journal_path("small").open("ab").write(b'{"time":"2026-')  # which a crash tore
+        everything = read_events("small")
+        assert [event.number for event in everything] == list(range(1, 31))
+        for name in names:
+            found = [event.time for event in read_events("small", about=name)]
+            assert found == [event.time for event in everything if event.about == name]
+        for hours in (0, 7, 29, 40):
+            move_bookmark("small", NOW + timedelta(hours=hours))
+            assert read_events("small", since=NOW + timedelta(hours=hours)) == everything[hours:]
+            assert read_events("small", after=3) == everything[3:], "also what is before the bookmark"
+            assert read_events("small", after=29) == everything[29:]
+        note_event("small", "decision", "ann", moments[-1], prediction_id="new")
+    forget_events("small", lambda event: event.about == "p1")
+    assert [event.number for event in read_events("small", after=29)] == [30, 31], "lines moved, numbers did not"
+    assert read_events("small", about="p1") == []
 
 
 def test_why_tells_who_decided(log, case):
