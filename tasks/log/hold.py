@@ -112,7 +112,8 @@ def refuse_held(use_case: str, conditions: Sequence[Condition]) -> None:
     """
     ids = set(matching(use_case, conditions))
     for hold in standing(use_case):
-        if held := ids & set(matching(use_case, hold.where)):
+        held = ids & set(matching(use_case, hold.where))
+        if held or set(hold.where) == set(conditions):  # also where only copies are left
             raise CheckFailed(
                 f"{len(held):,} of these {len(ids):,} predictions of {use_case} are under {hold.told}; nothing was erased. "
                 f"'slipway audit hold {use_case} FIELD=VALUE --lift --reason ...' lifts it"
