@@ -121,9 +121,8 @@ def subject(
     import json
 
     from configs.files import write_atomically
-    from console.commands.subject import searching, tell_subject
-    from tasks.audit.subject import keep_read, use_cases_with
-    from tasks.audit.subject import subject as held
+    from console.commands.subject import gather, searching, tell_subject
+    from tasks.audit.subject import use_cases_with
     from tasks.log.conditions import parse_condition
     from tasks.people import may
 
@@ -138,24 +137,23 @@ def subject(
         cases, cannot = [(case, [parse_condition(text, case) for text in where])], list[str]()
     else:
         cases, cannot = use_cases_with(where)
-    found = []
     with searching(Console(stderr=True)) as tell:
-        for case, conditions in cases:
-            found.append(held(case, conditions, tell))
-            keep_read(found[-1], conditions, reason, person.name)
-            _sign_again(case.name)
+        found, failed = gather(cases, reason, person.name, tell)
+    cannot += failed
     data = {"asked": where, "found": [each.model_dump(mode="json") for each in found], "cannot": cannot}
     if to is not None:
         write_atomically(to, json.dumps(data, indent=1).encode(), mode=0o600)
     if as_data:
         print(json.dumps(data, indent=1))
-        return
-    for each in found:
-        tell_subject(each, screen)
-    for line in cannot:
-        _say(f"Not searched: {line}")
-    if to is not None:
-        _say(f"All of it is in {to}")
+    else:
+        for each in found:
+            tell_subject(each, screen)
+        for line in cannot:
+            _say(f"Not searched: {line}")
+        if to is not None:
+            _say(f"All of it is in {to}")
+    if failed:
+        raise CheckFailed("; ".join(failed))
 
 
 @app.command()
@@ -171,6 +169,7 @@ def hold(
 
     slipway audit hold loans customer=42 --lift --reason "settled"
     """
+    from tasks.audit.checkpoint import sign_again
     from tasks.log.conditions import matching, parse_condition
     from tasks.log.hold import lift as lifted
     from tasks.log.hold import place, standing
@@ -188,7 +187,7 @@ def hold(
         raise InputError("a legal hold, and lifting one, needs a reason, which is kept: --reason '...'")
     conditions = [parse_condition(text, case) for text in where]
     done = (lifted if lift else place)(case.name, conditions, reason, person.name)
-    _sign_again(case.name)
+    sign_again(case.name)
     if lift:
         _say(f"Legal hold {done.id} is lifted: {reason}")
     else:
@@ -206,15 +205,6 @@ def export(
     key = exported(use_case, to)
     _say(f"Written to {to}. An outsider runs: python {to}/verify.py --key '{key}'")
     _say("Tell them the key in another way than with the folder, and where the witness is (--witness).")
-
-
-def _sign_again(use_case: str) -> None:
-    """What was done is signed at once, where the use case has a record."""
-    from tasks.audit.checkpoint import sign_record
-    from tasks.audit.examine import recorded
-
-    if use_case in recorded():
-        sign_record(use_case)
 
 
 def _key(text: str) -> Key:

@@ -70,8 +70,7 @@ def erase(
     in the place of the value. What is under legal hold (slipway audit hold) is refused.
     """
     from console.commands.subject import searching, tell_places
-    from tasks.audit.checkpoint import sign_record
-    from tasks.audit.examine import recorded
+    from tasks.audit.checkpoint import sign_again
     from tasks.audit.in_store import in_store
     from tasks.audit.unsearched import unsearched
     from tasks.log.compact import compact as compacted
@@ -100,8 +99,7 @@ def erase(
         rotate(case.name)
         compacted(case.name)
         done = erased(case.name, conditions, reason)
-    if case.name in recorded():
-        sign_record(case.name)  # which also forgets the hashes of the rows that were erased
+    sign_again(case.name)  # which also forgets the hashes of the rows that were erased
     screen.print(f"Erased {done.predictions:,} predictions, {done.labels:,} labels and {done.windows} collected windows")
     if done.shadows:
         screen.print(f"and {done.shadows:,} answers of shadows to the same rows")

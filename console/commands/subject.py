@@ -10,8 +10,13 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from configs.errors import CheckFailed
+from configs.schema import UseCase
+from tasks.audit.checkpoint import sign_again
 from tasks.audit.in_store import Tell
+from tasks.audit.subject import keep_read, subject
 from tasks.audit.values import Place, Subject, Trained
+from tasks.log.conditions import Condition
 
 
 @contextmanager
@@ -20,6 +25,23 @@ def searching(screen: Console) -> Iterator[Tell]:
     with Progress(console=screen, transient=True, disable=not screen.is_terminal) as bar:
         task = bar.add_task("", total=None)
         yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
+
+
+def gather(
+    cases: Sequence[tuple[UseCase, list[Condition]]], reason: str, by: str, tell: Tell
+) -> tuple[list[Subject], list[str]]:
+    """What each use case holds, each such read recorded; and which cannot be read, with why: one hides no other."""
+    found, failed = [], []
+    for case, conditions in cases:
+        try:
+            one = subject(case, conditions, tell)
+            keep_read(one, conditions, reason, by)
+            sign_again(case.name)
+        except CheckFailed as error:
+            failed.append(f"use case {case.name}: {error}")
+        else:
+            found.append(one)
+    return found, failed
 
 
 def tell_subject(found: Subject, screen: Console) -> None:

@@ -80,7 +80,7 @@ def _add(stored: Stored, use_case: str, snapshot: str, rows: np.ndarray, bundles
     what = "what a release or a retraining learned from" if bundles else "no bundle of this home was made from it"
     stored.places.append(_place("snapshot", snapshot, len(rows), what))
     for made in bundles:
-        learned = int((rows < made.lineage["learned_rows"]).sum())
+        learned = int((rows < made.lineage.get("learned_rows", made.lineage["rows"])).sum())  # not recorded once: all
         held_out = _held_out(made, rows)
         versions = _versions(use_case, made.digest)
         stored.trained.append(

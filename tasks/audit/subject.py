@@ -103,7 +103,10 @@ def _records(use_case: str, conditions: Sequence[Condition], ids: Sequence[str])
         log.execute("create temp table ids as select unnest(?::varchar[]) as id", [list(ids)])
         names = [name for name in COLUMNS if name != "kind"]
         said = ", ".join(f"'{name}': \"{name}\"" for name in names)
-        query = f"select kind, to_json({{{said}}})::varchar from log where {belongs(clause)} order by time"
+        near = "select * from log where prediction_id in (select id from ids)"  # so that few features are read again
+        query = f"""
+            with near as materialized ({near})
+            select kind, to_json({{{said}}})::varchar from near where {belongs(clause)} order by time"""
         for kind, text in log.execute(query, values).fetchall():
             found.setdefault(kind, []).append({key: each for key, each in json.loads(text).items() if each is not None})
     return found
