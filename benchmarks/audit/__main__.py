@@ -1,4 +1,5 @@
-"""What the audit record costs: a look-up of one prediction among millions, entering a part's rows, verifying entries.
+"""What the audit record costs: a look-up of one prediction, or of one person, among millions, entering a part's rows,
+verifying entries.
 
     python -m benchmarks.audit [RECORDS]
 
@@ -22,6 +23,7 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
+from configs.load import parse_use_case
 from configs.settings import prediction_log
 from serving.log.writer import Prediction, PredictionLog
 from tasks.audit.checkpoint import sign_record
@@ -29,8 +31,11 @@ from tasks.audit.collect import entry_of
 from tasks.audit.outside import check_tree, leaf_hash, root_hash
 from tasks.audit.rows import row_hashes
 from tasks.audit.signing import audit_key, make_audit_key, signed_checkpoint
+from tasks.audit.subject import subject
 from tasks.audit.why import why
 from tasks.log.compact import compact
+from tasks.log.conditions import Condition, matching
+from tasks.log.erase import erase
 from tasks.log.files import PARQUET, parts
 from tasks.log.ledger import ledger_path
 from tasks.log.read import BUCKET
@@ -39,6 +44,15 @@ PART = 160_000  # rows of a full segment of such records, 64 MiB
 BATCH = 2_000
 ENTRIES = 100_000
 TIMES = 5
+CASE = """
+name: bench
+description: The records of a benchmark.
+source: {tables: {rows: rows.csv}}
+target: {column: y, positive: "yes"}
+features: {numeric: [a], categorical: [c], identifiers: [customer]}
+evaluation: {gates: [{metric: roc_auc, at_least: 0.6}]}
+monitoring: {window: 100 rows}
+"""
 
 
 def main(records: int = 10_000_000) -> None:
@@ -55,8 +69,15 @@ def main(records: int = 10_000_000) -> None:
         assert (answer := why("bench", known)) is not None
         assert answer.proof, answer.proven
         table.add_row("why PREDICTION_ID", f"{records:,} records, {len(found)} parts", _timed(lambda: why("bench", known)))
+        case, hers = parse_use_case(CASE, "bench.yaml"), [Condition("customer", "42")]
+        found_of = f"{len(matching('bench', hers)):,} of {records:,} records are theirs"
+        table.add_row("subject customer=42", found_of, _timed(lambda: subject(case, hers, lambda *_: None)))
         table.add_row("entering the rows of a part", f"{PART:,} rows", _timed(lambda: row_hashes(first)))
         table.add_row("verifying entries", f"{ENTRIES:,}", _timed(_verification()))
+        began = time.perf_counter()
+        done = erase("bench", hers, "for the benchmark")
+        took = f"{time.perf_counter() - began:.1f}, once"
+        table.add_row("erasing customer=42", f"{done.predictions:,} records, in all {len(found)} parts", took)
         Console().print(table)
 
 

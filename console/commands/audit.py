@@ -104,6 +104,59 @@ def why(
 
 
 @app.command()
+def subject(
+    words: Annotated[
+        list[str], typer.Argument(metavar="[NAME] FIELD=VALUE...", help="Without NAME: every use case with that field.")
+    ],
+    reason: Annotated[str, typer.Option(help="Why you read it; it is kept.")] = "asked for by the subject",
+    to: Annotated[Path | None, typer.Option(help="A new file for all of it as JSON, which only you may read.")] = None,
+    as_data: Annotated[bool, typer.Option("--json", help="All of it as JSON, with every record.")] = False,
+) -> None:
+    """What is held on one person, whether models learned from them, who asked before; and what cannot be searched.
+
+    That you asked is recorded, with the reason and a keyed hash of the value.
+
+    slipway audit subject customer=42 --reason "access request of 3 March" --to customer-42.json
+    """
+    import json
+
+    from configs.files import write_atomically
+    from console.commands.subject import gather, searching, tell_subject
+    from tasks.audit.subject import use_cases_with
+    from tasks.log.conditions import parse_condition
+    from tasks.people import may
+
+    person, name = may("auditor", "read what is held on a person"), None if "=" in words[0] else words[0]
+    where = words[1:] if name else words
+    if not where or not reason.strip():
+        raise InputError("write FIELD=VALUE, for example customer=42" if not where else "--reason must not be empty")
+    if to is not None and to.exists():
+        raise InputError(f"--to {to}: is there already; name a new file")
+    if name:
+        case = load_use_case(name)
+        cases, cannot = [(case, [parse_condition(text, case) for text in where])], list[str]()
+    else:
+        cases, cannot = use_cases_with(where)
+    with searching(Console(stderr=True)) as tell:
+        found, failed = gather(cases, reason, person.name, tell)
+    cannot += failed
+    data = {"asked": where, "found": [each.model_dump(mode="json") for each in found], "cannot": cannot}
+    if to is not None:
+        write_atomically(to, json.dumps(data, indent=1).encode(), mode=0o600)
+    if as_data:
+        print(json.dumps(data, indent=1))
+    else:
+        for each in found:
+            tell_subject(each, screen)
+        for line in cannot:
+            _say(f"Not searched: {line}")
+        if to is not None:
+            _say(f"All of it is in {to}")
+    if failed:
+        raise CheckFailed("; ".join(failed))
+
+
+@app.command()
 def hold(
     use_case: Annotated[str, typer.Argument(help="A use case in configs/.")],
     where: Annotated[list[str] | None, typer.Argument(help="FIELD=VALUE, as 'slipway log erase' has it.")] = None,
@@ -116,6 +169,7 @@ def hold(
 
     slipway audit hold loans customer=42 --lift --reason "settled"
     """
+    from tasks.audit.checkpoint import sign_again
     from tasks.log.conditions import matching, parse_condition
     from tasks.log.hold import lift as lifted
     from tasks.log.hold import place, standing
@@ -133,7 +187,7 @@ def hold(
         raise InputError("a legal hold, and lifting one, needs a reason, which is kept: --reason '...'")
     conditions = [parse_condition(text, case) for text in where]
     done = (lifted if lift else place)(case.name, conditions, reason, person.name)
-    _sign_again(case.name)
+    sign_again(case.name)
     if lift:
         _say(f"Legal hold {done.id} is lifted: {reason}")
     else:
@@ -181,15 +235,6 @@ def export(
     key = exported(use_case, to)
     _say(f"Written to {to}. An outsider runs: python {to}/verify.py --key '{key}'")
     _say("Tell them the key in another way than with the folder, and where the witness is (--witness).")
-
-
-def _sign_again(use_case: str) -> None:
-    """What was done is signed at once, where the use case has a record."""
-    from tasks.audit.checkpoint import sign_record
-    from tasks.audit.examine import recorded
-
-    if use_case in recorded():
-        sign_record(use_case)
 
 
 def _key(text: str) -> Key:

@@ -65,34 +65,45 @@ def erase(
 ) -> None:
     """Take one subject's records out of the log for good: predictions, their labels, and monitoring's copies.
 
-    Training snapshots are copies of your source and are not touched: erase there, and release again. The history keeps that
-    records were erased, by whom it was asked and how many, with a keyed hash in the place of the value.
+    Training snapshots are copies of your source and are not touched: erase there, and release again. It says which hold
+    them, and what else may. The history keeps that records were erased, by whom it was asked and how many, with a keyed hash
+    in the place of the value. What is under legal hold (slipway audit hold) is refused.
     """
-    from tasks.audit.checkpoint import sign_record
-    from tasks.audit.examine import recorded
+    from console.commands.subject import searching, tell_places
+    from tasks.audit.checkpoint import sign_again
+    from tasks.audit.in_store import in_store
+    from tasks.audit.unsearched import unsearched
     from tasks.log.compact import compact as compacted
     from tasks.log.compact import rotate
     from tasks.log.conditions import matching, parse_condition
     from tasks.log.erase import erase as erased
     from tasks.log.files import maintaining
+    from tasks.log.hold import refuse_held
     from tasks.people import may
 
     may("operator", "erase records")
     case = load_use_case(use_case)
     conditions = [parse_condition(text, case) for text in where]
-    found = len(matching(case.name, conditions))
-    if not found:
-        raise InputError(f"no prediction of {case.name} has {' and '.join(where)}")
-    if not yes and not typer.confirm(f"Erase {found:,} predictions of {case.name} with {' and '.join(where)} for good?"):
+    refuse_held(case.name, conditions)  # before anybody is asked; `erase` asks again
+    ids, whose = matching(case.name, conditions), " and ".join(where)
+    with searching(screen) as tell:
+        held = in_store(case, conditions, ids, tell)
+    windows = sum(place.kind == "window" for place in held.places)
+    if not ids and not windows:
+        more = f"; slipway audit subject {case.name} {' '.join(where)} says what holds them" if held.places else ""
+        raise InputError(f"no prediction of {case.name} has {whose}{more}")
+    copies = f" and {windows} collected windows that hold copies" if windows else ""
+    if not yes and not typer.confirm(f"Erase {len(ids):,} predictions of {case.name} with {whose}{copies} for good?"):
         raise InputError("nothing was erased")
     with maintaining(prediction_log(case.name)):
         rotate(case.name)
         compacted(case.name)
         done = erased(case.name, conditions, reason)
-    if case.name in recorded():
-        sign_record(case.name)  # which also forgets the hashes of the rows that were erased
+    sign_again(case.name)  # which also forgets the hashes of the rows that were erased
     screen.print(f"Erased {done.predictions:,} predictions, {done.labels:,} labels and {done.windows} collected windows")
     if done.shadows:
         screen.print(f"and {done.shadows:,} answers of shadows to the same rows")
     if done.reviews:
         screen.print(f"and what {done.reviews:,} events of reviews said of them")
+    left = [place for place in held.places if place.kind != "window"]
+    tell_places(left, held.trained, [*held.cannot, *unsearched(case)], screen)

@@ -41,8 +41,8 @@ def add(
     """Put somebody into the table, or change what stands there. The first one in it should be an operator: you.
 
     An operator releases, retrains, deploys, retires, makes and revokes keys, erases records, begins, pauses, resumes,
-    promotes and aborts rollouts, rolls back and quarantines; an approver approves and rejects. Whoever uses an API key to be
-    known has it in SLIPWAY_KEY. For example:
+    promotes and aborts rollouts, rolls back and quarantines; an approver approves and rejects; an auditor reads what is held
+    on a person, and places and lifts legal holds. Whoever uses an API key to be known has it in SLIPWAY_KEY. For example:
 
     slipway people add ann --role operator --account ann
 

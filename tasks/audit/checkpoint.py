@@ -52,6 +52,12 @@ def sign_record(use_case: str) -> Signed:
     return Signed(size=len(leaves), added=len(added), root=root.hex(), witnessed=told)
 
 
+def sign_again(use_case: str) -> None:
+    """The same, where the use case has a record: what is worth a signature of its own, such as an erasure."""
+    if own_notes(use_case):
+        sign_record(use_case)
+
+
 def _last(use_case: str) -> Checkpoint | None:
     notes = own_notes(use_case)
     try:

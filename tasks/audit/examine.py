@@ -57,9 +57,9 @@ def examine(use_case: str, key: Key | None = None) -> Examined:
     entries, notes, witnessed = read_entries(use_case), own_notes(use_case), witnessed_notes(key)
     findings = check_tree(entries, read_hashes(use_case), notes, key, witnessed)
     differing, waiting = _journals(use_case, entries)
-    holds = [Finding(what, why) for what, why in wrong_holds(use_case)]
     with maintaining(prediction_log(use_case)):
         files, wrong = _files(use_case)
+        holds = [Finding(what, why) for what, why in wrong_holds(use_case)]
         open_ = sum(not is_finished(segment) for segment in segments(prediction_log(use_case)))
     return Examined(
         use_case=use_case,

@@ -1,4 +1,4 @@
-"""Values of the audit: what a model said when it was asked again, or built again."""
+"""Values of the audit: what a model said when it was asked or built again, and what is held on a person."""
 
 from __future__ import annotations
 
@@ -27,3 +27,55 @@ class Rebuilt(Value):
     told: str
     onnx: str = ""
     again: Again | None = None
+
+
+class Place(Value):
+    """Rows of a person in a file of the store: `kind` of file, how many rows, what it is for, and how long it stays."""
+
+    kind: str
+    name: str
+    rows: int
+    told: str
+    until: str
+
+
+class Trained(Value):
+    """A bundle whose snapshot holds a person: of their rows it `learned` so many, and was judged on `held_out`.
+
+    `versions` are the numbers under which it was deployed here; none where it never was.
+    """
+
+    bundle: str
+    versions: list[str]
+    snapshot: str
+    learned: int
+    held_out: int
+
+
+class Stored(Value):
+    """What the store holds of a person, and what of it `cannot` be searched, each with why."""
+
+    places: list[Place]
+    trained: list[Trained]
+    cannot: list[str]
+
+
+class Subject(Value):
+    """What a use case holds of a person. `records` are the log's, by kind; the history tells `holds`, `erasures`, `reads`.
+
+    `first` and `last` are times of predictions; `exposures` counts by traffic plan, arm and who answered.
+    """
+
+    use_case: str
+    predictions: int
+    first: str = ""
+    last: str = ""
+    versions: dict[str, int] = {}
+    exposures: list[dict[str, Any]] = []
+    records: dict[str, list[dict[str, Any]]] = {}
+    places: list[Place] = []
+    trained: list[Trained] = []
+    holds: list[str] = []
+    erasures: list[dict[str, Any]] = []
+    reads: list[dict[str, Any]] = []
+    cannot: list[str] = []

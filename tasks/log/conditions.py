@@ -75,11 +75,11 @@ def fields_of(use_case: UseCase) -> list[str]:
     return [*use_case.features.identifiers, *use_case.features.all, *RECORD_FIELDS]
 
 
-def matching(use_case: str, conditions: Sequence[Condition], log: str = "predictions") -> list[str]:
+def matching(use_case: str, conditions: Sequence[Condition]) -> list[str]:
     """The ids of the predictions that meet every condition; hashed values are found by their hash."""
     clause, values = meets(use_case, conditions)
-    with open_log(use_case, log=log) as records:
-        found = records.execute(f"select distinct prediction_id from log where {clause}", values).fetchall()
+    with open_log(use_case) as log:
+        found = log.execute(f"select distinct prediction_id from log where {clause}", values).fetchall()
     return [prediction_id for (prediction_id,) in found]
 
 

@@ -20,6 +20,7 @@ from tasks.log.keys import hash_keys
 from tasks.log.ledger import described, note
 from tasks.log.reviews import forget_events
 from tasks.log.rewrite import belongs, take_out
+from tasks.log.table_rows import window_rows
 from tasks.store import Value
 
 
@@ -49,7 +50,7 @@ def erase(use_case: str, conditions: list[Condition], reason: str) -> Erasure:
     for part in parts(folder) if ids else []:
         for kind, count in _take_out(use_case, part, ids, *meets(use_case, conditions)).items():
             counts[kind] += count
-    windows = _drop_windows(use_case, ids) if ids else 0
+    windows = _drop_windows(use_case, conditions, ids)
     done = Erasure(
         predictions=counts["prediction"],
         labels=counts["feedback"],
@@ -75,14 +76,9 @@ def _take_out(use_case: str, part: Path, ids: set[str], clause: str, values: lis
     return take_out(use_case, part, belongs(clause), values, ids, tell)
 
 
-def _drop_windows(use_case: str, ids: set[str]) -> int:
-    """Collected windows are copies that monitoring makes again when it needs them."""
-    import pyarrow.parquet as pq
-
-    dropped = 0
-    for window in windows_of(use_case):
-        held = pq.read_table(window, columns=["prediction_id"])["prediction_id"].to_pylist()
-        if not ids.isdisjoint(held):
-            window.unlink()
-            dropped += 1
-    return dropped
+def _drop_windows(use_case: str, conditions: list[Condition], ids: set[str]) -> int:
+    """Collected windows are copies that monitoring makes again when it needs them; also of what the log has no more."""
+    held = [window for window in windows_of(use_case) if window_rows(window, conditions, ids)]
+    for window in held:
+        window.unlink()
+    return len(held)

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from configs.errors import CheckFailed, InputError
-from configs.files import locked, write_atomically
-from configs.settings import use_case_home
+from configs.files import write_atomically
+from configs.settings import prediction_log, use_case_home
+from serving.log.writer import hashed
 from tasks.history import read_history, record
 from tasks.log.conditions import Condition, is_keyed, keyed, matching, meets
+from tasks.log.files import maintaining
 from tasks.log.rewrite import belongs
 from tasks.store import Value
 
@@ -30,13 +31,22 @@ WHAT = "hold"
 
 
 class Hold(Value):
-    """One that stands: of the predictions that meet every condition, since when, by whom, why."""
+    """One that stands: of the predictions that meet every condition, since when, by whom, why.
+
+    `salt` is what the history's hash of the conditions is made with: whoever has the file can check it, without other keys.
+    """
 
     id: str
     where: tuple[Condition, ...]
+    salt: str
     since: str
     by: str
     reason: str
+
+    @property
+    def seal(self) -> str:
+        """What the history knows of whom it is on."""
+        return hashed(sorted(map(list, self.where)), self.salt.encode())
 
     @property
     def told(self) -> str:
@@ -69,22 +79,23 @@ def standing(use_case: str) -> list[Hold]:
 
 
 def place(use_case: str, conditions: Sequence[Condition], reason: str, by: str) -> Hold:
-    """Hold what meets the conditions, from now on.
+    """Hold what meets the conditions, from now on. It waits for an erasure, or maintenance, that goes on.
 
     Raises:
         InputError: it is held already.
     """
     where = tuple(conditions)
-    with _changing(use_case):
+    with maintaining(prediction_log(use_case)):  # an erasure that goes on does not know of it
         holds, open_ = _read(use_case), _open(use_case)
         same = next((hold for hold in holds if set(hold.where) == set(where)), None)
         if same and same.id in open_:
             raise InputError(f"{_text(where)} of {use_case!r} is held already: {same.told}")
         again = next((id_ for id_, entry in open_.items() if is_keyed(use_case, where, entry["where"])), None)
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        hold = same or Hold(id=again or secrets.token_hex(4), where=where, since=now, by=by, reason=reason)
+        id_ = again or secrets.token_hex(4)
+        hold = same or Hold(id=id_, where=where, salt=secrets.token_hex(16), since=now, by=by, reason=reason)
         _write(use_case, [*(each for each in holds if each.id != hold.id), hold])
-        record(use_case, WHAT, reason, move="placed", hold=hold.id, where=keyed(use_case, where), by=by)
+        record(use_case, WHAT, reason, move="placed", hold=hold.id, where=keyed(use_case, where), seal=hold.seal, by=by)
     return hold
 
 
@@ -94,7 +105,7 @@ def lift(use_case: str, conditions: Sequence[Condition], reason: str, by: str) -
     Raises:
         InputError: no hold has these conditions.
     """
-    with _changing(use_case):
+    with maintaining(prediction_log(use_case)):
         holds = _read(use_case)
         hold = next((each for each in holds if set(each.where) == set(conditions)), None)
         if hold is None:
@@ -112,7 +123,8 @@ def refuse_held(use_case: str, conditions: Sequence[Condition]) -> None:
     """
     ids = set(matching(use_case, conditions))
     for hold in standing(use_case):
-        if held := ids & set(matching(use_case, hold.where)):
+        held = ids & set(matching(use_case, hold.where))
+        if held or set(hold.where) == set(conditions):  # also where only copies are left
             raise CheckFailed(
                 f"{len(held):,} of these {len(ids):,} predictions of {use_case} are under {hold.told}; nothing was erased. "
                 f"'slipway audit hold {use_case} FIELD=VALUE --lift --reason ...' lifts it"
@@ -143,9 +155,9 @@ def wrong_holds(use_case: str) -> list[tuple[str, str]]:
     found = [("dropped", f"legal hold {id_} is not in {_path(use_case).name}") for id_ in open_.keys() - holds.keys()]
     found += [("inserted", f"legal hold {id_} was placed by no command") for id_ in holds.keys() - open_.keys()]
     found += [
-        ("changed", f"legal hold {id_} is not of whom it was placed on, or SLIPWAY_LOG_PEPPER is another one since")
+        ("changed", f"legal hold {id_} is not on whom it was placed")
         for id_ in open_.keys() & holds.keys()
-        if not is_keyed(use_case, holds[id_].where, open_[id_]["where"])
+        if holds[id_].seal != open_[id_]["seal"]
     ]
     return sorted(found)
 
@@ -171,12 +183,6 @@ def _read(use_case: str) -> list[Hold]:
 def _write(use_case: str, holds: Sequence[Hold]) -> None:
     content = json.dumps([hold.model_dump(mode="json") for hold in holds], indent=1)
     write_atomically(_path(use_case), content.encode(), mode=0o600)
-
-
-@contextmanager
-def _changing(use_case: str) -> Iterator[None]:
-    with locked(use_case_home(use_case) / "holds.lock"):
-        yield
 
 
 def _path(use_case: str) -> Path:

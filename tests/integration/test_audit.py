@@ -64,6 +64,19 @@ def test_maintenance_signs_too_and_proves_the_row(served, asked, tmp_path):
     assert (done.returncode, "all of it holds" in done.stdout) == (0, True), done.stdout + done.stderr
 
 
+def test_the_model_is_asked_again_and_trained_again(served, asked):
+    shown = served.run("audit", "why", ID, "--again", "--rebuild")
+    assert "Asked again: the same answer, equal to the bit" in shown
+    assert "Trained again: loans version 1: reproduced, equal ONNX bytes" in shown
+    assert "The model that was trained again: the same answer, equal to the bit" in shown
+
+
+def test_what_is_held_on_who_asked_is_told(served, asked):
+    found = json.loads(served.run("audit", "subject", "loans", f"prediction_id={ID}", "--json"))["found"][0]
+    assert {kind: len(rows) for kind, rows in found["records"].items()} == {"prediction": 1, "feedback": 1}
+    assert {each.split(":")[0].split(" (")[0] for each in found["cannot"]} >= {"MLflow", "Prefect", "reports"}
+
+
 def test_bad_input_is_one_line(served, asked):
     assert served.told("audit", "why", "nobody-asked") == "error: no prediction 'nobody-asked' is in the log of loans\n"
     assert served.told("audit", "verify", "loan").startswith("error: use case 'loan' has no audit record in ")

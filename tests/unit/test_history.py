@@ -20,6 +20,15 @@ def reasons():
     return [entry["reason"] for entry in read_history("small")]
 
 
+def test_an_entry_names_the_flow_run_that_made_it(path, monkeypatch):
+    from prefect.runtime import flow_run
+
+    record("small", "deploy", "by hand")
+    monkeypatch.setattr(flow_run, "get_name", lambda: "release-small")
+    record("small", "deploy", "by a flow")
+    assert [entry["flow_run"] for entry in read_history("small")] == ["", "release-small"]
+
+
 @pytest.mark.parametrize("cut", [1, 20, -1])
 def test_a_torn_end_is_left_out_and_told_and_the_next_entry_is_whole(path, caplog, cut):
     record("small", "deploy", "first")

@@ -103,7 +103,6 @@ def test_who_takes_a_hold_out_of_its_file_is_found_and_nothing_goes(log, case):
     assert b"alice" not in (use_case_home("small") / "history.jsonl").read_bytes()
     sign_record("small")
     assert findings() == []
-    whole = holds_file().read_bytes()
     holds_file().unlink()
     assert findings() == [("dropped", f"legal hold {held.id} is not in holds.json")]
     for act in (lambda: erase("small", bob, "asked"), lambda: drop_old(old(case))):
@@ -112,6 +111,7 @@ def test_who_takes_a_hold_out_of_its_file_is_found_and_nothing_goes(log, case):
     assert rows() == [("feedback", 3), ("prediction", 9)]
     assert place("small", alice, "case 7, again", "ann").id == held.id, "it is the same one"
     assert findings() == []
+    whole = holds_file().read_bytes()
     holds_file().write_bytes(whole.replace(b"alice", b"carol"))
     assert [what for what, _ in findings()] == ["changed"]
     more = json.loads(whole)
