@@ -24,6 +24,7 @@ def look_at(use_case: UseCase, state: State) -> Look:
     found = [checked(evidence, check, level_of(declared)) for check in declared.checks]
     verdicts = [each for each in found if each is not None]
     for each in verdicts:
-        get_run_logger().info("%s: %s", each.verdict, each.reason)
+        log = get_run_logger().warning if each.only_told else get_run_logger().info
+        log("%s: %s", each.verdict, each.reason)
     wrong = mismatch(evidence.counts, evidence.shares)
     return Look(at=at, stage=state.stage, requests=len(evidence.challenger), verdicts=verdicts, mismatch=wrong)
