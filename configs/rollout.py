@@ -12,6 +12,9 @@ from configs.forms import Cron, Duration, Strict
 
 CHALLENGER = "challenger"
 LOOKS = "*/5 * * * *"
+# Of the rate of a group. Four fifths of a half are 0.1 below it, so a challenger at this margin uses up half of what the
+# usual bound leaves. A narrower one needs many more rows: docs/rollouts.md has how many.
+TREATED_WORSE = 0.05
 
 
 class Check(Strict):
@@ -23,10 +26,11 @@ class Check(Strict):
     units of the loss. `kpi`: the mean of a number that feedback carries, or that a query gives (`sql`, columns prediction_id
     and value), of which `higher` or `lower` is better. A stage `ab` must be long enough for a `required` check to find a
     difference of `detect`, the margin unless said. `by` a categorical feature, `changed` and `loss` are looked at for each
-    of its values, and worse for one is worse.
+    of its values, and worse for one is worse. `fairness`: the rates of each protected group; it is there wherever the use
+    case has `fairness:`, with a margin of `TREATED_WORSE`, and is listed to give it another.
     """
 
-    measure: Literal["errors", "latency", "changed", "loss", "kpi"]
+    measure: Literal["errors", "latency", "changed", "loss", "kpi", "fairness"]
     margin: float = Field(ge=0)
     kpi: str | None = Field(None, pattern=r"^[a-z_][a-z0-9_]{0,39}$")
     better: Literal["higher", "lower"] | None = None
@@ -46,6 +50,13 @@ class Check(Strict):
         """
         name = f"kpi {self.kpi}" if self.kpi else self.measure
         return f"{name} by {self.by}" if self.by else name
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_margin(cls, data: Any) -> Any:
+        """Of `fairness` alone: what matters of the others only their use case knows."""
+        fair = isinstance(data, dict) and data.get("measure") == "fairness"
+        return {"margin": TREATED_WORSE, **data} if fair else data
 
     @model_validator(mode="after")
     def _whole(self) -> Check:

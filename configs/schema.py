@@ -829,6 +829,8 @@ class UseCase(Strict):
             if name not in known:
                 raise ValueError(f"'rollout.{key}': {name!r} is neither a feature nor an identifier, so no request has it")
         for check in self.rollout.checks if self.rollout else ():
+            if check.measure == "fairness" and self.fairness is None:
+                raise ValueError("'rollout.checks': 'fairness' looks at the groups of 'fairness', which is missing")
             if check.by is not None and check.by not in self.features.categorical:
                 raise ValueError(f"'rollout.checks': {check.name!r}: {check.by!r} is no categorical feature")
             if check.by is not None and check.by not in self.watched:

@@ -19,8 +19,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from benchmarks.rollouts.streams import sigmoid
+from configs.fairness import Criteria, Fairness, Tolerance
 from configs.rollout import CHALLENGER, Rollout
-from configs.schema import Target
+from configs.schema import Features, Log, Target, UseCase
 from serving.contract.contract import Column, Contract
 from tasks.problems.problem import problem_of
 from tasks.rollouts.carry_out import BASELINE
@@ -28,6 +29,7 @@ from tasks.rollouts.checks.choose import checked
 from tasks.rollouts.decide import decide
 from tasks.rollouts.declared import level_of
 from tasks.rollouts.evidence import CHAMPION, Evidence
+from tasks.rollouts.protected import with_groups
 from tasks.rollouts.strategies.choose import STRATEGIES
 from tasks.rollouts.values import Look, State
 from tasks.verdicts.ratio import mismatch
@@ -43,10 +45,24 @@ AB = {"ab": {"for": "25 hours"}}
 
 
 class Case(NamedTuple):
-    """What is declared, and how many persons come; 0: each request is on its own."""
+    """What is declared, how many persons come (0: each request is on its own), what must be alike between groups, and how
+    often each stage is looked at.
+    """
 
     declared: Rollout
     persons: int = 0
+    fair: Fairness | None = None
+    looks: int = LOOKS
+
+    @property
+    def use_case(self) -> UseCase | None:
+        """As far as the checks read it."""
+        if self.fair is None:
+            return None
+        features = Features(numeric=["score"], identifiers=self.fair.protected)
+        return UseCase.model_construct(
+            features=features, target=Target(column="y", positive=1), fairness=self.fair, log=Log()
+        )
 
 
 def checks(
@@ -59,6 +75,11 @@ def checks(
 
 
 EXACT = checks(0, 0, 0, CHANGED, 0, required=False)  # the challenger lies right on every margin: none forgives anything
+FAIR = {"measure": "fairness", "margin": 0}
+ODDS = Fairness(
+    protected=["race", "sex"],
+    criteria=Criteria(selection_rate=Tolerance(ratio=0.8), equalised_odds=Tolerance(difference=0.1)),
+)
 USUAL = checks(0.005, 0.1, 0.02, 0.1, 1.0, required=True)
 CASES = {
     "margins of 0": Case(Rollout(stages=[*STAGES, HALF], checks=EXACT)),
@@ -66,12 +87,15 @@ CASES = {
     "usual margins, ends with an A/B test": Case(
         Rollout(stages=[*STAGES, AB], checks=USUAL, patience=0, undecided="promote")
     ),
+    "fairness alone, margin of 0, two protected columns": Case(
+        Rollout(stages=[*STAGES, HALF], checks=[FAIR]), fair=ODDS, looks=6
+    ),
 }
 
 
 def whole(screen: Console, runs: int) -> None:
     """Print how the rollouts end, by case, and which check took them back."""
-    title = f"{runs:,} rollouts of an equal challenger, 4 stages, {4 * LOOKS} looks, stated 5 %"
+    title = f"{runs:,} rollouts of an equal challenger, 4 stages, {4 * LOOKS} looks (of fairness 24), stated 5 %"
     table = Table(title=title, title_justify="left")
     for column in ("declared", "taken back", "by which check", "promoted", "held for their shares"):
         table.add_column(column)
@@ -91,9 +115,9 @@ def rolled_out(case: Case, seed: int) -> tuple[str, str]:
     dice = np.random.default_rng(seed)
     for place in range(len(case.declared.stages)):
         stage = Simulated(case, place, dice)
-        for number in range(1, LOOKS + 1):
+        for number in range(1, case.looks + 1):
             look = stage.look(number)
-            state = State.model_construct(stage=place, ran=(number * STAGE / LOOKS).total_seconds())
+            state = State.model_construct(stage=place, ran=(number * STAGE / case.looks).total_seconds())
             step = decide(case.declared, state, [], look)
             if step.move == "back":
                 return "back", look.worse[0].check
@@ -127,10 +151,14 @@ class Simulated:
 
     def look(self, number: int) -> Look:
         """What the log holds by then, as the checks see it."""
-        by_now = number * TRAFFIC // LOOKS
+        by_now = number * TRAFFIC // self.case.looks
         sides = [seen(rows, by_now) for rows in (self.challenger, self.reference)]
         counts = {name: len(np.unique(self.keys[:by_now][self.assigned[:by_now] == name])) for name in self.shares}
-        evidence = Evidence(self.paired, *sides, PROBLEM, CONTRACT, counts, self.shares, self.case.persons > 0)
+        case = self.case.use_case
+        if case is not None:
+            sides = [with_groups(case, CONTRACT, rows) for rows in sides]
+        keyed = self.case.persons > 0
+        evidence = Evidence(self.paired, *sides, PROBLEM, CONTRACT, counts, self.shares, keyed, use_case=case)
         level = level_of(self.case.declared)
         found = [checked(evidence, check, level) for check in self.case.declared.checks]
         verdicts = [each for each in found if each is not None]
@@ -144,10 +172,14 @@ def requests(dice: np.random.Generator, keys: np.ndarray) -> pd.DataFrame:
     Persons differ in how often they meet errors, and in what they buy.
     """
     n, persons = len(keys), int(keys.max()) + 1
+    (groups,) = dice.spawn(1)  # which leaves the other dice as they are
     score = dice.normal(-1.2, 1.2, persons)[keys] * 0.5 + dice.normal(-0.6, 1.0, n)
     return pd.DataFrame(
         {
             "at": np.arange(n),
+            "time": np.arange(n),
+            "feature.race": groups.choice(["a", "b", "c"], n, p=[0.6, 0.3, 0.1]),
+            "feature.sex": groups.choice(["f", "m"], n),
             "key": keys,
             "fallback": np.where(dice.random(n) < dice.beta(0.5, 49.5, persons)[keys], "late", ""),
             "latency_us": dice.lognormal(8, 0.7, n),

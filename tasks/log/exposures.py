@@ -16,6 +16,7 @@ from tasks.log.values import FEATURE, KPI, pointer, query_of
 from tasks.problems.problem import problem_of
 
 COUNT = "count."  # how columns begin that say how many numbers of a KPI there are
+TOLD = "told."  # and that say when the first of them came
 NONE: Mapping[str, str] = MappingProxyType({})
 PAST = timedelta(weeks=4)
 COPY = "shadow"  # the kind of record that a shadow's answer is
@@ -34,8 +35,9 @@ def read_exposures(
     Its columns: prediction_id, time, assigned (the variant that it was to meet), variant (the one that answered), fallback
     (why another one did; empty where none did), latency_us, prediction, output, target (as the model learns it; null while
     no label has come), told (when the first label came), key (the text of what the plan goes by; of none the prediction's
-    id), a `kpi.NAME` for each of the `kpis` (its query, or "" for the number that feedback carries), a `feature.NAME` with
-    the text of each of the `columns`. Of a prediction that was sent twice the first counts: a person meets a variant once.
+    id), a `kpi.NAME` for each of the `kpis` (its query, or "" for the number that feedback carries, which has a
+    `told.kpi.NAME` beside it: when the first came), a `feature.NAME` with the text of each of the `columns`. Of a prediction
+    that was sent twice the first counts: a person meets a variant once.
     """
     with open_log(use_case) as log:
         _exposed(log, "plan = ?", [plan], contract, key, columns)
@@ -91,14 +93,21 @@ def read_past(use_case: UseCase, until: datetime, contract: Contract, kpis: Sequ
         return found.df().set_index("key")
 
 
-def read_copies(use_case: str, plan: str, contract: Contract, key: str | None = None, columns: Sequence[str] = ()) -> Any:
+def read_copies(
+    use_case: str,
+    plan: str,
+    contract: Contract,
+    kpis: Sequence[str] = (),
+    key: str | None = None,
+    columns: Sequence[str] = (),
+) -> Any:
     """A pandas frame, a row for each row that the champion and a shadow both answered under the plan.
 
     As `read_exposures`, with `shadow_prediction`, `shadow_output` and `shadow_latency_us` beside the champion's.
     """
     with open_log(use_case) as log:
         _exposed(log, "plan = ?", [plan], contract, key, columns)
-        _outcomes(log, ())
+        _outcomes(log, kpis)
         log.execute(
             """create temp table copied as
             select prediction_id, prediction as shadow_prediction, output as shadow_output, latency_us as shadow_latency_us
@@ -142,9 +151,10 @@ def _outcomes(log: Any, kpis: Sequence[str], known: str = "true") -> None:
     numbers = "".join(
         f", arg_max(try_cast(kpis ->> {_text(pointer(name))} as double), time)"
         f' filter (kpis ->> {_text(pointer(name))} is not null) as "{KPI}{name}"'
+        f', min(time) filter (kpis ->> {_text(pointer(name))} is not null) as "{TOLD}{KPI}{name}"'
         for name in kpis
     )
-    again = "".join(f', "{KPI}{name}"' for name in kpis)
+    again = "".join(f', "{KPI}{name}", "{TOLD}{KPI}{name}"' for name in kpis)
     log.execute(f"""
         create temp table outcomes as select prediction_id, label, told{again}
         from (select prediction_id, arg_max(label, time) filter (label is not null) as label,

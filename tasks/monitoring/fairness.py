@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from prefect import task
 
 from configs.schema import UseCase
 from serving.scoring.bundle import read_bundle
-from tasks.data.protected import MOST_GROUPS, favourable_place
+from tasks.data.protected import favourable_place
 from tasks.fairness.criteria import judge
 from tasks.fairness.groups import groups_of
+from tasks.fairness.logged import logged
 from tasks.fairness.measures import outcomes_of
 from tasks.fairness.values import FairnessFound
-from tasks.log.values import FEATURE, IDENTIFIER, KPI, Window
+from tasks.log.values import Window
 from tasks.packaging.values import BundleRef
 from tasks.problems.problem import problem_of
 
@@ -35,7 +34,7 @@ def watch_fairness(use_case: UseCase, window: Window, bundle: BundleRef) -> Fair
         return None
     problem, contract = problem_of(use_case.target), read_bundle(bundle.path).contract
     rows = pd.read_parquet(window.path)
-    found = {name: _column(use_case, rows, name) for name in rules.protected}
+    found = {name: logged(use_case, rows, name) for name in rules.protected}
     columns = {name: column for name, column in found.items() if not isinstance(column, str)}
     groups = groups_of(columns, rules.intersections and len(columns) == len(found))
     outcomes = outcomes_of(use_case, problem, contract, problem.known(rows["target"]), problem.read(rows[problem.column]))
@@ -44,16 +43,3 @@ def watch_fairness(use_case: UseCase, window: Window, bundle: BundleRef) -> Fair
     confidence = 1 - use_case.monitoring.false_alarm_rate / LOOKS
     judged = judge(rules, favourable, outcomes, groups, confidence)
     return judged.model_copy(update={"unseen": {name: why for name, why in found.items() if isinstance(why, str)}})
-
-
-def _column(use_case: UseCase, rows: Any, name: str) -> Any:
-    """The column's values as a pandas series, of a feature, an identifier or a number of feedback; else why not, a text."""
-    if name in use_case.features.all and name not in use_case.watched:
-        return "the log does not keep its values, since it is sensitive; write 'log: {sensitive: keep}'"
-    there = [f"{kind}{name}" for kind in (FEATURE, IDENTIFIER, KPI) if f"{kind}{name}" in rows]
-    if not there:
-        return "the log has no values of it; list it under 'features.identifiers', or send it with feedback as a number"
-    values = rows[there[0]]
-    if (count := values.nunique()) > MOST_GROUPS:
-        return f"it has {count:,} values in this window, and groups are at most {MOST_GROUPS}"
-    return values

@@ -50,13 +50,19 @@ def decide(declared: Rollout, state: State, words: list[Word], look: Look) -> St
 
 
 def undecided(declared: Rollout, look: Look) -> list[str]:
-    """The required checks that say nothing yet; those that cannot be in this stage are not asked for."""
-    open_ = {each.check for each in look.verdicts if each.verdict == "undecided"}
+    """The required checks that say nothing yet, or not of every group; those that cannot be in this stage are left out."""
+    open_ = {each.check for each in look.verdicts if each.verdict == "undecided" or each.too_few}
     return [check.name for check in declared.checks if check.required and check.name in open_]
 
 
+def _worth_waiting(declared: Rollout, look: Look) -> list[str]:
+    """Those of them that may be decided yet: a group of a few people stays one, and holds nobody for ever."""
+    open_ = {each.check for each in look.verdicts if each.verdict == "undecided" and not each.silent}
+    return [check for check in undecided(declared, look) if check in open_]
+
+
 def _at_the_end(declared: Rollout, state: State, look: Look, over: timedelta, lasts: timedelta) -> Step:
-    few, open_ = look.requests < declared.min_requests, undecided(declared, look)
+    few, open_ = look.requests < declared.min_requests, _worth_waiting(declared, look)
     if not few and not open_:
         return Step("next", "its time is over and no check says worse")
     why = (

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from configs.errors import InputError
-from configs.rollout import Ab, Rollout
+from configs.rollout import Ab, Check, Rollout
 from configs.schema import UseCase
 from tasks.clock import current_time
 from tasks.rollouts.strategies.choose import moving
 
 
 def declared_by(use_case: UseCase) -> Rollout:
-    """What the use case says of its rollouts.
+    """What the use case says of its rollouts, with a check of `fairness` wherever groups are protected.
 
     Raises:
         InputError: it says nothing.
@@ -22,7 +22,10 @@ def declared_by(use_case: UseCase) -> Rollout:
             f"use case {use_case.name!r} declares no 'rollout:', so a version is switched to at once: 'slipway deploy "
             f"{use_case.name} --version N'; docs/rollouts.md shows how stages are written"
         )
-    return use_case.rollout
+    checks = use_case.rollout.checks
+    if use_case.fairness is None or any(check.measure == "fairness" for check in checks):
+        return use_case.rollout
+    return use_case.rollout.model_copy(update={"checks": [*checks, Check.model_validate({"measure": "fairness"})]})
 
 
 def level_of(declared: Rollout) -> float:

@@ -15,6 +15,7 @@ from tasks.log.exposures import read_before, read_copies, read_exposures, read_p
 from tasks.log.values import FEATURE
 from tasks.problems.problem import Problem, problem_of
 from tasks.rollouts.carry_out import BASELINE, plan_id
+from tasks.rollouts.protected import to_read, with_groups
 from tasks.rollouts.strategies.choose import STRATEGIES
 from tasks.rollouts.values import State
 from tasks.verdicts import means
@@ -28,7 +29,8 @@ class Evidence(NamedTuple):
     `challenger` and `reference` are pandas frames (`tasks/log/exposures.py`); paired ones have the same rows in the same
     order. `counts` are the keys (or requests) that were assigned to each variant, `shares` what was declared. `past` is what
     was known of persons before the rollout (`read_past`); None where requests are on their own, or groups were not drawn.
-    Of groups that were chosen, `before` are the rows of both from as long before the stage as it lasts.
+    Of groups that were chosen, `before` are the rows of both from as long before the stage as it lasts. Rows have their
+    protected groups (`with_groups`) where the `use_case` protects any.
     """
 
     paired: bool
@@ -41,6 +43,7 @@ class Evidence(NamedTuple):
     keyed: bool
     past: Any = None
     before: tuple[Any, Any] | None = None
+    use_case: UseCase | None = None
 
     @property
     def alone(self) -> bool:
@@ -53,10 +56,10 @@ class Evidence(NamedTuple):
         return BASELINE in self.shares
 
     def where(self, column: str, text: str) -> Evidence:
-        """Of one slice of the rows."""
+        """Of the rows that have this text in a column of the frames."""
 
         def of(rows: Any) -> Any:
-            return rows[rows[f"{FEATURE}{column}"] == text]
+            return rows[rows[column] == text]
 
         before = (of(self.before[0]), of(self.before[1])) if self.before else None
         return self._replace(challenger=of(self.challenger), reference=of(self.reference), before=before)
@@ -85,21 +88,27 @@ class Evidence(NamedTuple):
         """What was answered, shape (rows, k)."""
         return np.stack(rows["output"].to_numpy()) if len(rows) else np.empty((0, 1))
 
+    def answered(self, rows: Any) -> tuple[np.ndarray, np.ndarray]:
+        """The targets of rows, one or more, NaN where not known, and what was judged of the answers."""
+        return self.problem.known(rows["target"]), self.problem.judged(self.outputs(rows))
+
 
 def gather(use_case: UseCase, declared: Rollout, state: State, place: int, arm: str = CHALLENGER) -> Evidence:
     """Everything that the log holds by now of the stage at that place; `arm` is the challenger's."""
     stage = declared.stages[place]
     strategy, plan = STRATEGIES[stage.strategy], plan_id(state, place)
     contract = contract_of(state.challenger.tags["contract"])
-    problem = problem_of(use_case.target)
+    problem, read = problem_of(use_case.target), to_read(use_case, declared)
     if strategy.paired:
-        rows = read_copies(use_case.name, plan, contract, declared.key, declared.slices)
+        rows = read_copies(use_case.name, plan, contract, read.feedback, declared.key, read.columns)
+        rows = with_groups(use_case, contract, rows)
         copies = {"shadow_prediction": "prediction", "shadow_output": "output", "shadow_latency_us": "latency_us"}
         theirs = rows.drop(columns=[*copies.values()]).rename(columns=copies)
-        return Evidence(True, theirs, rows, problem, contract, {}, {}, declared.key is not None)
+        return Evidence(True, theirs, rows, problem, contract, {}, {}, declared.key is not None, use_case=use_case)
     if isinstance(stage, Cohort):
         return _chosen(use_case, declared, stage, plan, contract)
-    rows = read_exposures(use_case.name, plan, contract, declared.kpis, declared.key, declared.slices)
+    rows = read_exposures(use_case.name, plan, contract, read.kpis, declared.key, read.columns)
+    rows = with_groups(use_case, contract, rows)
     share, beside = strategy.shares(stage)
     told = [name for name, sql in declared.kpis.items() if not sql]
     past = read_past(use_case, state.began, contract, told, declared.key) if declared.key and told else None
@@ -117,17 +126,20 @@ def gather(use_case: UseCase, declared: Rollout, state: State, place: int, arm: 
         {name: each for name, each in shares.items() if each > 0},
         declared.key is not None,
         past,
+        use_case=use_case,
     )
 
 
 def _chosen(use_case: UseCase, declared: Rollout, stage: Cohort, plan: str, contract: Contract) -> Evidence:
     """A pilot and everybody else, now and before: who meets the challenger now was of the pilot then."""
-    columns, group = sorted({*declared.slices, stage.column}), f"{FEATURE}{stage.column}"
-    now = read_exposures(use_case.name, plan, contract, declared.kpis, declared.key, columns)
-    then = read_before(use_case, plan, stage.lasts, contract, declared.kpis, declared.key, columns)
+    read, group = to_read(use_case, declared), f"{FEATURE}{stage.column}"
+    columns = sorted({*read.columns, stage.column})
+    now = read_exposures(use_case.name, plan, contract, read.kpis, declared.key, columns)
+    then = read_before(use_case, plan, stage.lasts, contract, read.kpis, declared.key, columns)
+    now, then = (with_groups(use_case, contract, rows) for rows in (now, then))
     then = then[then["assigned"] != CHALLENGER]  # in an earlier stage some of both may have met it
     pilot = now["assigned"] == CHALLENGER
     was_pilot = then[group].isin(now[group][pilot].unique())
     problem, keyed = problem_of(use_case.target), declared.key is not None
     before = (then[was_pilot], then[~was_pilot])
-    return Evidence(False, now[pilot], now[~pilot], problem, contract, {}, {}, keyed, before=before)
+    return Evidence(False, now[pilot], now[~pilot], problem, contract, {}, {}, keyed, before=before, use_case=use_case)

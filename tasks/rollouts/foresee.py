@@ -21,6 +21,7 @@ from tasks.registry.values import Version
 from tasks.rollouts.checks.choose import checked
 from tasks.rollouts.declared import level_of
 from tasks.rollouts.evidence import CHAMPION, Evidence
+from tasks.rollouts.protected import to_read, with_groups
 from tasks.rollouts.strategies.choose import STRATEGIES
 from tasks.verdicts.power import points_needed, spread
 
@@ -85,7 +86,9 @@ def recent_of(
     """
     contract = contract_of(champion.tags["contract"])
     back = most if declared.key else max(most, DAY)
-    rows, first = read_recent(use_case, at - back, at, contract, declared.kpis, declared.key, declared.slices)
+    read = to_read(use_case, declared)
+    rows, first = read_recent(use_case, at - back, at, contract, read.kpis, declared.key, read.columns)
+    rows = with_groups(use_case, contract, rows)
     own = rows[rows["assigned"] != CHALLENGER]
     evidence = Evidence(
         False,
@@ -96,6 +99,7 @@ def recent_of(
         {},
         {CHALLENGER: share, CHAMPION: 1 - share},
         declared.key is not None,
+        use_case=use_case,
     )
     known = back if first is None else min(back, max(at - first, timedelta(seconds=1)))
     return Recent(evidence, known, rows["key"].nunique() / max(own["key"].nunique(), 1))

@@ -26,7 +26,8 @@ def look_at(use_case: UseCase, state: State) -> Look:
     found = {arm: gather(use_case, declared, state, place, arm) for arm in arms_of(state)}
     verdicts = [each for arm, evidence in found.items() for each in _verdicts(declared, evidence, arm if state.left else "")]
     for each in verdicts:
-        get_run_logger().info("%s%s: %s", f"{each.variant}: " if each.variant else "", each.verdict, each.reason)
+        log = get_run_logger().warning if each.only_told else get_run_logger().info
+        log("%s%s: %s", f"{each.variant}: " if each.variant else "", each.verdict, each.reason)
     of_all = next(iter(found.values()))
     wrong = mismatch(of_all.counts, of_all.shares)
     requests = min(len(evidence.challenger) for evidence in found.values())

@@ -54,8 +54,13 @@ class Look(Value):
 
     @property
     def worse(self) -> list[Verdict]:
-        """The checks that say that the challenger is worse."""
-        return [each for each in self.verdicts if each.verdict == "worse"]
+        """The checks that say that the challenger is worse, and take it back."""
+        return [each for each in self.verdicts if each.verdict == "worse" and not each.only_told]
+
+    @property
+    def only_told(self) -> list[Verdict]:
+        """Those that say so, and that people are only told of."""
+        return [each for each in self.verdicts if each.only_told]
 
 
 class State(Value):

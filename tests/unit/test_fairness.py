@@ -17,6 +17,7 @@ from tasks.fairness.criteria import judge
 from tasks.fairness.groups import groups_of
 from tasks.fairness.intervals import difference, mean, rate, ratio
 from tasks.fairness.judge_fairness import judge_fairness
+from tasks.fairness.logged import logged
 from tasks.fairness.measures import Outcomes
 from tasks.fairness.told import numbers_of, rows_of, section
 from tasks.packaging.bundle import model_card
@@ -335,14 +336,12 @@ def test_every_criterion_has_a_problem_that_it_fits():
 
 
 def test_a_protected_column_is_found_where_the_log_has_it_or_it_is_told_why_not(tmp_path):
-    from tasks.monitoring.fairness import _column
-
     rows = pd.DataFrame({"feature.c": ["x", "y"], "identifier.g": ["m", "f"], "kpi.g": [0.0, 1.0], "kpi.h": [0.0, 1.0]})
     case = small_use_case(tmp_path)
-    found = {name: _column(case, rows, name) for name in ("c", "g", "h")}
+    found = {name: logged(case, rows, name) for name in ("c", "g", "h")}
     assert {name: column.tolist() for name, column in found.items()} == {"c": ["x", "y"], "g": ["m", "f"], "h": [0.0, 1.0]}
-    assert _column(case, rows, "i").startswith("the log has no values of it; list it under 'features.identifiers'")
+    assert logged(case, rows, "i").startswith("the log has no values of it; list it under 'features.identifiers'")
     many = pd.DataFrame({"kpi.age": np.arange(21.0)})
-    assert _column(case, many, "age") == "it has 21 values in this window, and groups are at most 20"
+    assert logged(case, many, "age") == "it has 21 values in these rows, and groups are at most 20"
     hashed = small_use_case(tmp_path, **{"[c]": "[c], rules: {c: {sensitive: true}}"})
-    assert "write 'log: {sensitive: keep}'" in _column(hashed, rows, "c")
+    assert "write 'log: {sensitive: keep}'" in logged(hashed, rows, "c")

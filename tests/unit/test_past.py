@@ -90,7 +90,7 @@ def test_a_pilot_of_now_is_known_before_the_stage(home, tmp_path):
     frames = (evidence.challenger, evidence.reference, *evidence.before)
     assert [list(rows["prediction_id"]) for rows in frames] == [["now-a"], ["now-b", "now-c"], ["then-a"], ["then-b"]]
     assert not evidence.alone
-    assert [len(rows) for rows in evidence.where("shop", "b").before] == [0, 1]
+    assert [len(rows) for rows in evidence.where("feature.shop", "b").before] == [0, 1]
 
 
 def test_a_canary_and_a_shadow_are_gathered_with_numbers_keys_and_slices(home, tmp_path):
@@ -116,7 +116,7 @@ def test_a_canary_and_a_shadow_are_gathered_with_numbers_keys_and_slices(home, t
     canary, shadow = (gather(small_use_case(tmp_path), declared, state, place) for place in (0, 1))
     assert canary.counts == {"challenger": 1, "champion": 1}
     assert canary.past.to_dict("index") == {"ann": {"kpi.revenue": 3.0, "count.revenue": 1}}
-    (met,) = canary.where("shop", "a").challenger.to_dict("records")
+    (met,) = canary.where("feature.shop", "a").challenger.to_dict("records")
     assert (met["key"], met["target"], met["kpi.revenue"], met["kpi.profit"]) == ("ann", 1, 5.0, 4.0)
-    assert shadow.where("shop", "a").outputs(shadow.challenger).tolist() == [[0.7, 0.3]]
-    assert len(shadow.where("shop", "b").reference) == 0
+    assert shadow.where("feature.shop", "a").outputs(shadow.challenger).tolist() == [[0.7, 0.3]]
+    assert len(shadow.where("feature.shop", "b").reference) == 0

@@ -56,11 +56,14 @@ def tell(use_case: UseCase, state: State, waits: Sequence[float]) -> dict[str, s
 
 
 def news_of(declared: Rollout, state: State) -> News | None:
-    """The end, or for what a person is waited for; whoever paused it knows."""
+    """The end, for what a person is waited for (whoever paused it knows), or what is worse and takes nobody back."""
     version = state.who
     if state.ended:
         end = "has succeeded" if state.phase == "succeeded" else "was taken back"
         return News(state.phase, f"{version} {end}", state.outcome)
+    if state.phase == "progressing" and state.look is not None and (worse := state.look.only_told):
+        reason = "; ".join(each.reason for each in worse)
+        return News(f"{state.look.stage + 1}-worse", f"{version} is worse, and goes on", reason)
     if state.phase != "waiting" or the_pause(words_of(state)):
         return None
     stage = declared.stages[min(state.stage, len(declared.stages) - 1)]

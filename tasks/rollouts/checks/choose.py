@@ -7,6 +7,7 @@ from collections.abc import Callable
 from configs.rollout import Check
 from tasks.rollouts.checks.changed import changed
 from tasks.rollouts.checks.errors import errors
+from tasks.rollouts.checks.fairness import fairness
 from tasks.rollouts.checks.kpi import kpi
 from tasks.rollouts.checks.latency import latency
 from tasks.rollouts.checks.loss import loss
@@ -21,6 +22,7 @@ CHECKS: dict[str, Callable[[Evidence, Check, float], Verdict | None]] = {
     "changed": changed,
     "loss": loss,
     "kpi": kpi,
+    "fairness": fairness,
 }
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from configs.rollout import Check
 from tasks.rollouts.checks.groups import compared
 from tasks.rollouts.evidence import Evidence
@@ -25,7 +23,7 @@ def loss(evidence: Evidence, check: Check, level: float) -> Verdict | None:
     theirs, ours = (_known(rows) for rows in (evidence.challenger, evidence.reference))
     if not len(theirs):
         return judged(check.name, check.margin, level, (0, 0), None)
-    before, now, _ = evidence.problem.losses(_answered(evidence, ours), _answered(evidence, theirs))
+    before, now, _ = evidence.problem.losses(evidence.answered(ours), evidence.answered(theirs))
     each = evidence.by_key(now - before, theirs)
     return judged(check.name, check.margin, level, (len(each), len(each)), pairs.mean(each, level))
 
@@ -34,14 +32,10 @@ def _difference(evidence: Evidence, theirs: Any, ours: Any, level: float) -> tup
     theirs, ours = _known(theirs), _known(ours)
     if min(len(theirs), len(ours)) == 0:
         return (len(theirs), len(ours)), None
-    before, now, _ = evidence.problem.losses(_answered(evidence, ours), _answered(evidence, theirs))
+    before, now, _ = evidence.problem.losses(evidence.answered(ours), evidence.answered(theirs))
     groups = (evidence.cluster(now, theirs), evidence.cluster(before, ours))
     return evidence.points(groups), evidence.difference(groups, level)
 
 
 def _known(rows: Any) -> Any:
     return rows[rows["target"].notna()].sort_values("told")
-
-
-def _answered(evidence: Evidence, rows: Any) -> tuple[np.ndarray, np.ndarray]:
-    return evidence.problem.known(rows["target"]), evidence.problem.judged(evidence.outputs(rows))

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from configs.errors import InputError
 from configs.rollout import Check
 from serving.contract.contract import Contract
+from tasks.log.values import FEATURE
+from tasks.rollouts.checks.gravest import gravest
 from tasks.rollouts.evidence import Evidence
 from tasks.verdicts.values import Verdict
 
 MOST = 20  # each has its part of the level: of more slices none would ever be decided
-RANKS = ("better", "equivalent", "undecided", "worse")
 
 
 def slices_of(contract: Contract, check: Check) -> tuple[str, ...]:
@@ -32,15 +33,6 @@ def by_slice(
 ) -> Verdict | None:
     """The verdict of the worst slice, each at its part of the level (Bonferroni's inequality). Worse in one is worse."""
     names = slices_of(evidence.contract, check)
-    found = {name: look(evidence.where(str(check.by), name), check, level / len(names)) for name in names}
+    found = {name: look(evidence.where(f"{FEATURE}{check.by}", name), check, level / len(names)) for name in names}
     told = [each.model_copy(update={"reason": f"{check.by} {name}: {each.reason}"}) for name, each in found.items() if each]
-    if not told:
-        return None
-    top = max(told, key=_badness)
-    if top.verdict != "worse":
-        return top
-    return top.model_copy(update={"reason": "; ".join(each.reason for each in told if each.verdict == "worse")})
-
-
-def _badness(verdict: Verdict) -> tuple[int, float]:
-    return RANKS.index(verdict.verdict), float("inf") if verdict.upper is None else verdict.upper
+    return gravest(told) if told else None
