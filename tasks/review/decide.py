@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from configs.errors import CheckFailed, InputError, nearest
 from configs.schema import UseCase
 from tasks.log.reviews import note_event, reviewing
-from tasks.people import Person, may
+from tasks.people import Person, SignedIn, may
 from tasks.review.answers import Targets
 from tasks.review.decision import the_prediction
 from tasks.review.queue import DECISION, declared, since, standing
@@ -22,7 +22,7 @@ class Over(CheckFailed):
 
 
 def confirm(
-    use_case: UseCase, prediction_id: str, text: str = "", key: str | None = None, now: datetime | None = None
+    use_case: UseCase, prediction_id: str, text: str = "", key: str | SignedIn | None = None, now: datetime | None = None
 ) -> Decision:
     """Say that the model's answer is right; `key` is the API key that somebody typed into a form.
 
@@ -40,7 +40,7 @@ def override(
     answer: Any,
     reason: str,
     text: str = "",
-    key: str | None = None,
+    key: str | SignedIn | None = None,
     now: datetime | None = None,
 ) -> Decision:
     """Give another answer than the model's, or one where it gave none. The reason is one of `review.reasons`.
@@ -55,7 +55,13 @@ def override(
 
 
 def _decide(
-    use_case: UseCase, prediction_id: str, answer: Any, reason: str, text: str, key: str | None, now: datetime | None
+    use_case: UseCase,
+    prediction_id: str,
+    answer: Any,
+    reason: str,
+    text: str,
+    key: str | SignedIn | None,
+    now: datetime | None,
 ) -> Decision:
     declared(use_case)
     person, moment = may("reviewer", "decide on an answer", key), now or datetime.now(UTC)
