@@ -69,7 +69,7 @@ def example(contract: Contract) -> dict[str, Any]:
     return {column.name: column.its.example(column) for column in contract.columns}
 
 
-def _schemas(contract: Contract, head: Head, most: int, explains: bool, codes: bool) -> dict[str, Any]:
+def _schemas(contract: Contract, head: Head, most: int, explains: bool, codes: bool = False) -> dict[str, Any]:
     record = {
         "type": "object",
         "properties": {column.name: _schema(column) for column in contract.columns}
