@@ -42,7 +42,7 @@ def review(
     found: Any
     if action == "list":
         found = settle(case)
-        tell(case)
+        _tell(case)
         if as_data:
             _data([item.model_dump(mode="json") for item in found])
         else:
@@ -62,11 +62,9 @@ def review(
             if action == "confirm"
             else override(case, str(prediction_id), given["answer"], given["reason"], given["text"])
         )
-        untold = tell(case)
+        _tell(case)
         stands = decision(case, made.prediction_id)
         _data(stands) if as_data else _said(made, stands, screen)
-        for channel, why in untold.items():
-            _say(Console(stderr=True), f"Not told yet, tried again by the next look: {channel}: {why}")
 
 
 def _check(action: str, prediction_id: str | None, said: dict[str, str | None]) -> None:
@@ -82,6 +80,11 @@ def _check(action: str, prediction_id: str | None, said: dict[str, str | None]) 
     for name, value in said.items():
         if value is not None and name not in wanted:
             raise InputError(f"'{action}' takes no --{name}")
+
+
+def _tell(case: UseCase) -> None:
+    for channel, why in tell(case).items():
+        _say(Console(stderr=True), f"Not told yet, tried again by the next look: {channel}: {why}")
 
 
 def _list(case: UseCase, items: list[Item], screen: Console) -> None:
