@@ -42,7 +42,7 @@ def review(
     found: Any
     if action == "list":
         found = settle(case)
-        tell(case)
+        _tell(case)
         if as_data:
             _data([item.model_dump(mode="json") for item in found])
         else:
@@ -62,11 +62,9 @@ def review(
             if action == "confirm"
             else override(case, str(prediction_id), given["answer"], given["reason"], given["text"])
         )
-        untold = tell(case)
+        _tell(case)
         stands = decision(case, made.prediction_id)
         _data(stands) if as_data else _said(made, stands, screen)
-        for channel, why in untold.items():
-            _say(Console(stderr=True), f"Not told yet, tried again by the next look: {channel}: {why}")
 
 
 def _check(action: str, prediction_id: str | None, said: dict[str, str | None]) -> None:
@@ -84,6 +82,11 @@ def _check(action: str, prediction_id: str | None, said: dict[str, str | None]) 
             raise InputError(f"'{action}' takes no --{name}")
 
 
+def _tell(case: UseCase) -> None:
+    for channel, why in tell(case).items():
+        _say(Console(stderr=True), f"Not told yet, tried again by the next look: {channel}: {why}")
+
+
 def _list(case: UseCase, items: list[Item], screen: Console) -> None:
     now, persons = datetime.now(UTC), declared(case).persons
     if not items:
@@ -91,7 +94,7 @@ def _list(case: UseCase, items: list[Item], screen: Console) -> None:
         return
     table = Table(title=f"{len(items):,} answers of {case.name} wait for a person", title_justify="left")
     for column in ("prediction", "answered", "answer", "why it waits", "time left"):
-        table.add_column(column, overflow="fold", no_wrap=column == "time left")
+        table.add_column(column, overflow="fold", no_wrap=column in ("prediction", "time left"))
     for item in items[:MOST]:
         why = ", ".join(item.why) + (f"; {len(item.said)} of {persons} have decided" if item.said else "")
         age = f"{in_words(now - item.asked)} ago"
@@ -115,7 +118,7 @@ def _show(found: Shown, screen: Console) -> None:
         screen.print(_similar(found.similar))
     for each in found.decisions:
         _say(
-            screen, f"{each.time:%Y-%m-%d %H:%M} {each.by} {each.how} it: {each.answer!r}. {each.reason} {each.text}".strip()
+            screen, f"{each.time:%Y-%m-%d %H:%M} {each.how} by {each.by}: {each.answer!r}. {each.reason} {each.text}".strip()
         )
     if found.final is not None:
         _say(screen, _sentence(found.final.told(found.use_case)))
@@ -151,7 +154,7 @@ def _reasons(found: Shown) -> Table:
 def _similar(cases: list[dict[str, Any]]) -> Table:
     table = Table(title="the cases that are most like it", title_justify="left")
     for column in ("prediction", "answered", "distance", "answer", "label", "people"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == "prediction")
     for case in cases:
         people = f"{case['decision']}: {_answer(case['decided'])}" if case["decision"] else "-"
         cells = (case["prediction_id"], case["asked"][:16], f"{case['distance']:.3f}", _answer(case["answer"]))
@@ -179,11 +182,11 @@ def _cells(kpis: Kpis) -> list[str]:
 
 
 def _share(share: Share | None) -> str:
-    return "-" if share is None else f"{share.value:.3f} ({share.lower:.3f} to {share.upper:.3f}) of {share.count:,}"
+    return "-" if share is None else f"{share.value:.3f} ({share.lower:.2f} to {share.upper:.2f}) of {share.count:,}"
 
 
 def _said(made: Decision, stands: dict[str, Any], screen: Console) -> None:
-    _say(screen, f"{made.by} {made.how} prediction {made.prediction_id}: {made.answer!r}")
+    _say(screen, f"Prediction {made.prediction_id} is {made.how} by {made.by}: {made.answer!r}")
     if stands["state"] == "waiting":
         _say(screen, f"It waits for somebody else, until {stands['due'][:16]}")
 

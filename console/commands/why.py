@@ -24,7 +24,7 @@ def tell(found: Why, screen: Console) -> None:
     labels = [f"{label['time'][:19]}: {label.get('label', 'no label')} {label.get('kpis', '')}" for label in found.labels]
     screen.print(_table("what came of it", {"labels": labels or "none has come"}))
     for review in found.reviews:
-        said = {name: value for name, value in review.items() if name not in ("salt", "prediction_id", "what") and value}
+        said = {name: value for name, value in review.items() if name not in ("prediction_id", "what") and value != ""}
         screen.print(_table(f"review: {review['what']}", said))
     model = {name: value for name, value in found.model.items() if value and name != "configuration"}
     screen.print(_table("the model that answered", model))

@@ -103,8 +103,9 @@ class Feedback(msgspec.Struct, frozen=True, tag_field="kind", tag="feedback"):
 class Review(msgspec.Struct, frozen=True, tag_field="kind", tag="review"):
     """What was finally decided about one prediction, by people or because nobody did in time.
 
-    `prediction` is the answer that holds from then on, `caller` who decided, `decision` whether that confirmed the model's
-    answer, overrode it, decided where the model had left the row to a person, or came of itself, late.
+    `prediction` is the answer that holds from then on, `decision` whether that confirmed the model's answer, overrode it,
+    decided where the model had left the row to a person, or came of itself, late. `caller` is what wrote it; who decided is
+    not in the log.
     """
 
     prediction_id: str

@@ -67,6 +67,7 @@ class Mark(NamedTuple):
     offset: int
 
 
+SALT = "salt"
 START = Mark(0, 0)
 _line = msgspec.json.Decoder(_Line)
 
@@ -90,7 +91,7 @@ def note_event(use_case: str, what: str, by: str, time: datetime, **details: Any
 
 def written(use_case: str, what: str, by: str, time: datetime, **details: Any) -> bytes:
     """The line of an event."""
-    text = json.dumps({**details, "salt": secrets.token_hex(16)}).encode()
+    text = json.dumps({**details, SALT: secrets.token_hex(16)}).encode()
     line, key = _Line(time, what, by, ""), cipher()
     if key is None:
         line.event = text.decode()
@@ -202,7 +203,8 @@ def _opened(use_case: str, path: Path, number: int, read: _Line) -> Event:
             text = required_cipher().open_bytes(base64.b64decode(read.sealed), _name(use_case))
         if read.digest != read.sha256:
             raise SegmentError("it was changed")
-        return Event(number, read.time, read.what, read.by, json.loads(text) if text else {})
+        details = json.loads(text) if text else {}
+        return Event(number, read.time, read.what, read.by, {name: details[name] for name in details if name != SALT})
     except ValueError as error:
         raise _unreadable(path, number, error) from None
 

@@ -55,11 +55,10 @@ def standing_of(events: Iterable[Event]) -> Standing:
     """The same, of these events."""
     decisions, finals = defaultdict[str, list[Decision]](list), dict[str, Final]()
     for event in events:
-        details = {name: value for name, value in event.details.items() if name != "salt"}
         if event.about and event.what == DECISION:
-            decisions[event.about].append(Decision(by=event.by, time=event.time, **details))
+            decisions[event.about].append(Decision(by=event.by, time=event.time, **event.details))
         elif event.about and event.what == FINAL:
-            finals.setdefault(event.about, Final(time=event.time, number=event.number, **details))
+            finals.setdefault(event.about, Final(time=event.time, number=event.number, **event.details))
     return Standing(decisions, finals)
 
 

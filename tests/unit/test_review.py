@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -31,18 +32,20 @@ from tasks.log.erase import erase
 from tasks.log.read import open_log
 from tasks.log.retain import drop_old
 from tasks.log.reviews import forget_events, journal_path, move_bookmark, note_event, read_events, reviewing
+from tasks.onboarding.check import _review
 from tasks.people import NotAllowed, Person, put_person
 from tasks.review.decide import Over, confirm, override
 from tasks.review.queue import standing
 from tasks.review.rules import check_rules
-from tasks.review.settle import settle
-from tasks.review.values import Decision
+from tasks.review.settle import final_of, settle
+from tasks.review.values import Decision, Item
 from tasks.review.votes import agreed
-from tests.conftest import RICH, small_use_case
+from tests.conftest import RICH, small_frame, small_use_case
 from tests.unit.test_log_maintenance import KEY, rotate_and_compact
 from tests.unit.test_people import ME
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+DECLARED = {"when": {"sample": 0.1}, "reasons": ["x"], "within": "30 hours"}
 REVIEW = """
 review:
   when: {uncertain: {margin: 0.1}, rules: {large: "a > 90 and prediction = 'yes'"}, groups: {c: [red]}}
@@ -307,6 +310,33 @@ def test_who_agrees_decides_and_nobody_agrees_with_themselves(said, persons):
         assert agreed([*made, made[0]], persons) == found, "what is said later changes nothing"
 
 
+@given(EVENTS, st.sampled_from([1, 2]), st.integers(0, 60))
+def test_what_is_final_does_not_depend_on_who_looks_when(said, persons, hours):
+    """Whatever look first finds it final, later ones find the same; in time it is people's, and then it is the clock's."""
+    case = SimpleNamespace(name="small", review=Review.model_validate(DECLARED | {"persons": persons}))
+    known = {"prediction_id": "p", "model_answer": "yes"}
+    item = Item(**known, asked=NOW, due=NOW + timedelta(hours=30), version="1", why=("sample",))
+    made = sorted(
+        (Decision(**known, by=by, time=NOW + timedelta(hours=at), answer=answer) for by, answer, at in said), key=when
+    )
+    look = NOW + timedelta(hours=hours)
+    first = final_of(case, item, [each for each in made if each.time <= look], look)
+    last = final_of(case, item, made, NOW + timedelta(days=9))
+    assert last is not None, "nothing waits for ever"
+    assert first in (None, last)
+    if first is None:
+        assert look <= item.due
+    if last.how == "late":
+        assert (last.time, last.answer, last.people) == (item.due, "yes", ())
+    else:
+        assert last.time <= item.due
+        assert len(last.people) == persons
+
+
+def when(decision):
+    return decision.time
+
+
 def test_erasure_and_retention_take_it_out_and_the_record_holds(log, case):
     log.append([asked(n, c="red") for n in (1, 2)])
     override(case, "p001", "no", "new documents", "she called", now=NOW)
@@ -475,7 +505,11 @@ def test_rows_that_are_left_to_a_person_need_an_answer_when_it_is_late():
 
 def test_a_rule_that_is_none_is_told(log, tmp_path):
     check_rules(reviewed(tmp_path))
-    wrong = reviewed(tmp_path, REVIEW.replace("a > 90", "amount > 90"))
+    wrong = reviewed(tmp_path, REVIEW.replace("a > 90", "amount > 90") + "  answer_when_late: maybe\n")
+    found = list(_review(wrong, small_frame()))
+    assert "'large'" in found[0]
+    assert found[1:] == ["review.answer_when_late: 'maybe' is no value of 'y'; found 'no', 'yes'"]
+    assert list(_review(reviewed(tmp_path), small_frame())) == []
     told = r"'review.when.rules': 'large': .*amount.*; it must be a SQL condition on c, a, b, customer, prediction, output"
     with pytest.raises(InputError, match=told):
         check_rules(wrong)

@@ -66,7 +66,7 @@ def test_the_way_of_a_reviewer(log, case):
     for words in ("customer", "k1", "Answers: no, yes", "'new documents', 'model is wrong'", "No reasons:", "group c = red"):
         assert words in one, words
     assert said("decision", "p001").startswith("Prediction p001 waits for people until")
-    assert f"{ME} overridden prediction p001: 'no'" in said(
+    assert f"Prediction p001 is overridden by {ME}: 'no'" in said(
         "override", "p001", "--answer", "no", "--reason", "new documents", "--text", "a slip"
     )
     assert "confirmed" in said("confirm", "p002")
