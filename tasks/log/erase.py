@@ -33,7 +33,7 @@ class Erasure(Value):
     shadows: int = 0
 
 
-def erase(use_case: str, conditions: list[Condition], reason: str) -> Erasure:
+def erase(use_case: str, conditions: list[Condition], reason: str, by: str = "") -> Erasure:
     """Take every matching prediction, its labels, its shadows' answers and its copies out of parts and collected windows.
 
     Call it within `log_files.maintaining`, after `rotate` and `compact`. What arrives meanwhile is not erased.
@@ -50,7 +50,7 @@ def erase(use_case: str, conditions: list[Condition], reason: str) -> Erasure:
             counts[kind] += count
     windows = _drop_windows(use_case, conditions, ids)
     done = Erasure(predictions=counts["prediction"], labels=counts["feedback"], windows=windows, shadows=counts["shadow"])
-    record(use_case, "log-erasure", reason, where=keyed(use_case, conditions), **done.model_dump())
+    record(use_case, "log-erasure", reason, by=by, where=keyed(use_case, conditions), **done.model_dump())
     left = matching(use_case, conditions)
     if left:
         raise CheckFailed(f"{len(left)} matches are in segments still; see 'slipway log verify', and run this again")
