@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -118,8 +119,6 @@ def subject(
 
     slipway audit subject customer=42 --reason "access request of 3 March" --to customer-42.json
     """
-    import json
-
     from configs.files import write_atomically
     from console.commands.subject import gather, searching, tell_subject
     from tasks.audit.subject import use_cases_with
@@ -130,8 +129,8 @@ def subject(
     where = words[1:] if name else words
     if not where or not reason.strip():
         raise InputError("write FIELD=VALUE, for example customer=42" if not where else "--reason must not be empty")
-    if to is not None and to.exists():
-        raise InputError(f"--to {to}: is there already; name a new file")
+    if to is not None and (to.exists() or not to.parent.is_dir()):
+        raise InputError(f"--to {to}: {'is there already' if to.exists() else 'its folder is not there'}; name a new file")
     if name:
         case = load_use_case(name)
         cases, cannot = [(case, [parse_condition(text, case) for text in where])], list[str]()

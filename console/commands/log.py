@@ -81,7 +81,7 @@ def erase(
     from tasks.log.hold import refuse_held
     from tasks.people import may
 
-    may("operator", "erase records")
+    person = may("operator", "erase records")
     case = load_use_case(use_case)
     conditions = [parse_condition(text, case) for text in where]
     refuse_held(case.name, conditions)  # before anybody is asked; `erase` asks again
@@ -98,7 +98,7 @@ def erase(
     with maintaining(prediction_log(case.name)):
         rotate(case.name)
         compacted(case.name)
-        done = erased(case.name, conditions, reason)
+        done = erased(case.name, conditions, reason, person.name)
     sign_again(case.name)  # which also forgets the hashes of the rows that were erased
     screen.print(f"Erased {done.predictions:,} predictions, {done.labels:,} labels and {done.windows} collected windows")
     if done.shadows:

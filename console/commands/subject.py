@@ -71,13 +71,9 @@ def tell_places(places: Sequence[Place], trained: Sequence[Trained], cannot: Seq
         table.add_row(*map(Text, (f"{place.kind} {place.name[:12]}", f"{place.rows:,}", place.told, place.until)))
     screen.print(table if places else "Nothing that can be searched of the store holds them")
     for each in trained:
-        who = (
-            f"version {', '.join(each.versions)}"
-            if each.versions
-            else f"bundle {each.bundle[:12]}, which was never deployed"
-        )
-        learned = f"learned from {each.learned:,} of their rows" if each.learned else "learned from none of their rows"
-        _say(screen, f"{who} {learned}, and was judged on {each.held_out:,}")
+        numbers = ", ".join(each.versions)
+        who = f"version {numbers}" if numbers else f"bundle {each.bundle[:12]}, which was never deployed here,"
+        _say(screen, f"{who} learned from {each.learned:,} of their rows, and was judged on {each.held_out:,}")
     _say(screen, "Not searched, and why:")
     for line in cannot:
         _say(screen, f"  {line}")

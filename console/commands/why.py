@@ -39,9 +39,8 @@ def tell(found: Why, screen: Console) -> None:
     lines = [f"The record: {found.proven}"]
     lines += [f"Asked again: {found.again.told}"] if found.again else []
     lines += [f"Trained again: {found.rebuilt.told}"] if found.rebuilt else []
-    lines += (
-        [f"The model that was trained again: {found.rebuilt.again.told}"] if found.rebuilt and found.rebuilt.again else []
-    )
+    answered = found.rebuilt.again if found.rebuilt else None
+    lines += [f"The model that was trained again: {answered.told}"] if answered else []
     for line in lines:
         screen.print(line, markup=False, highlight=False, soft_wrap=True)
 

@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import duckdb
 import numpy as np
 
 from configs.schema import UseCase
 from configs.settings import home, store
-from tasks.audit.values import Place, Stored, Trained
+from tasks.audit.values import Place, Trained
 from tasks.history import read_history
 from tasks.log.collected import windows_of
 from tasks.log.conditions import RECORD_FIELDS, Condition
@@ -24,6 +25,14 @@ from tasks.log.table_rows import rows_of, window_rows
 
 Tell = Callable[[str, int, int], None]  # what is searched, how many of how many
 NOBODY = "nothing deletes it by itself"
+
+
+class Stored(NamedTuple):
+    """What the store holds of a person, and what of it `cannot` be searched, each with why."""
+
+    places: list[Place]
+    trained: list[Trained]
+    cannot: list[str]
 
 
 class _Made(NamedTuple):
@@ -49,7 +58,7 @@ def in_store(use_case: UseCase, conditions: Sequence[Condition], ids: Sequence[s
 def _in_snapshots(
     use_case: UseCase, conditions: Sequence[Condition], bundles: list[tuple[str, _Made]], tell: Tell
 ) -> Stored:
-    stored = Stored(places=[], trained=[], cannot=[])
+    stored = Stored([], [], [])
     strange = [each.field for each in conditions if each.field in RECORD_FIELDS]
     if strange:
         stored.cannot.append(f"snapshots and references: rows of a source have no {strange[0]!r}, which is a request's")
@@ -62,7 +71,11 @@ def _in_snapshots(
         made = [each for each in mine if each.lineage["snapshot"] == path.stem]
         if not made and path.stem in others:
             continue
-        rows = rows_of(path, conditions)
+        try:
+            rows = rows_of(path, conditions)
+        except duckdb.Error as error:
+            stored.cannot.append(f"snapshot {path.stem[:12]}: cannot be read: {str(error).splitlines()[0]}")
+            continue
         if rows is None:
             if made:
                 lacking = _lacking(path, conditions)

@@ -32,8 +32,9 @@ def subject(use_case: UseCase, conditions: Sequence[Condition], tell: Tell) -> S
     Raises:
         CheckFailed: the log is encrypted and the key does not open it.
     """
-    name, ids = use_case.name, matching(use_case.name, conditions)
-    tell("the log", 0, 1)
+    name = use_case.name
+    tell(f"the log of {name}", 0, 1)
+    ids = matching(name, conditions)
     records = _records(name, conditions, ids)
     asked = records.get("prediction", [])
     exposed = Counter((each["plan"], each.get("assigned", ""), each["variant"]) for each in asked if each.get("plan"))

@@ -52,14 +52,6 @@ class Trained(Value):
     held_out: int
 
 
-class Stored(Value):
-    """What the store holds of a person, and what of it `cannot` be searched, each with why."""
-
-    places: list[Place]
-    trained: list[Trained]
-    cannot: list[str]
-
-
 class Subject(Value):
     """What a use case holds of a person. `records` are the log's, by kind; the history tells `holds`, `erasures`, `reads`.
 

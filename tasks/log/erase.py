@@ -35,7 +35,7 @@ class Erasure(Value):
     reviews: int = 0
 
 
-def erase(use_case: str, conditions: list[Condition], reason: str) -> Erasure:
+def erase(use_case: str, conditions: list[Condition], reason: str, by: str = "") -> Erasure:
     """Take every matching prediction, its labels, its shadows' answers and its copies out of parts and collected windows.
 
     Call it within `log_files.maintaining`, after `rotate` and `compact`. What arrives meanwhile is not erased.
@@ -58,7 +58,7 @@ def erase(use_case: str, conditions: list[Condition], reason: str) -> Erasure:
         shadows=counts["shadow"],
         reviews=forget_events(use_case, lambda event: event.about in ids) if ids else 0,
     )
-    record(use_case, "log-erasure", reason, where=keyed(use_case, conditions), **done.model_dump())
+    record(use_case, "log-erasure", reason, by=by, where=keyed(use_case, conditions), **done.model_dump())
     left = matching(use_case, conditions)
     if left:
         raise CheckFailed(f"{len(left)} matches are in segments still; see 'slipway log verify', and run this again")

@@ -121,8 +121,9 @@ def refuse_held(use_case: str, conditions: Sequence[Condition]) -> None:
     Raises:
         CheckFailed: saying how many, and whose word it is.
     """
-    ids = set(matching(use_case, conditions))
-    for hold in standing(use_case):
+    holds = standing(use_case)
+    ids = set(matching(use_case, conditions)) if holds else set()
+    for hold in holds:
         held = ids & set(matching(use_case, hold.where))
         if held or set(hold.where) == set(conditions):  # also where only copies are left
             raise CheckFailed(

@@ -190,6 +190,10 @@ def test_places_that_cannot_be_searched_are_named(home, log):
     assert found["trained"] == []
     assert any("have no 'caller', which is a request's" in each for each in found["cannot"])
     for snapshot in store("snapshots").glob("*.parquet"):
+        snapshot.write_bytes(b"torn")
+    (found,) = asked("small", "customer=42")["found"]
+    assert any("cannot be read: " in each for each in found["cannot"])
+    for snapshot in store("snapshots").glob("*.parquet"):
         snapshot.unlink()
     (found,) = asked("small", "customer=42")["found"]
     assert any("is not in this home any more" in each for each in found["cannot"])
