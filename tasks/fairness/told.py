@@ -58,7 +58,7 @@ def rows_of(found: FairnessFound) -> list[dict[str, Any]]:
 def section(found: FairnessFound) -> str:
     """The judgement as Markdown, under a heading of the page's own: comparisons, then every group."""
     if not found.judged:
-        return f"Nothing is judged.{_remarks(found)}\n"
+        return f"Nothing is judged.{remarks(found)}\n"
     compared = "".join(
         _row(*(row[name] for name in ("criterion", "measure", "by", "farthest apart", "bound", "verdict")))
         for row in rows_of(found)
@@ -68,7 +68,7 @@ def section(found: FairnessFound) -> str:
     )
     favourable = f"The favourable answer is `{found.favourable}`. " if found.favourable else ""
     return f"""{favourable}{found.rows:,} rows; the intervals of all {found.comparisons} comparisons hold together with
-{found.confidence:g}.{_remarks(found)}
+{found.confidence:g}.{remarks(found)}
 
 | criterion | measure | by | farthest apart | bound | |
 |---|---|---|---|---|---|
@@ -90,7 +90,8 @@ def _row(*cells: str) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |\n"
 
 
-def _remarks(found: FairnessFound) -> str:
+def remarks(found: FairnessFound) -> str:
+    """Rows without a group, and columns that are not there; each a sentence behind a space."""
     unknown = "".join(f" {count:,} rows have no {name!r}." for name, count in found.unknown.items())
     return unknown + "".join(f" {name!r} is not judged: {why}." for name, why in found.unseen.items())
 
