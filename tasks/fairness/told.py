@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tasks.fairness.values import FairnessFound, GroupNumber, Judged
+from tasks.fairness.values import Change, FairnessFound, GroupNumber, Judged, Price
 
 FEW = "too few to say"
 
@@ -105,3 +105,26 @@ def numbers_of(found: FairnessFound) -> dict[str, float]:
             name = f"fairness_{each.measure}_{way}"
             numbers[name] = worse(each.gap.value, numbers.get(name, each.gap.value))
     return numbers
+
+
+def prices_of(prices: list[Price]) -> list[dict[str, Any]]:
+    """A row a candidate, for a table of Prefect's."""
+    return [
+        {
+            "mitigation": each.name,
+            each.metric: f"{each.value:.4f}",
+            "verdict": each.found.verdict,
+            "groups": "; ".join(told_judged(one) for one in each.found.judged),
+            **{f"gain of {change.what}": told_change(change) for change in each.changes},
+        }
+        for each in prices
+    ]
+
+
+def told_change(change: Change) -> str:
+    """A change and its interval.
+
+    >>> told_change(Change(what="roc_auc", value=-0.01, lower=-0.02, upper=0.001))
+    '-0.0100 (-0.0200 to +0.0010)'
+    """
+    return f"{change.value:+.4f} ({change.lower:+.4f} to {change.upper:+.4f})"
