@@ -29,7 +29,7 @@ TWO_SIDED = 0.975
 USUAL = "none"  # the recipe without any
 
 
-class Judged(NamedTuple):
+class _Tried(NamedTuple):
     """A candidate on the rows of the folds: what was found, and what has a price as a statistic, the higher the better."""
 
     value: float
@@ -74,14 +74,14 @@ def price_mitigation(use_case: UseCase, snapshot: Snapshot, contract: str, tried
     return prices
 
 
-def _judged(use_case: UseCase, columns: Contract, kept: Any, groups: Mapping[str, np.ndarray]) -> Judged:
+def _judged(use_case: UseCase, columns: Contract, kept: Any, groups: Mapping[str, np.ndarray]) -> _Tried:
     rules, problem = use_case.fairness, problem_of(use_case.target)
     assert rules is not None
     metric, place = problem.metrics[use_case.promotion.metric], favourable_place(use_case, columns.classes)
     target, judged = problem.known(kept["target"]), problem.read(kept[problem.column])
     outcomes = outcomes_of(use_case, problem, columns, target, judged)
     by_metric = _signed(metric.resampled(target, judged), 1 if metric.greater_is_better else -1)
-    return Judged(
+    return _Tried(
         value=metric.value(target, judged),
         found=judge(rules, "" if place is None else str(columns.classes[place]), outcomes, groups),
         statistics={metric.name: by_metric, **_alike(rules, outcomes, groups)},
