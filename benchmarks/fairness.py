@@ -1,22 +1,36 @@
 """Fairness: how often intervals hold the truth, how often a window alarms, and what `loans` shows: people, and their model.
 
 python -m benchmarks.fairness
+python -m benchmarks.fairness prices: what mitigation costs and gains on the loans, and on the adults (UCI's census income)
+where `SLIPWAY_DATA` has them
 """
 
 from __future__ import annotations
 
+import os
+import sys
 import tempfile
+from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
+import yaml
+from prefect.logging import disable_run_logger
 
 from configs.fairness import Criteria, Fairness, Tolerance
 from configs.load import load_use_case
+from configs.schema import UseCase
+from tasks.data.derive_contract import derive_contract
+from tasks.data.ingest import ingest
+from tasks.data.split import split
 from tasks.fairness.criteria import judge
 from tasks.fairness.groups import groups_of
 from tasks.fairness.intervals import Estimate, difference, rate, ratio
 from tasks.fairness.measures import Outcomes
-from tasks.fairness.told import told_judged, told_number
+from tasks.fairness.price_mitigation import USUAL, price_mitigation
+from tasks.fairness.told import told_change, told_gap, told_judged, told_number
+from tasks.training.folds import forward_folds
+from tasks.training.try_mitigation import try_mitigation
 
 WINDOWS, ROWS = 2000, 400
 FOUR_FIFTHS = Fairness(protected=["group"], criteria=Criteria(selection_rate=Tolerance(ratio=0.8)))
@@ -92,8 +106,64 @@ def loans() -> None:
             print(f"- {told_judged(each)}; {'; '.join(f'{group.group}: {told_number(group)}' for group in each.groups)}")
 
 
+ADULTS = """
+name: adults
+description: Does a person earn more than 50,000 dollars a year?
+source: {{tables: {{rows: {path}}}}}
+target: {{column: income, positive: ">50K"}}
+features:
+  categorical: [workclass, education, marital_status, occupation, relationship]
+  numeric: [age, education_num, capital_gain, capital_loss, hours_per_week]
+  rules: {{workclass: {{nullable: true}}, occupation: {{nullable: true}}}}
+split: {{holdout: 0.3}}
+evaluation: {{gates: [{{metric: roc_auc, at_least: 0.6}}]}}
+fairness:
+  protected: [sex]
+  criteria: {{selection_rate: {{ratio: 0.8}}, equalised_odds: {{difference: 0.1}}}}
+  mitigation: [reweighing]
+monitoring: {{schedule: "0 3 * * *", window: 300 rows, false_alarm_rate: 0.01, min_labels: 100}}
+"""
+
+
+FOLDER = Path(os.environ.get("SLIPWAY_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+
+
+def prices() -> None:
+    """By the steps of the chain, on the folds before the holdout."""
+    case = load_use_case("loans")
+    assert case.fairness is not None
+    fairness = case.fairness.model_copy(update={"mitigation": ["reweighing"]})
+    price(case.model_copy(update={"replay": None, "fairness": fairness}))
+    if (adults := FOLDER / "adult.csv").exists():
+        price(UseCase.model_validate(yaml.safe_load(ADULTS.format(path=adults))))
+
+
+def price(case: UseCase) -> None:
+    """A row for each thing that reweighing changes."""
+    assert case.fairness is not None
+    snapshot = ingest.fn(case, None)
+    contract, parts = derive_contract.fn(case, snapshot), split.fn(case, snapshot)
+    folds = forward_folds(case, parts)
+    recipes = {USUAL: case.recipe, "reweighing": case.recipe.model_copy(update={"reweighing": case.fairness.protected})}
+    tried = {name: try_mitigation.fn(snapshot, folds, contract, recipe) for name, recipe in recipes.items()}
+    with patch("tasks.fairness.price_mitigation.create_table_artifact"):
+        usual, weighed = price_mitigation.fn(case, snapshot, contract, tried)
+    print(f"\n{case.name}, {usual.found.rows:,} rows in {len(folds)} folds\n")
+    print("| | usual | reweighing | gain |\n|---|---|---|---|")
+    (metric, *changes), both = weighed.changes, list(zip(usual.found.judged, weighed.found.judged, strict=True))
+    print(f"| {metric.what} | {usual.value:.4f} | {weighed.value:.4f} | {told_change(metric)} |")
+    gains = {change.what: told_change(change) for change in changes}
+    for before, after in both:
+        name = f"{before.measure} by {before.by}"
+        told = (f"{told_gap(each)}, {each.verdict}" for each in (before, after))
+        print(f"| {name} | {' | '.join(told)} | {gains.get(name, '')} |")
+
+
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder, patch.dict("os.environ", SLIPWAY_HOME=folder):
-        coverage()
-        alarms()
-        loans()
+    with tempfile.TemporaryDirectory() as folder, patch.dict("os.environ", SLIPWAY_HOME=folder), disable_run_logger():
+        if sys.argv[1:2] == ["prices"]:
+            prices()
+        else:
+            coverage()
+            alarms()
+            loans()

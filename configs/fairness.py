@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from configs.forms import Strict
 
 Criterion = Literal["selection_rate", "false_positive_rate", "false_negative_rate", "equalised_odds", "error"]
+Mitigation = Literal["reweighing"]
 _OF_CLASSES: tuple[Criterion, ...] = ("selection_rate", "false_positive_rate", "false_negative_rate", "equalised_odds")
 FITTING: dict[str, tuple[Criterion, ...]] = {
     "binary": _OF_CLASSES,
@@ -73,12 +74,19 @@ class Criteria(Strict):
         return self
 
 
+def _is_table(choose: str) -> bool:
+    return choose == "table"
+
+
 class Fairness(Strict):
     """Groups by `protected` columns of the source, which the model need not see, and what must be alike between them.
 
     With `intersections` also the groups that all protected columns make together. `favourable` is the answer that people
     want: of two classes the positive one unless said. Groups of fewer than `least` rows are not judged. With `confidence`
     all intervals of one judgement hold together. A criterion that is `violated` stops a release, or is only told.
+
+    Each `mitigation` is trained beside the usual recipe, and a table says what it costs and gains. `choose`: one of them by
+    name, the `most_accurate_that_holds`, or none until somebody has read the `table`.
     """
 
     protected: list[str] = Field(min_length=1)
@@ -88,6 +96,15 @@ class Fairness(Strict):
     least: int = Field(30, ge=2)
     confidence: float = Field(0.95, gt=0.5, lt=1)
     on_violation: Literal["refuse", "tell"] = "refuse"
+    mitigation: list[Mitigation] = Field(default_factory=list, exclude_if=lambda given: not given)
+    choose: Literal["table", "most_accurate_that_holds", "reweighing"] = Field(
+        "table", exclude_if=lambda one: one == "table"
+    )
+
+    @property
+    def mitigated(self) -> bool:
+        """Whether a mitigation is named that is taken without comparing."""
+        return self.choose in self.mitigation
 
     @model_validator(mode="after")
     def _consistent(self) -> Fairness:
@@ -95,6 +112,8 @@ class Fairness(Strict):
             raise ValueError(f"'protected': {twice[0]!r} is listed twice")
         if self.intersections and len(self.protected) < 2:
             raise ValueError("'intersections' are those of two protected columns or more; 'protected' lists one")
+        if self.choose != "table" and not self.mitigation:
+            raise ValueError(f"'choose: {self.choose}' is between mitigations; write 'mitigation: [reweighing]' beside it")
         return self
 
     def fits(self, problem: str, target: str) -> None:
@@ -108,6 +127,8 @@ class Fairness(Strict):
             if name not in fitting:
                 told = f"those that do: {', '.join(fitting)}" if fitting else "it has none; leave 'fairness' out"
                 raise ValueError(f"'fairness.criteria': {name!r} does not fit problem {problem!r}; {told}")
+        if self.mitigation and problem not in ("binary", "multiclass"):
+            raise ValueError(f"'fairness.mitigation': 'reweighing' weighs classes, and problem {problem!r} has none")
         if target in self.protected:
             raise ValueError(
                 f"'fairness.protected': {target!r} is the target itself, so no answer can be alike in its groups"

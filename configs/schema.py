@@ -249,6 +249,7 @@ class Recipe(Strict):
     """Everything of a use case that decides what is trained; `history` is one entry of `training.history`.
 
     `source` is a digest of the source of an own pipeline, or of the own file, where the model is one and it was read.
+    `reweighing` are the protected columns whose groups are weighed so that the target does not depend on them.
     """
 
     features: Features
@@ -257,6 +258,7 @@ class Recipe(Strict):
     history: str = "all"
     time_column: str | None = None
     source: str = ""
+    reweighing: list[str] = Field(default_factory=list, exclude_if=lambda given: not given)
 
 
 class Range(Strict):
@@ -698,6 +700,7 @@ class UseCase(Strict):
             model=self.model,
             history=self.training.history[0],
             time_column=self.source.time_column,
+            reweighing=self.fairness.protected if self.fairness and self.fairness.mitigated else [],
         )
 
     @property
@@ -805,6 +808,7 @@ class UseCase(Strict):
             "split.refit": self.split.refit,
             "training.history": self.training.history != ["all"],
             "training.search": self.training.search is not None,
+            "fairness.mitigation": bool(self.fairness and self.fairness.mitigation),
         }
         if self.model.onnx is not None and (wrong := [key for key, there in asked.items() if there]):
             raise ValueError(f"{wrong[0]!r} is about training, and the file of 'model.onnx' is not trained; leave it out")

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from configs.inferred import told_how_to_declare
 from configs.schema import UseCase
+from flows.choose_mitigation import mitigated
 from flows.choose_recipe import chosen_recipe
 from tasks.containers.containerize import containerize
 from tasks.containers.inventory import inventory
@@ -53,8 +54,9 @@ class Challenger(NamedTuple):
 
 
 def build(use_case: UseCase, until: datetime | None) -> Challenger:
-    """Ingest, validate, split, choose a recipe, train, evaluate, convert, choose a variant, explain, phrase, bundle,
-    register."""
+    """Ingest, validate, split, choose a recipe and a mitigation, train, evaluate, convert, choose a variant, explain, phrase,
+    bundle and register.
+    """
     serving = champion(use_case.name)
     with told_how_to_declare(use_case.name):
         snapshot = ingest(use_case, until)
@@ -62,7 +64,7 @@ def build(use_case: UseCase, until: datetime | None) -> Challenger:
         validate(use_case, snapshot, contract, serving.tags["contract"] if serving else None)
         parts = split(use_case, snapshot)
 
-    chosen = chosen_recipe(use_case, parts, contract)
+    chosen = mitigated(use_case, parts, contract, chosen_recipe(use_case, parts, contract))
     use_case = chosen.fixed(use_case)
     candidate = train(snapshot, parts.learn, contract, chosen.recipe)
     evaluation = evaluate(use_case, parts, contract, candidate)

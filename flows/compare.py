@@ -9,6 +9,7 @@ from tasks.comparing.ask import ask
 from tasks.comparing.choose_versions import choose_versions
 from tasks.comparing.find_changes import find_changes
 from tasks.comparing.measure import measure
+from tasks.comparing.measure_groups import measure_groups
 from tasks.comparing.own_evaluation import own_evaluation
 from tasks.comparing.put_side_by_side import put_side_by_side
 from tasks.comparing.read_facts import read_facts
@@ -33,7 +34,8 @@ def compare(use_case: str = "flights", versions: tuple[str, ...] = ("1", "2")) -
     basis = ask(case, compared)
     facts = read_facts(compared, basis)
     measured = measure(compared, basis)
+    groups = measure_groups(compared, basis)
     own = own_evaluation(compared, basis)
     changed = find_changes(case, compared, basis)
     origins = trace_origins(case, compared)
-    return put_side_by_side(case, compared, facts, basis, measured, own, changed, origins)
+    return put_side_by_side(case, compared, facts, basis, measured, groups, own, changed, origins)

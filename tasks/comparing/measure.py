@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
 from prefect import task
 
+from tasks.comparing import resampled
 from tasks.comparing.asked_rows import Asked, asked_rows, columns_of
 from tasks.comparing.pace import paced
 from tasks.comparing.side import Side, newest_first, sides_of
 from tasks.comparing.values import Basis, Estimate, Gain, Measured
-from tasks.problems.chance import RESAMPLES, margin, resamples
+from tasks.problems.chance import RESAMPLES
 from tasks.problems.metrics import Metric
 from tasks.problems.problem import problem_of
 from tasks.registry.values import Version
 from tasks.training.slices import RESAMPLES as FEWER
 from tasks.training.slices import slices_of
-
-TWO_SIDED = 0.975
-
-Statistic = Callable[[np.ndarray], float]
 
 
 @task
@@ -58,35 +55,24 @@ def _measured(where: str, metric: Metric, sides: Sequence[Side], asked: Asked, i
     judged = {number: asked.judged[number][inside] for number in own}
     value = {number: its.value(target, judged[number]) for number, its in own.items() if its}
     value = {number: found for number, found in value.items() if not np.isnan(found)}
-    drawn = _drawn({number: its.resampled(target, judged[number]) for number, its in own.items() if its}, blocks, times)
+    drawn = resampled.drawn(
+        {number: its.resampled(target, judged[number]) for number, its in own.items() if its}, blocks, times
+    )
     count = len(np.unique(blocks))
     signed = 1 if metric.greater_is_better else -1
 
     def gain(before: str, after: str) -> Estimate | None:
         if before not in value or after not in value:
             return None
-        return _estimate(signed * (value[after] - value[before]), signed * (drawn[after] - drawn[before]), count)
+        return resampled.estimate(signed * (value[after] - value[before]), signed * (drawn[after] - drawn[before]), count)
 
     return Measured(
         where=where,
         metric=metric.name,
         greater_is_better=metric.greater_is_better,
         rows=len(inside),
-        values={number: _estimate(value[number], drawn[number], count) if number in value else None for number in own},
+        values={
+            number: resampled.estimate(value[number], drawn[number], count) if number in value else None for number in own
+        },
         gains=[Gain(before=one, after=other, estimate=gain(one, other)) for one, other in combinations(own, 2)],
     )
-
-
-def _drawn(statistics: dict[str, Statistic], blocks: np.ndarray, times: int) -> dict[str, np.ndarray]:
-    """Each version's number on the same resamples, shape (times,)."""
-    rows = resamples(blocks, times, len(np.unique(blocks)), seed=0)
-    drawn = np.array([[statistic(each) for statistic in statistics.values()] for each in rows])
-    return dict(zip(statistics, drawn.T, strict=True))
-
-
-def _estimate(value: float, drawn: np.ndarray, count: int) -> Estimate | None:
-    """With the interval that a verdict's bound is one end of; None where there is one block, whose spread nobody knows."""
-    if count < 2 or np.isnan(drawn).all():
-        return None
-    half = margin(drawn, count, TWO_SIDED)
-    return Estimate(value=value, lower=value - half, upper=value + half)

@@ -14,7 +14,7 @@ from tasks.comparing.page import page
 from tasks.comparing.plots import plots
 from tasks.comparing.sheets import markdown, sheets
 from tasks.comparing.side import newest_first, sides_of
-from tasks.comparing.values import Basis, Changed, Facts, Measured, Origin, Own, SideBySide
+from tasks.comparing.values import Basis, Changed, Facts, Groups, Measured, Origin, Own, SideBySide
 from tasks.registry.values import Version
 
 
@@ -25,6 +25,7 @@ def put_side_by_side(
     facts: Facts,
     basis: Basis,
     measured: list[Measured],
+    groups: Groups | None,
     own: list[Own],
     changed: list[Changed],
     origins: list[Origin],
@@ -41,6 +42,7 @@ def put_side_by_side(
         basis=basis,
         metric=newest_first(sides)[0].case.promotion.metric,
         measured=measured,
+        groups=groups,
         own=own,
         changed=changed,
         origins=origins,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
 from typing import Any, NamedTuple
 
-from tasks.comparing.values import Answer, Changed, Differing, Estimate, Fact, Measured, Origin, SideBySide
+from tasks.comparing.values import Answer, Changed, Differing, Estimate, Fact, Groups, Measured, Origin, SideBySide
+from tasks.fairness.told import remarks, told_gap, told_number
 
 NOTHING = "—"
 
@@ -29,6 +31,7 @@ def sheets(found: SideBySide) -> list[Sheet]:
         _facts("Python and packages that differ", facts.environment, named, "Python, packages, code and lock are the same."),
         *(Sheet("Note", remark, [], []) for remark in facts.remarks),
         *_metrics(found),
+        *(_groups(found.groups) if found.groups else ()),
         *(sheet for changed in found.changed for sheet in _changes(changed, found.basis.rows)),
         *_origins(found.origins),
     ]
@@ -59,6 +62,33 @@ def _metrics(found: SideBySide) -> Iterator[Sheet]:
     yield _measured("Metrics on rows that none learned from", note, "metric", whole, lambda each: _pointing(each))
     if parts:
         yield _measured(f"{found.metric} by slice", "", "rows where", parts, lambda each: f"{each.where} ({each.rows:,})")
+
+
+def _groups(groups: Groups) -> Iterator[Sheet]:
+    """What must be alike between groups, and each group's own numbers, of every version."""
+    named = [f"v{number}" for number in groups.found]
+    one = next(iter(groups.found.values()))
+    by_criterion = list(zip(*(each.judged for each in groups.found.values()), strict=True))
+    note = (
+        f"{f'The favourable answer is {one.favourable}. ' if one.favourable else ''}In brackets stand intervals; those of "
+        f"one version's comparisons hold together with {one.confidence:g}.{remarks(one)}"
+    )
+    rows = [
+        [each[0].criterion, each[0].measure, each[0].by, each[0].bound, *(f"{told_gap(its)}, {its.verdict}" for its in each)]
+        for each in by_criterion
+    ]
+    yield Sheet("Fairness: how far apart groups are", note, ["criterion", "measure", "by", "bound", *named], rows)
+    gains = {(each.by, each.measure, each.group): each.gains for each in groups.gains}
+    pairs = [f"gain {before} → {after}" for before, after in combinations(named, 2)]
+    rows = [
+        [judged[0].by, numbers[0].group, judged[0].measure, *map(told_number, numbers)]
+        + [_gain(gain.estimate) for gain in gains.get((judged[0].by, judged[0].measure, numbers[0].group), [])]
+        for judged in by_criterion
+        for numbers in zip(*(each.groups for each in judged), strict=True)
+    ]
+    rows = [row + [NOTHING] * (3 + len(named) + len(pairs) - len(row)) for row in rows]
+    note = "A positive gain is better for the group: more favourable answers, or fewer errors."
+    yield Sheet("Fairness: each group", note, ["by", "group", "measure", *named, *pairs], rows)
 
 
 def _measured(title: str, note: str, head: str, found: Sequence[Measured], named: Callable[[Measured], str]) -> Sheet:

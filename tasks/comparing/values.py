@@ -6,6 +6,7 @@ What belongs to a version stands under its number. A number that is not defined 
 from __future__ import annotations
 
 from tasks.data.values import Snapshot
+from tasks.fairness.values import FairnessFound
 from tasks.problems.values import Distribution, Matrix
 from tasks.store import Value
 
@@ -73,6 +74,22 @@ class Measured(Value):
     gains: list[Gain]
 
 
+class GroupGain(Value):
+    """How much better a protected group is treated by one version than by another, by a measure; positive is better."""
+
+    by: str
+    measure: str
+    group: str
+    gains: list[Gain]
+
+
+class Groups(Value):
+    """What each version's answers to the rows are to protected groups; `gains` are those of groups with enough rows."""
+
+    found: dict[str, FairnessFound]
+    gains: list[GroupGain]
+
+
 class Own(Value):
     """What a version's own holdout gave its candidate: other rows for each, so nothing to compare."""
 
@@ -135,7 +152,10 @@ class Origin(Value):
 
 
 class SideBySide(Value):
-    """Versions of a use case, compared. Where no rows are fair to all, `changed` and `measured` are empty, else `own` is."""
+    """Versions of a use case, compared. Where no rows are fair to all, `changed` and `measured` are empty, else `own` is.
+
+    `groups` is there where the newest protects some.
+    """
 
     use_case: str
     time_zone: str
@@ -147,4 +167,5 @@ class SideBySide(Value):
     own: list[Own]
     changed: list[Changed]
     origins: list[Origin]
+    groups: Groups | None = None
     page: str = ""

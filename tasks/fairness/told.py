@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tasks.fairness.values import FairnessFound, GroupNumber, Judged
+from tasks.fairness.values import Change, FairnessFound, GroupNumber, Judged, Price
 
 FEW = "too few to say"
 
@@ -58,7 +58,7 @@ def rows_of(found: FairnessFound) -> list[dict[str, Any]]:
 def section(found: FairnessFound) -> str:
     """The judgement as Markdown, under a heading of the page's own: comparisons, then every group."""
     if not found.judged:
-        return f"Nothing is judged.{_remarks(found)}\n"
+        return f"Nothing is judged.{remarks(found)}\n"
     compared = "".join(
         _row(*(row[name] for name in ("criterion", "measure", "by", "farthest apart", "bound", "verdict")))
         for row in rows_of(found)
@@ -68,7 +68,7 @@ def section(found: FairnessFound) -> str:
     )
     favourable = f"The favourable answer is `{found.favourable}`. " if found.favourable else ""
     return f"""{favourable}{found.rows:,} rows; the intervals of all {found.comparisons} comparisons hold together with
-{found.confidence:g}.{_remarks(found)}
+{found.confidence:g}.{remarks(found)}
 
 | criterion | measure | by | farthest apart | bound | |
 |---|---|---|---|---|---|
@@ -90,7 +90,8 @@ def _row(*cells: str) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |\n"
 
 
-def _remarks(found: FairnessFound) -> str:
+def remarks(found: FairnessFound) -> str:
+    """Rows without a group, and columns that are not there; each a sentence behind a space."""
     unknown = "".join(f" {count:,} rows have no {name!r}." for name, count in found.unknown.items())
     return unknown + "".join(f" {name!r} is not judged: {why}." for name, why in found.unseen.items())
 
@@ -104,3 +105,26 @@ def numbers_of(found: FairnessFound) -> dict[str, float]:
             name = f"fairness_{each.measure}_{way}"
             numbers[name] = worse(each.gap.value, numbers.get(name, each.gap.value))
     return numbers
+
+
+def prices_of(prices: list[Price]) -> list[dict[str, Any]]:
+    """A row a candidate, for a table of Prefect's."""
+    return [
+        {
+            "mitigation": each.name,
+            each.metric: f"{each.value:.4f}",
+            "verdict": each.found.verdict,
+            "groups": "; ".join(told_judged(one) for one in each.found.judged),
+            **{f"gain of {change.what}": told_change(change) for change in each.changes},
+        }
+        for each in prices
+    ]
+
+
+def told_change(change: Change) -> str:
+    """A change and its interval.
+
+    >>> told_change(Change(what="roc_auc", value=-0.01, lower=-0.02, upper=0.001))
+    '-0.0100 (-0.0200 to +0.0010)'
+    """
+    return f"{change.value:+.4f} ({change.lower:+.4f} to {change.upper:+.4f})"

@@ -66,6 +66,15 @@ class Proxy(Value):
     auc: float
 
 
+class Change(Value):
+    """How much better something is with a mitigation than without, with its interval of 95 %; positive is better."""
+
+    what: str
+    value: float
+    lower: float
+    upper: float
+
+
 class FairnessFound(Value):
     """What a judgement found, on so many `rows`: all intervals of its `comparisons` hold together with `confidence`.
 
@@ -90,3 +99,15 @@ class FairnessFound(Value):
     def those(self, verdict: Verdict) -> list[Judged]:
         """What was judged so."""
         return [each for each in self.judged if each.verdict == verdict]
+
+
+class Price(Value):
+    """What a candidate is on rows that it did not learn from: the `metric` of the promotion, what is `found` of the groups,
+    and the changes against the usual recipe, of the metric first. The usual recipe itself has none.
+    """
+
+    name: str
+    metric: str
+    value: float
+    found: FairnessFound
+    changes: list[Change] = []

@@ -8,14 +8,13 @@ from configs.schema import UseCase
 from configs.settings import store
 from serving.contract.faults import ContractError
 from serving.contract.records import Records
+from serving.reasons.reasons import Reasons, read
 from serving.scoring.bundle import BundleError, read_bundle
 from tasks.rollouts.known import bundle_of
 
 
 def reasons(use_case: UseCase, record: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
     """The reasons for the answer of a logged record, as a native answer has them; else None, and why there are none."""
-    from serving.reasons.reasons import Reasons, read
-
     version = str(record["model_version"])
     if not record.get("output"):
         return None, "no model answered"

@@ -16,6 +16,7 @@ from tasks.problems.problem import Problem, problem_of
 from tasks.training.estimators.choose import family_of, settle
 from tasks.training.given import given_model
 from tasks.training.own import own_pipeline, same_source, told
+from tasks.training.reweigh import reweighed
 
 
 def fit(snapshot: Snapshot, rows: int, contract: str, recipe: Recipe, share: float = 1.0) -> tuple[Any, int]:
@@ -50,7 +51,12 @@ def learned(columns: Contract, recipe: Recipe, frame: Any, weights: np.ndarray, 
     problem = problem_of(recipe.target)
     pipeline = build_pipeline(recipe.features, recipe.model, problem)
     lesson = problem.lesson(problem.targets(columns, frame) if target is None else target, pipeline[-1])
-    weighted = _weighted(pipeline, weights[lesson.rows]) if recipe.history.startswith(HALF_LIFE) else {}
+    weighted: dict[str, Any] = {}
+    if recipe.reweighing:
+        counts = reweighed(frame[recipe.reweighing], problem.targets(columns, frame), weights)
+        weighted = _weighted(pipeline, counts[lesson.rows], "fairness.mitigation", "leave 'reweighing' out")
+    elif recipe.history.startswith(HALF_LIFE):
+        weighted = _weighted(pipeline, weights[lesson.rows], "training.history", "take 'all' or a length, such as '90 days'")
     others = {f"{pipeline.steps[-1][0]}__{name}": value for name, value in lesson.arguments.items()}
     rows = _with_values(encode(columns, frame)[recipe.features.all]).iloc[lesson.rows]
     try:
@@ -73,14 +79,14 @@ def _with_values(encoded: Any) -> Any:
     return encoded.assign(**dict.fromkeys(silent, np.float32(0))) if silent else encoded
 
 
-def _weighted(pipeline: Any, weights: np.ndarray) -> dict[str, Any]:
-    """The weights of rows as an argument of the pipeline's `fit`."""
+def _weighted(pipeline: Any, weights: np.ndarray, key: str, instead: str) -> dict[str, Any]:
+    """The weights of rows as an argument of the pipeline's `fit`; `key` asks for them, and `instead` does without."""
     from sklearn.utils.validation import has_fit_parameter
 
     name, estimator = pipeline.steps[-1]
     if not has_fit_parameter(estimator, "sample_weight"):
         kind = type(estimator).__name__
-        raise InputError(f"training.history: {kind} takes no weights of rows; take 'all' or a length, such as '90 days'")
+        raise InputError(f"{key}: {kind} takes no weights of rows; {instead}")
     return {f"{name}__sample_weight": weights}
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from configs.schema import Recipe, UseCase
 from configs.settings import store
 from tasks.store import Value
+
+NO_MITIGATION: dict[str, Any] = {"mitigation": [], "choose": "table"}
 
 
 class ChosenRecipe(Value):
@@ -15,10 +18,18 @@ class ChosenRecipe(Value):
     recipe: Recipe
     reason: str = ""
 
+    def because(self, why: str) -> ChosenRecipe:
+        """The same, with one more reason."""
+        return self.model_copy(update={"reason": "; ".join(filter(None, [self.reason, why]))})
+
     def fixed(self, use_case: UseCase) -> UseCase:
         """The use case without a choice: what a version is recorded as, so that it can be built again."""
         training = use_case.training.model_copy(update={"history": [self.recipe.history], "search": None})
-        return use_case.model_copy(update={"model": self.recipe.model, "training": training})
+        fairness = use_case.fairness
+        if fairness is not None:
+            taken = {"mitigation": ["reweighing"], "choose": "reweighing"} if self.recipe.reweighing else NO_MITIGATION
+            fairness = fairness.model_copy(update=taken)
+        return use_case.model_copy(update={"model": self.recipe.model, "training": training, "fairness": fairness})
 
 
 class FittedModel(Value):

@@ -25,6 +25,7 @@ from tasks.comparing.differing import differing
 from tasks.comparing.fair_rows import AS_IT_SERVES, CANDIDATE
 from tasks.comparing.find_changes import find_changes
 from tasks.comparing.measure import measure
+from tasks.comparing.measure_groups import measure_groups
 from tasks.comparing.own_evaluation import own_evaluation
 from tasks.comparing.put_side_by_side import put_side_by_side
 from tasks.comparing.read_facts import read_facts
@@ -93,6 +94,7 @@ def compared(monkeypatch, case, chosen, known=()):
         read_facts.fn(chosen, basis),
         basis,
         measure.fn(chosen, basis),
+        measure_groups.fn(chosen, basis),
         own_evaluation.fn(chosen, basis),
         find_changes.fn(case, chosen, basis),
         trace_origins.fn(case, chosen),

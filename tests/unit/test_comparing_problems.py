@@ -9,6 +9,8 @@ import pytest
 from configs.settings import store
 from serving.log.writer import hashed
 from tasks.comparing.fair_rows import AS_IT_SERVES
+from tasks.comparing.sheets import sheets
+from tasks.comparing.values import SideBySide
 from tasks.log.keys import pepper
 from tasks.problems.changes import matrix
 from tests.conftest import small_frame, small_use_case
@@ -157,3 +159,31 @@ def test_a_version_that_refuses_a_row_is_told(pair):
     found, *_ = pair(frame[frame["a"] < 0.5].reset_index(drop=True), frame, strict, {})
     assert "version 1 refuses rows of snapshot" in found.basis.told
     assert "above" in found.basis.told or "0.5" in found.basis.told
+
+
+def test_groups_are_shown_for_each_version_with_intervals_and_what_changed(pair, home):
+    """The first answers both groups by `a` alone; the second knows the group, and holds it against one of them."""
+    frame = small_frame(rows=3000)
+    frame["g"] = np.where(np.random.default_rng(1).random(3000) < 0.5, "f", "m")
+    unfair = frame.assign(y=np.where((frame["g"] == "f") & (frame["a"] < 1), "no", frame["y"]))
+    rules = "{protected: [g], criteria: {selection_rate: {ratio: 0.8}}, on_violation: tell}"
+    fair = {"monitoring:": f"fairness: {rules}\nmonitoring:"}
+    known = {"categorical: [c]": "categorical: [c, g]"}
+    found, *_ = pair(frame, unfair, {}, {**fair, **known})
+    assert list(found.groups.found) == ["1", "2"]
+    before, after = (each.judged[0] for each in found.groups.found.values())
+    assert (before.verdict, after.verdict) == ("holds", "violated")
+    (female, male) = found.groups.gains
+    assert (female.group, male.group) == ("f", "m")
+    (gain,) = female.gains
+    difference = after.groups[0].value - before.groups[0].value
+    assert gain.estimate.value == pytest.approx(difference)
+    assert gain.estimate.upper < 0
+    assert male.gains[0].estimate.lower < 0.05
+    gaps, numbers = (sheet for sheet in sheets(found) if sheet.title.startswith("Fairness"))
+    assert gaps.rows[0][-1].endswith(", violated")
+    assert numbers.heads == ["by", "group", "measure", "v1", "v2", "gain v1 → v2"]
+    assert numbers.rows[0][:3] == ["g", "f", "selection_rate"]
+    assert SideBySide.model_validate_json(found.model_dump_json()) == found
+    page = Path(found.page).read_text(encoding="utf-8")
+    assert numbers.rows[0][3] in page
