@@ -54,8 +54,8 @@ class Challenger(NamedTuple):
 
 
 def build(use_case: UseCase, until: datetime | None) -> Challenger:
-    """Ingest, validate, split, choose a recipe and a mitigation, train, evaluate, convert, choose a variant, explain, phrase,
-    bundle and register.
+    """Ingest, validate, split, choose a recipe and a mitigation, train, evaluate, convert, choose a variant, explain,
+    phrase, bundle and register.
     """
     serving = champion(use_case.name)
     with told_how_to_declare(use_case.name):

@@ -18,10 +18,13 @@ import numpy as np
 from configs.schema import UseCase
 from configs.settings import home, store
 from tasks.audit.values import Place, Trained
+from tasks.data.frames import read_rows
+from tasks.data.values import Snapshot
 from tasks.history import read_history
 from tasks.log.collected import windows_of
 from tasks.log.conditions import RECORD_FIELDS, Condition
 from tasks.log.table_rows import rows_of, window_rows
+from tasks.packaging.reference import REFERENCE_ROWS, reference_rows
 
 Tell = Callable[[str, int, int], None]  # what is searched, how many of how many
 NOBODY = "nothing deletes it by itself"
@@ -135,9 +138,6 @@ def _held_out(made: _Made, rows: np.ndarray) -> np.ndarray:
 
 
 def _in_reference(made: _Made, snapshot: str, rows: np.ndarray) -> int:
-    from tasks.data.frames import read_rows
-    from tasks.data.values import Snapshot
-    from tasks.packaging.reference import REFERENCE_ROWS, reference_rows
 
     if not _data(made, "reference", "references").exists():
         return 0
