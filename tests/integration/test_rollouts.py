@@ -99,7 +99,7 @@ def test_of_several_the_worse_leaves_and_the_best_goes_on(rolled):
     assert not clients.failed
     assert serving() == good
     moves = [each["move"] for each in history()]
-    assert moves == ["begin", "begin", "out", "said", "chosen", "next", "next", "succeeded"]
+    assert moves == ["begin", "begin", "out", "said", "next", "chosen", "next", "succeeded"]
     assert f"Version {bad} is out: loss" in " ".join(home.told("rollout", NAME, status=0).split())
     home.told("quarantine", NAME, "--version", bad, "--lift", "--reason", "labels were swapped", status=0)
     declare(stages=STAGES)
