@@ -8,7 +8,7 @@ from configs.schema import UseCase
 from configs.settings import store
 from serving.contract.faults import ContractError
 from serving.contract.records import Records
-from serving.reasons.reasons import Reasons, read
+from serving.reasons.reasons import reasons_of
 from serving.scoring.bundle import BundleError, read_bundle
 from tasks.rollouts.known import bundle_of
 
@@ -33,4 +33,4 @@ def reasons(use_case: UseCase, record: dict[str, Any]) -> tuple[dict[str, Any] |
     except ContractError as error:
         return None, f"the log's record is none that version {version} takes: {error}"
     feeds = records.feeds(records.inputs(rows))
-    return Reasons(read(bundle.reasons), bundle.contract).told(feeds, [record["output"]])[0], ""
+    return reasons_of(bundle.reasons, bundle.codes, bundle.contract).told(feeds, [record["output"]])[0], ""

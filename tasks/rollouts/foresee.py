@@ -67,7 +67,8 @@ def needed(declared: Rollout, stage: Ab, check: Check, recent: Recent) -> tuple[
     effect = check.margin if check.detect is None else check.detect
     variance = spread((itself.upper - itself.lower) / 2, itself.points, itself.level)
     share, beside = STRATEGIES[stage.strategy].shares(stage)
-    points = points_needed(variance, (share, beside or 1 - share), effect, itself.level, bounded=check.measure != "kpi")
+    shares, bounded = (share, beside or 1 - stage.all_of_them), check.measure != "kpi"
+    points = points_needed(variance, shares, effect, itself.level, bounded=bounded)
     came = itself.points[0] * recent.others
     unit = "persons" if declared.key else "requests"
     pace = f"{came / (recent.back / timedelta(hours=1)):,.3g} {unit} an hour"
