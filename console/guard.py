@@ -1,7 +1,8 @@
 """The guard of a home: `python -m console.guard`, kept running like every service.
 
 While a rollout moves traffic it looks every second at what the champion's servers count of the challenger, and takes back
-one that is plainly broken (`tasks/rollouts/guard_rails.py`). It needs neither Prefect nor MLflow.
+one that is plainly broken (`tasks/rollouts/guard_rails.py`). Of a rollout that has ended it ends the traffic plan, where
+whoever ended it was killed before that. It needs neither Prefect nor MLflow.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 from configs.settings import home
 
 SECONDS = 1.0
-MOVING = ("progressing", "waiting")
+MOVING, ENDED = ("progressing", "waiting"), ("failed", "succeeded")
 logger = logging.getLogger("guard")
 
 
@@ -23,21 +24,20 @@ def main() -> None:
     """Watch until SIGTERM; what goes wrong with one use case is told, and stops no other."""
     watched: dict[str, Any] = {}
     while True:
-        for path in _moving():
+        for path in (home() / "use_cases").glob("*/rollout.json"):
             name = path.parent.name
             try:
-                _look(watched, name)
+                if (phase := _phase(path)) in MOVING:
+                    _look(watched, name)
+                elif phase in ENDED and any(path.parent.glob("traffic/*.json")):
+                    _tidy(name)
             except Exception:  # the next second looks again
                 logger.exception("the rollout of %s could not be watched", name)
         time.sleep(SECONDS)
 
 
-def _moving() -> list[Path]:
-    """The rollouts that move traffic, by a look at their files that loads nothing."""
-    return [path for path in (home() / "use_cases").glob("*/rollout.json") if _phase(path) in MOVING]
-
-
 def _phase(path: Path) -> str:
+    """Where a rollout stands, by a look at its file that loads nothing."""
     try:
         return str(json.loads(path.read_bytes())["phase"])
     except FileNotFoundError:  # retired a moment ago
@@ -58,6 +58,14 @@ def _look(watched: dict[str, Any], name: str) -> None:
     if why:
         logger.warning("a challenger of %s was taken back: %s", name, why)
         _tell(name)
+
+
+def _tidy(name: str) -> None:
+    from tasks.rollouts.take_back import end_its_plan, left_its_plan
+
+    if left_its_plan(name):  # the plan of a halt stays
+        logger.warning("the last rollout of %s has ended, and its traffic plan ends now", name)
+        end_its_plan(name)
 
 
 def _tell(name: str) -> None:

@@ -14,14 +14,14 @@ from tasks.deploying.reconcile import releases, take_down
 from tasks.deploying.switchover import DRAIN_SECONDS
 from tasks.fence import Fenced, switching
 from tasks.history import record
-from tasks.rollouts.state import Moved, changed_now, under_way
+from tasks.rollouts.state import Moved, changed_now, last_rollout, under_way
 from tasks.rollouts.values import State
 from tasks.routing.served import serving
-from tasks.routing.splitting import unsplit
+from tasks.routing.splitting import split_of, unsplit
 
 
 def take_back(state: State, why: str) -> State:
-    """End the rollout for the worse. The end is written first: whoever is killed here, no request goes there again."""
+    """End the rollout for the worse. The end is written first: where this is killed, the guard goes on in a second."""
     with switching(state.use_case):
         ended = _end(state, why)
     tidy(ended)
@@ -40,6 +40,19 @@ def _end(state: State, why: str) -> State:
     record(state.use_case, "rollout", told, rollout=state.id, version=state.challenger.version, move="failed")
     unsplit(state.use_case)
     return ended
+
+
+def left_its_plan(use_case: str) -> bool:
+    """Whether the last rollout has ended and its traffic plan still stands, as one has it who was killed in between."""
+    state, plan = last_rollout(use_case), split_of(use_case)
+    return state is not None and state.ended and plan is not None and plan.salt == state.id
+
+
+def end_its_plan(use_case: str) -> None:
+    """Where the last rollout has ended, its challenger gets no request any more; its servers are for the next look."""
+    with switching(use_case):
+        if left_its_plan(use_case):
+            unsplit(use_case)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from configs.load import load_use_case
 from configs.settings import PROJECT
 from tasks.data.source import replay_rows
 from tasks.deploying.platforms.ports import is_free
-from tests.integration.rolling import CHECKS, NAME, STAGES, another
+from tests.integration.rolling import NAME, ROLLOUT, another, end_what_is_left
 from tests.integration.server import Server
 
 SLIPWAY = str(Path(sys.executable).parent / "slipway")
@@ -138,14 +138,11 @@ def served(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def rolled(served, tmp_path_factory):
+def rollouts(served, tmp_path_factory):
     """The home, where one version of a use case with a rollout serves, and the next version, which is registered."""
     folder, yaml = tmp_path_factory.mktemp("use_cases"), YAML(typ="safe")
     content = yaml.load((PROJECT / "configs" / "loans.yaml").read_text())
-    content |= {
-        "name": NAME,
-        "rollout": {"stages": STAGES, "checks": CHECKS, "min_requests": 50, "late": "5 seconds", "patience": 1000},
-    }
+    content |= {"name": NAME, "rollout": ROLLOUT}
     content["deploy"] = {"platform": "local"}  # whose servers are up in a moment: stages last a second here
     content.pop("gates", None)  # the load of a minute is another test's
     yaml.dump(content, folder / f"{NAME}.yaml")
@@ -159,6 +156,13 @@ def rolled(served, tmp_path_factory):
         served.told("retire", NAME, "--yes", status=0)
     served.environment.pop("SLIPWAY_USE_CASES")
     served.run("up")  # where the file of `loans` was gone, its deployments were paused
+
+
+@pytest.fixture
+def rolled(rollouts):
+    """The same; what a test leaves of its rollout ends with it, or one that fails would take the next ones along."""
+    yield rollouts
+    end_what_is_left(rollouts[0])
 
 
 @pytest.fixture

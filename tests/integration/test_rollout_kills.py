@@ -14,7 +14,6 @@ from tests.integration.rolling import (
     CLIENTS,
     LONG,
     NAME,
-    STAGES,
     Clients,
     declare,
     exposures,
@@ -90,12 +89,12 @@ def test_a_rollout_whose_flow_is_killed_at_every_state_succeeds_by_the_same_comm
     assert not clients.failed
     assert there() == [next_one]
     stood_once([], 1, 2, 3)
-    declare(stages=STAGES)
 
 
 def test_servers_and_the_gateway_die_in_a_canary_and_the_flow_while_it_takes_the_challenger_back(rolled):
     from console import services
     from tasks.routing.served import serving as served_now
+    from tasks.routing.splitting import unsplit
 
     home, version = rolled
     before = serving()
@@ -129,6 +128,8 @@ def test_servers_and_the_gateway_die_in_a_canary_and_the_flow_while_it_takes_the
         os.killpg(looking.pid, signal.SIGKILL)
         looking.wait()
         assert there() == sorted([before, before, standing().challenger.version]), "its servers are still there"
+        wait_for(lambda: split_now() is None, "the end of its share, by the guard")
+        unsplit(NAME)  # which waits until no worker carries out any plan
         gone = time.monotonic()
         clients.more(50)
         assert "loss: " in looked(home)
@@ -136,6 +137,3 @@ def test_servers_and_the_gateway_die_in_a_canary_and_the_flow_while_it_takes_the
     assert len(clients.failed) <= held, clients.failed
     assert (standing().phase, serving(), there()) == ("failed", before, [before])
     assert not set(after) & set(exposures(2)["prediction_id"]), "nobody meets it any more"
-    taken_back = standing().challenger.version
-    home.told("quarantine", NAME, "--version", taken_back, "--lift", "--reason", "the labels were swapped", status=0)
-    declare(stages=STAGES)

@@ -5,7 +5,6 @@ import time
 from tests.integration.rolling import (
     LONG,
     NAME,
-    STAGES,
     Clients,
     another,
     declare,
@@ -68,7 +67,6 @@ def test_one_that_is_worse_goes_back_at_the_next_look(rolled):
     assert refused in home.told("deploy", NAME, "--version", other(version), status=2)
     home.told("quarantine", NAME, "--version", other(version), "--lift", "--reason", "labels were swapped", status=0)
     assert not set(clients.ids[-20:]) & set(exposures(2)["prediction_id"]), "nobody meets it any more"
-    declare(stages=STAGES)
 
 
 def test_of_several_the_worse_leaves_and_the_best_goes_on(rolled):
@@ -101,8 +99,6 @@ def test_of_several_the_worse_leaves_and_the_best_goes_on(rolled):
     moves = [each["move"] for each in history()]
     assert moves == ["begin", "begin", "out", "said", "next", "chosen", "next", "succeeded"]
     assert f"Version {bad} is out: loss" in " ".join(home.told("rollout", NAME, status=0).split())
-    home.told("quarantine", NAME, "--version", bad, "--lift", "--reason", "labels were swapped", status=0)
-    declare(stages=STAGES)
 
 
 def test_people_pause_abort_and_roll_back(rolled):
@@ -150,7 +146,6 @@ def test_a_person_answers_in_prefects_form(rolled):
     assert standing().phase == "failed"
     assert standing().outcome.endswith("said reject: not before the audit")
     assert serving() == before
-    declare(stages=STAGES)
 
 
 def wait_for_form(client):
@@ -188,7 +183,6 @@ def test_what_is_kept_warm_serves_again_without_a_start(rolled):
     assert not clients.failed
     assert serving() == before.version.version
     assert processes(before.release) == warm != set(), "the very processes of before"
-    declare(stages=STAGES)
 
 
 def test_a_crash_loop_goes_back_without_a_look(rolled):
@@ -205,7 +199,6 @@ def test_a_crash_loop_goes_back_without_a_look(rolled):
     assert "the guard rails: a crash loop: its servers ended" in standing().outcome
     assert serving() == before
     assert f"version {next_one} of 'rolled' is in quarantine" in home.told("rollout", NAME, "start", "--version", next_one)
-    home.told("quarantine", NAME, "--version", next_one, "--lift", "--reason", "it was killed by a test", status=0)
 
 
 def killed_anew(release, killed):
