@@ -9,9 +9,9 @@ from configs.settings import store
 from console import services
 from serving.scoring.bundle import BundleError
 from tasks.audit.again import ask
-from tasks.audit.made_from import stored_bundle
 from tasks.audit.values import Rebuilt
 from tasks.audit.why import Why
+from tasks.explaining.stored import stored_bundle
 
 
 def rebuilt(found: Why) -> Rebuilt:

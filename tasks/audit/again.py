@@ -22,9 +22,9 @@ from serving.contract.records import Records
 from serving.scoring.bundle import Bundle, BundleError
 from serving.scoring.onnx import Scorer
 from serving.traffic.plan import HALT
-from tasks.audit.made_from import stored_bundle
 from tasks.audit.values import Again
 from tasks.audit.why import Why
+from tasks.explaining.stored import stored_bundle
 
 TOLERANCE = 1e-5  # of what a release may differ from its estimator; of numbers beyond 1, a share
 HASH = re.compile(r"hmac:[0-9a-f]{32}")  # serving/log/writer.py: hashed

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from configs.settings import store
-from serving.scoring.bundle import Bundle, BundleError, read_bundle
+from serving.scoring.bundle import BundleError
+from tasks.explaining.stored import stored_bundle
 from tasks.rollouts.known import bundle_of, known_version
 
 TAGS = ("flow_run_name", "git_commit", "code", "lock", "python", "packages", "parent")
@@ -22,17 +22,3 @@ def made_from(use_case: str, version: str) -> dict[str, Any]:
         return {**said, **stored_bundle(version, digest).manifest.lineage}
     except BundleError as error:
         return {**said, "unknown": str(error)}
-
-
-def stored_bundle(version: str, digest: str) -> Bundle:
-    """The bundle that the home keeps of a version.
-
-    Raises:
-        BundleError: it has none, or it is not what it was.
-    """
-    if not digest:
-        raise BundleError(f"version {version} was never switched to in this home; ask MLflow")
-    bundle = read_bundle(store("bundles") / digest)
-    if bundle.digest != digest:
-        raise BundleError(f"the bundle in the store is {bundle.digest}, not {digest}: it was changed")
-    return bundle

@@ -11,11 +11,11 @@ from typing import Any
 
 from configs.errors import InputError
 from configs.settings import home
-from tasks.audit.explained import explained
 from tasks.audit.made_from import made_from
 from tasks.audit.outside import Checkpoint
 from tasks.audit.prove import prove
 from tasks.audit.values import Again, Rebuilt
+from tasks.explaining.reasons import explained
 from tasks.history import read_history
 from tasks.log.erased import refuse_erased
 from tasks.log.find import Found, find_records
@@ -66,7 +66,7 @@ def why(use_case: str, prediction_id: str, since: Checkpoint | None = None) -> W
         return None
     version = str(asked[-1].record["model_version"])
     model, proof = made_from(use_case, version), prove(use_case, asked[-1], since)
-    reasons, unexplained = explained(asked[-1].record, model)
+    reasons, unexplained = explained(asked[-1].record, model["bundle"])
     return Why(
         use_case=use_case,
         prediction_id=prediction_id,

@@ -9,14 +9,15 @@ from configs.errors import CheckFailed
 from configs.forms import parse_time
 from configs.schema import UseCase
 from serving.contract.contract import Contract
+from tasks.explaining.reasons import explained
 from tasks.log.reviews import reviewing
 from tasks.review.answers import Targets
 from tasks.review.decision import the_prediction
 from tasks.review.queue import declared, standing
-from tasks.review.reasons import reasons
 from tasks.review.settle import look_at
 from tasks.review.similar import similar
 from tasks.review.values import Final, Shown
+from tasks.rollouts.known import bundle_of
 
 OF_NUMBERS = ("prediction", "low", "high")
 
@@ -35,7 +36,7 @@ def show(use_case: UseCase, prediction_id: str, now: datetime | None = None) -> 
         stands = standing(use_case.name, prediction_id)
         found = look_at(use_case, prediction_id, stands, now or datetime.now(UTC))
     final = found if isinstance(found, Final) else None
-    made_of, none = reasons(use_case, record)
+    made_of, none = explained(record, bundle_of(use_case.name, version))
     contract = _contract(targets, version)
     return Shown(
         use_case=use_case.name,

@@ -11,11 +11,11 @@ from console.cli import app
 from serving.log.writer import PredictionLog, Sensitive
 from serving.scoring.bundle import CODES, REASONS, read_bundle
 from serving.scoring.model import Identity, ServedModel
-from tasks.audit.explained import explained
-from tasks.audit.made_from import made_from
 from tasks.audit.why import asked_of
+from tasks.explaining.reasons import explained
 from tasks.history import record
 from tasks.log.find import find_records
+from tasks.rollouts.known import bundle_of
 from tests.unit.test_log_maintenance import rotate_and_compact
 from tests.unit.test_reasons_served import RECORD, answered, with_words
 
@@ -77,13 +77,13 @@ def changed(name, **fields):
 
 def test_an_answer_that_no_stored_model_gives_is_not_explained(served):
     served("p1")
-    model = made_from("small", "1")
-    assert explained(changed("p1"), model).reasons is not None
-    assert explained(changed("p1", output=[0.5, 0.5]), model).none.startswith("asked again, version 1 does not say what it")
-    assert explained(changed("p1", variant="halt"), model).none == "a halt answered, and no model"
-    assert "column 'a': is missing" in explained(changed("p1", features={"c": "red"}), model).none
-    gone = made_from("small", "2")
-    assert explained(changed("p1"), gone).none == "version 2 was never switched to in this home; ask MLflow"
+    digest = bundle_of("small", "1")
+    assert explained(changed("p1"), digest).reasons is not None
+    assert explained(changed("p1", output=[0.5, 0.5]), digest).none.startswith("asked again, version 1 does not say what it")
+    assert explained(changed("p1", variant="halt"), digest).none == "a halt answered, and no model"
+    assert "column 'a': is missing" in explained(changed("p1", features={"c": "red"}), digest).none
+    gone = explained(changed("p1", model_version="2"), bundle_of("small", "2")).none
+    assert gone == "version 2 was never switched to in this home; ask MLflow"
 
 
 def test_a_bundle_without_reasons_is_told_so(bundle_folder, home):

@@ -12,6 +12,8 @@ from configs.load import load_use_case
 from configs.settings import prediction_log, store
 from console.cli import app
 from serving.log.writer import Feedback, PredictionLog
+from serving.scoring.bundle import read_bundle
+from serving.scoring.onnx import Scorer
 from tasks.history import read_history, record
 from tasks.monitoring.alerts.outbox import waiting
 from tasks.monitoring.alerts.tell_reviews import settle_reviews, tell
@@ -140,11 +142,14 @@ def test_a_reviewer_sees_reasons_and_cases_like_it(built_bundle, home, tmp_path)
     record("small", "deploy", "the first", version="1", previous="", release="r", bundle=digest, by="")
     case = reviewed(tmp_path)
     log = PredictionLog(prediction_log("small"))
-    log.append([asked(n, a=n / 10, c="red" if n < 50 else "blue") for n in range(100)])
+    bundle = read_bundle(built_bundle[0])
+    row = bundle.contract.encode([{"a": 1.0, "b": 0.5, "c": "red"}])
+    positive = float(Scorer(bundle.model, bundle.contract).outputs(row)[0, 1])
+    log.append([asked(n, a=n / 10, c="red" if n < 50 else "blue", positive=positive) for n in range(100)])
     log.append([Feedback("p009", "2026-01-01T12:30:00.000000Z", "no", "shop"), asked(100, a=None, c="red")])
     override(case, "p011", "no", "new documents", now=NOW)
     found = show(case, "p010", NOW)
-    assert (found.model_answer, found.output["yes"], found.choices) == ("yes", 0.9, ["no", "yes"])
+    assert (found.model_answer, found.output["yes"], found.choices) == ("yes", positive, ["no", "yes"])
     assert found.reasons is not None
     assert set(found.reasons["contributions"]) == {"a", "b", "c"}
     near = {each["prediction_id"]: each for each in found.similar}
@@ -154,8 +159,9 @@ def test_a_reviewer_sees_reasons_and_cases_like_it(built_bundle, home, tmp_path)
     assert near["p009"]["distance"] == pytest.approx(0.1 / 9.9 / 3, abs=1e-4)
     assert found.waits is not None
     assert found.decisions == []
-    hidden = show(case.model_copy(update={"log": case.log.model_copy(update={"sensitive": "omit"})}), "p010", NOW)
-    assert hidden.no_reasons == "the log does not keep c; write 'log: {sensitive: keep}'"
+    log.append([asked(101, c="hmac:0123")])
+    hidden = show(case, "p101", NOW)
+    assert hidden.no_reasons == "the log has hashed c, and without the values nobody can say what they added"
     log.close()
 
 
