@@ -164,7 +164,7 @@ def _plain(node: Any) -> Any:
 
 def _is_union_branch(part: str) -> bool:
     """Pydantic adds the branch of a union to the location; it is no key of the file."""
-    branches = {"timedelta", "float", "str", "int", "bool", "invariance", "direction", "minimum"}
+    branches = {"timedelta", "float", "str", "int", "bool", "invariance", "direction", "minimum", "a class", "a bound"}
     return part in branches or part.startswith(("function-", "constrained-"))
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from configs.counterfactuals import Counterfactuals
 from configs.fairness import Fairness
 from configs.forms import USE_CASE_NAME, Cron, Duration, Moment, Size, Strict, TimeZone, length_of
 from configs.kinds import COLUMN_KINDS, RULES_OF, TAKEN_BY, ColumnKind
@@ -639,6 +640,7 @@ class UseCase(Strict):
     evaluation: Evaluation
     fairness: Fairness | None = Field(None, exclude_if=lambda given: given is None)  # a use case without is what it was
     reasons: Reasons | None = Field(None, exclude_if=lambda given: given is None)  # likewise
+    counterfactuals: Counterfactuals | None = Field(None, exclude_if=lambda given: given is None)  # likewise
     promotion: Promotion = Promotion()
     gates: Gates = Gates()
     deploy: Deploy = Deploy()
@@ -719,6 +721,7 @@ class UseCase(Strict):
         if self.fairness is not None:
             self.fairness.fits(self.target.problem, self.target.column)
         self._check_reasons()
+        self._check_counterfactuals()
         if self.review is not None:
             columns, abstains = [*self.features.all, *self.features.identifiers], self.target.confidence is not None
             logged = [*self.watched, *self.features.identifiers]
@@ -786,6 +789,27 @@ class UseCase(Strict):
             favourable = self.target.positive if fairness.favourable is None else fairness.favourable
         protected = fairness.protected if fairness else []
         self.reasons.fits(self.target.problem, self.features.kinds, self.watched, protected, favourable)
+
+    @property
+    def never_changed(self) -> list[str]:
+        """Protected columns and their proxies: nobody is told that those would have to be otherwise."""
+        protected = self.fairness.protected if self.fairness else []
+        return [*protected, *(self.reasons.proxies if self.reasons else ())]
+
+    def _check_counterfactuals(self) -> None:
+        """What would have to change names what the use case has."""
+        if self.counterfactuals is None:
+            return
+        known = self.reasons.wanted if self.reasons else []
+        favourable = self.fairness is not None and self.fairness.favourable is not None
+        self.counterfactuals.fits(
+            self.target.problem,
+            self.features.kinds,
+            self.features.rules,
+            self.watched,
+            self.never_changed,
+            known if known or favourable else None,
+        )
 
     def _check_queries(self) -> None:
         """Rows of a query stay together: in time, and with whom answers them."""

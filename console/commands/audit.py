@@ -81,6 +81,9 @@ def why(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Train the version again, and ask that too. Status 1 if it differs.")
     ] = False,
+    change: Annotated[
+        bool, typer.Option("--change", help="Say too what would have to change for the answer that the use case wants.")
+    ] = False,
     as_data: Annotated[bool, typer.Option("--json", help="As JSON, with the proof that verify.py --proof checks.")] = False,
 ) -> None:
     """What was asked and answered, by what, made from what, decided by whom, what came of it; and whether it is proven."""
@@ -96,6 +99,11 @@ def why(
         from console.commands.rebuild import rebuilt
 
         found = found.model_copy(update={"rebuilt": rebuilt(found)})
+    if change:
+        from tasks.explaining.counterfactuals import what_if
+
+        told = what_if(load_use_case(found.use_case), found.asked[-1], found.model["bundle"])
+        found = found.model_copy(update={"change": told})
     if as_data:
         print(found.model_dump_json(indent=1))
     else:

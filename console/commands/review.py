@@ -53,6 +53,8 @@ def review(
     elif action == "show":
         found = show(case, str(prediction_id))
         _data(found.model_dump(mode="json")) if as_data else _show(found, screen)
+        if case.counterfactuals and not as_data:
+            _say(screen, f"What would have to change: slipway audit why {prediction_id} --use-case {case.name} --change")
     elif action == "decision":
         found = decision(case, str(prediction_id))
         _data(found) if as_data else _say(screen, _sentence(found))

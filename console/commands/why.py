@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from tasks.audit.why import Why
+from tasks.explaining.values import WhatIf
 
-LINES = ("labels", "in words", "added")  # lists of sentences
+LINES = ("labels", "in words", "added", "it")  # lists of sentences
 
 
 def tell(found: Why, screen: Console) -> None:
@@ -21,6 +22,8 @@ def tell(found: Why, screen: Console) -> None:
     for shadow in found.shadows:
         screen.print(_table(f"what the shadow {shadow.get('assigned', '')} said, which nobody was told", shadow))
     screen.print(_table("why it answered so", _reasons(found)))
+    if found.change:
+        screen.print(_table("what would have to change", _change(found.change)))
     labels = [f"{label['time'][:19]}: {label.get('label', 'no label')} {label.get('kpis', '')}" for label in found.labels]
     screen.print(_table("what came of it", {"labels": labels or "none has come"}))
     for review in found.reviews:
@@ -69,6 +72,13 @@ def _reasons(found: Why) -> dict[str, Any]:
     of = " of class ".join(str(reasons[name]) for name in ("scale", "class") if name in reasons)
     words = {"in words": said} if said else {}
     return {**words, "what": of, "base": f"{reasons['base']:+.4f}", "added": added}
+
+
+def _change(found: WhatIf) -> dict[str, Any]:
+    """A sentence a way, and what all of them hold for."""
+    if not found.ways:
+        return {"none": found.none}
+    return {"it": found.told, "holds": f"for version {found.version} and this record; what comes later is no promise"}
 
 
 def _table(title: str, values: dict[str, Any]) -> Table:

@@ -22,6 +22,8 @@ from serving.reasons.codes import read
 from serving.scoring.bundle import read_bundle
 from tasks.audit.pdf import pdf_of
 from tasks.audit.why import Why
+from tasks.explaining.counterfactuals import what_if
+from tasks.explaining.values import Changed, Way, WhatIf
 from tasks.store import Value
 
 OWN = Path(__file__).with_name("notice.html")
@@ -40,7 +42,8 @@ class Notice(Value):
     """What a template knows as `notice`.
 
     `codes` are the reasons in words, `record` is what the model was given, by column, None what was not known. `learned` is
-    how many rows it learned from, `kept` how long the log keeps records, empty where the use case does not say.
+    how many rows it learned from, `kept` how long the log keeps records, empty where the use case does not say. `change` is
+    what would have to change, where the use case says what may; its `told` has a sentence a way.
     """
 
     use_case: str
@@ -55,6 +58,7 @@ class Notice(Value):
     record: dict[str, str | None]
     learned: int | None
     kept: str
+    change: WhatIf | None = None
 
 
 class Page(NamedTuple):
@@ -97,6 +101,7 @@ def notice_of(found: Why, use_case: UseCase | None) -> Notice:
         record={name: _text(asked["features"].get(name)) for name in bundle.contract.names},
         learned=found.model.get("learned_rows"),
         kept=in_words(keep) if keep else "",
+        change=what_if(use_case, asked, bundle.digest) if use_case and use_case.counterfactuals else None,
     )
 
 
@@ -174,4 +179,19 @@ EXAMPLE = Notice(
     record={"debt": "41"},
     learned=1000,
     kept="",
+    change=WhatIf(
+        version="1",
+        outcome="approved",
+        ways=[
+            Way(
+                changes=[Changed(column="debt", was=41.0, value=36.0, says="debt had been 36 % of income")],
+                distance=0.6,
+                answer=1,
+                output=[0.4, 0.6],
+            )
+        ],
+        movable=["debt"],
+        most=3,
+        asked=120,
+    ),
 )

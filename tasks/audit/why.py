@@ -16,6 +16,7 @@ from tasks.audit.outside import Checkpoint
 from tasks.audit.prove import prove
 from tasks.audit.values import Again, Rebuilt
 from tasks.explaining.reasons import explained
+from tasks.explaining.values import WhatIf
 from tasks.history import read_history
 from tasks.log.erased import refuse_erased
 from tasks.log.find import Found, find_records
@@ -31,7 +32,8 @@ class Why(Value):
     `reasons` are those of the answer, as the server tells them; where there are none `unexplained` says why. `reviews` is
     what people decided about this answer, `model` what the version was made from, `decisions` are the lines of the history
     about that. `proof` is what `verify.py --proof` checks; `proven` says it in a sentence, and `wrong` what does not hold.
-    `again` and `rebuilt` are there where somebody had the model asked again, or trained again.
+    `again` and `rebuilt` are there where somebody had the model asked again, or trained again, and `change` where somebody
+    asked what would have to change.
     """
 
     use_case: str
@@ -49,6 +51,7 @@ class Why(Value):
     wrong: str = ""
     again: Again | None = None
     rebuilt: Rebuilt | None = None
+    change: WhatIf | None = None
 
 
 def why(use_case: str, prediction_id: str, since: Checkpoint | None = None) -> Why | None:

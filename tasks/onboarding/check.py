@@ -24,6 +24,9 @@ from tasks.data.ripe import ripe_rows
 from tasks.data.source import Seen, open_source, training_rows
 from tasks.data.split import newest, shared
 from tasks.data.unfavourable import unfavourable_classes
+from tasks.explaining.aim import aim_of
+from tasks.explaining.moves.choose import moves_of
+from tasks.explaining.observed import seen
 from tasks.onboarding.answers import Answer, declared_answer
 from tasks.onboarding.features.choose import FEATURES
 from tasks.onboarding.infer import look, pasted
@@ -155,6 +158,21 @@ def _unfavourable(case: UseCase, frame: Any) -> Iterator[str]:
         yield str(error)
 
 
+def _counterfactuals(case: UseCase, frame: Any) -> Iterator[str]:
+    """A wanted answer that is none, or a declared change that no row bears out."""
+    if case.counterfactuals is None:
+        return
+    contract, declared = contract_of_rows(case, frame), case.counterfactuals.columns
+    try:
+        aim_of(case, contract)
+    except InputError as error:
+        yield str(error)
+    columns = {column.name: column for column in contract.columns if column.name in declared}
+    for name, move in moves_of(columns, declared, seen(contract, frame[list(declared)])).items():
+        if move.wrong:
+            yield f"counterfactuals.columns.{name}: {move.wrong}"
+
+
 def _review(case: UseCase, frame: Any) -> Iterator[str]:
     """A rule of the review that is no condition on the log, or an answer for what is late that the target does not have."""
     if case.review is None:
@@ -196,6 +214,7 @@ def _of_rows(case: UseCase, table: Any, problems: list[str], say: Callable[[str]
         return Checked(problems=[*problems, str(error)])
     problems += [*_given(case, frame), *_queries(case, frame), *_protected(case, frame)]
     problems += [*_unfavourable(case, frame), *_review(case, frame)]
+    problems += [] if problems else _counterfactuals(case, frame)
     learn, cut = _parts(case, table)
     problems += _judged(answer, target.iloc[:learn], target.iloc[cut:])
     columns = _looked_at(case, frame, answer, say)

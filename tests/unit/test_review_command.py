@@ -161,7 +161,7 @@ def test_a_reviewer_sees_reasons_and_cases_like_it(built_bundle, home, tmp_path)
     assert found.decisions == []
     log.append([asked(101, c="hmac:0123")])
     hidden = show(case, "p101", NOW)
-    assert hidden.no_reasons == "the log has hashed c, and without the values nobody can say what they added"
+    assert hidden.no_reasons == "the log has hashed c, and without the values nobody can say why"
     log.close()
 
 
