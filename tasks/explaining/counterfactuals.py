@@ -70,12 +70,11 @@ class Asked:
     def __init__(self, use_case: UseCase, contract: Contract, scorer: Scorer, observed: Observed) -> None:
         assert use_case.counterfactuals is not None
         rules = use_case.counterfactuals
-        self._rules, self._contract, self._scorer, self._observed = rules, contract, scorer, observed
+        self.rules, self._contract, self._scorer, self._observed = rules, contract, scorer, observed
         self._records, self._head = Records(contract), head_of(contract)
         self._aim: Aim = aim_of(use_case, contract)
         movable = rules.movable({column.name: column.kind for column in contract.columns}, use_case.never_changed)
         columns = {column.name: column for column in contract.columns if column.name in movable}
-        self._columns = {column.name: column for column in contract.columns}
         self.moves: dict[str, Move] = moves_of(columns, rules.columns, observed.present)
 
     def what_if(self, given: Mapping[str, Any], version: str = "") -> WhatIf:
@@ -84,14 +83,13 @@ class Asked:
         Raises:
             ContractError: it is none that the model takes.
         """
-        outcome = self._rules.outcome or self._aim.told
+        outcome = self.rules.outcome or self._aim.told
         base = self._contract.encode([given])
-        said = WhatIf(version=version, outcome=outcome, movable=list(self.moves), most=self._rules.most)
+        said = WhatIf(version=version, outcome=outcome, movable=list(self.moves), most=self.rules.most)
         if self._aim.reached(self._scorer.outputs(base)).all():
             return said.model_copy(update={"none": f"it was {self._aim.told} as it is: nothing would have to change"})
-        search = Search(lambda proposals: self._answers(base, proposals), given, self.moves, self._rules.most)
-        near = self._near(base, search.found())
-        ways = [self._way(given, each, search.distance(each.changes)) for each in _different(near, self._rules.shown)]
+        search = Search(lambda proposals: self._answers(base, proposals), given, self.moves, self.rules.most)
+        ways = self._ways(given, self._near(base, search.found()))
         said = said.model_copy(update={"ways": ways, "asked": search.asked})
         return said if ways else said.model_copy(update={"none": self._nothing(search)})
 
@@ -118,37 +116,39 @@ class Asked:
         most = usual if before <= usual else before + usual
         return [each for each, far in zip(found, after, strict=True) if far <= most]
 
-    def _way(self, given: Mapping[str, Any], priced: Priced, distance: float) -> Way:
-        """The record as it would be sent, read and answered as the server does it."""
+    def _ways(self, given: Mapping[str, Any], found: Sequence[Priced]) -> list[Way]:
+        """The cheapest, and after it each that changes a column which none before it does."""
+        told: list[Way] = []
+        seen: set[str] = set()
+        for each in found:
+            columns = {name for name, _ in each.changes}
+            if len(told) < self.rules.shown and columns - seen and (way := self._way(given, each)):
+                told.append(way)
+                seen |= columns
+        return told
+
+    def _way(self, given: Mapping[str, Any], priced: Priced) -> Way | None:
+        """The record as it would be sent, read and answered as the server does it; None where that is not as wanted.
+
+        The search asked in batches, whose sums may differ in the last bits.
+        """
         record = {**given, **dict(priced.changes)}
         rows = self._records.read([msgspec.Raw(json.dumps(record).encode())])
         (answer,), (output,) = self._head.answer(self._scorer.outputs(self._records.feeds(self._records.inputs(rows))))
         if not self._aim.holds(answer):
-            raise ArithmeticError(f"the changed record is answered {answer!r} when it is sent, and was not in the search")
+            return None
         changes = [
             Changed(column=name, was=given[name], value=value, says=self._says(name, given[name], value))
             for name, value in priced.changes
         ]
-        return Way(changes=changes, distance=distance, answer=answer, output=output)
+        return Way(changes=changes, distance=priced.distance, answer=answer, output=output)
 
     def _says(self, name: str, was: Any, value: Any) -> str:
-        said, template = self.moves[name].said, self._rules.columns.get(name, Moving()).says or PLAIN
+        said, template = self.moves[name].said, self.rules.columns.get(name, Moving()).says or PLAIN
         return template.format(column=name, value=said(value), was=said(was))
 
     def _nothing(self, search: Search) -> str:
         return (
-            f"nothing in reach: no change of at most {self._rules.most} of {', '.join(self.moves) or 'no column'} that was "
+            f"nothing in reach: no change of at most {self.rules.most} of {', '.join(self.moves) or 'no column'} that was "
             f"tried ({search.asked:,} records) is {self._aim.told}"
         )
-
-
-def _different(found: Sequence[Priced], most: int) -> list[Priced]:
-    """The cheapest, and after it each that changes a column which none before it does."""
-    told: list[Priced] = []
-    seen: set[str] = set()
-    for each in found:
-        columns = {name for name, _ in each.changes}
-        if len(told) < most and columns - seen:
-            told.append(each)
-            seen |= columns
-    return told

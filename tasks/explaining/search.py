@@ -25,10 +25,15 @@ Ask = Callable[[Sequence[Changes]], tuple[np.ndarray, np.ndarray]]  # which reac
 
 
 class Priced(NamedTuple):
-    """Changes with what they cost: their distances, and 1 for each column, since few changes are wanted."""
+    """Changes, and how far they are in all."""
 
-    price: float
+    distance: float
     changes: Changes
+
+    @property
+    def price(self) -> float:
+        """What they cost: the distance, and 1 for each column, since few changes are wanted."""
+        return self.distance + len(self.changes)
 
 
 class Search:
@@ -52,12 +57,11 @@ class Search:
         reached = sorted(self._explored(), key=_price)[:KEPT]
         return sorted(dict.fromkeys(self._smallest(each.changes) for each in reached), key=_price)
 
-    def distance(self, changes: Changes) -> float:
-        """The sum over the columns."""
-        return sum(self._moves[name].distance(self._record[name], value) for name, value in changes)
-
     def _priced(self, changes: Changes) -> Priced:
-        return Priced(self.distance(changes) + len(changes), changes)
+        return Priced(sum(self._far(name, value) for name, value in changes), changes)
+
+    def _far(self, name: str, value: Any) -> float:
+        return self._moves[name].distance(self._record[name], value)
 
     def _answers(self, proposals: Sequence[Changes]) -> tuple[np.ndarray, np.ndarray]:
         self.asked += len(proposals)
@@ -115,10 +119,9 @@ class Search:
 
     def _shrunk(self, changes: Changes) -> Changes:
         """Column after column, the largest change first, the nearest value that still leads there."""
-        for name in sorted(_columns(changes), key=lambda each: -self.distance(((each, dict(changes)[each]),))):
-            now, was = dict(changes), self._record[name]
-            far = self._moves[name].distance(was, now[name])
-            nearer = [each for each in self._values[name] if self._moves[name].distance(was, each) < far]
+        for name, value in sorted(changes, key=lambda each: -self._far(*each)):
+            now, far = dict(changes), self._far(name, value)
+            nearer = [each for each in self._values[name] if self._far(name, each) < far]
             proposals = [tuple({**now, name: each}.items()) for each in nearer]
             if proposals and (there := self._answers(proposals)[0]).any():
                 changes = proposals[int(there.argmax())]

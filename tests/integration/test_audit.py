@@ -48,6 +48,25 @@ def test_an_answer_is_signed_told_and_verified(served, asked, tmp_path):
     assert ("name and address of the creditor" in printed) == unfavourable
 
 
+def test_a_changed_record_is_answered_as_was_told(served, asked, tmp_path):
+    """By the server; and the notice of a denial says it."""
+    headers, denied = internal_headers("loans", TEST_CALLER), {**served.record, "obrat": 60.0, "gdlin": 0.0, "unver": 1.0}
+
+    def sent(record, name):
+        body = {"records": [record], "prediction_ids": [name]}
+        answer = httpx.post(f"{address('loans')}/predict", json=body, headers=headers).raise_for_status()
+        return answer.json()["predictions"][0]["prediction"]
+
+    assert sent(denied, "denied-1") == 0
+    told = json.loads(served.run("audit", "why", "denied-1", "--change", "--json"))["change"]
+    assert told["ways"], told["none"]
+    for place, way in enumerate(told["ways"]):
+        changes = {each["column"]: each["value"] for each in way["changes"]}
+        assert sent({**denied, **changes}, f"changed-{place}") == way["answer"] == 1
+    served.told("audit", "notice", "denied-1", "--to", str(tmp_path / "notice.html"), status=0)
+    assert f"would have been approved if {told['ways'][0]['changes'][0]['says']}" in (tmp_path / "notice.html").read_text()
+
+
 def test_maintenance_signs_too_and_proves_the_row(served, asked, tmp_path):
     from flows.maintain import maintain
 
