@@ -86,9 +86,14 @@ def aim_of(use_case: UseCase, contract: Contract) -> Aim:
         InputError: a class is none, or every one is wanted.
     """
     rules = use_case.counterfactuals or Counterfactuals()
+    where = f"use case {use_case.name!r}: counterfactuals.wanted"
     if isinstance(rules.wanted, Reached):
+        if contract.classes:
+            raise InputError(
+                f"{where}: a bound is that of a number, and {contract.target!r} is one of {few(list(contract.classes))}"
+            )
         return OfNumber(rules.wanted)
-    wanted, where = rules.classes or _favourable(use_case, contract), f"use case {use_case.name!r}: counterfactuals.wanted"
+    wanted = rules.classes or _favourable(use_case, contract)
     if strange := [each for each in wanted if each not in contract.classes]:
         known = few(list(contract.classes)) if contract.classes else "numbers"
         raise InputError(f"{where}: {strange[0]!r} is no value of {contract.target!r}; found {known}")

@@ -69,15 +69,13 @@ class Search:
 
     def _explored(self) -> Iterable[Priced]:
         """Of each set of columns the cheapest changes that lead there."""
-        alone, beside = (
-            [(name, value) for name, values in self._values.items() for value in _evenly(values, most)]
-            for most in (ALONE, BESIDE)
-        )
+        alone, beside = self._tried(ALONE), self._tried(BESIDE)
         (_,), (start,) = self._answers([()])
         cheapest: dict[tuple[str, ...], Priced] = {}
+        enough: set[Changes] = set()
         beam: list[Changes] = [()]
         for size in range(self._most):
-            proposals = self._beside(beam, beside if size else alone)
+            proposals = self._beside(beam, [each for each in beside if (each,) not in enough] if size else alone)
             if not proposals:
                 break
             reached, scores = self._answers(proposals)
@@ -85,11 +83,15 @@ class Search:
             for changes, there, score in zip(proposals, reached.tolist(), scores.tolist(), strict=True):
                 priced, columns = self._priced(changes), _columns(changes)
                 if there:
+                    enough.add(changes)
                     cheapest[columns] = min(cheapest.get(columns, priced), priced, key=_price)
                 elif score > start:
                     rest.append((priced, score - start))
             beam = _promising(rest)
         return cheapest.values()
+
+    def _tried(self, most: int) -> list[tuple[str, Any]]:
+        return [(name, value) for name, values in self._values.items() for value in _evenly(values, most)]
 
     def _beside(self, beam: Sequence[Changes], tried: Sequence[tuple[str, Any]]) -> list[Changes]:
         """Each of the beam with one change more, each once."""

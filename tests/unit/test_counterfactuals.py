@@ -231,6 +231,27 @@ def test_a_number_from_a_bound_on():
     assert OfNumber(Reached(at_least=3)).score(np.array([[1.0, 0, 2]], dtype=np.float32)).tolist() == [-2.0]
 
 
+def summing():
+    """An ONNX model that adds two numbers."""
+    from onnx import TensorProto, helper
+
+    one = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 1]) for name in ("x0", "x1", "values")]
+    graph = helper.make_graph([helper.make_node("Add", ["x0", "x1"], ["values"])], "sum", one[:2], one[2:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    return model.SerializeToString()
+
+
+def test_of_a_number_too():
+    contract = Contract("small", (Column("a", "numeric"), Column("b", "numeric")), "y", (), problem="regression")
+    frame = pd.DataFrame({"a": np.arange(100.0), "b": np.arange(100.0)[::-1]})
+    block = {"wanted": {"at_least": 60}, "columns": {"a": {"step": 4}, "b": {"maximum": 10}}, "fixed": ["c"]}
+    gate = {'positive: "yes"': "problem: regression", "{metric: roc_auc, at_least: 0.6}": "{metric: mae, at_most: 1}"}
+    told = Asked(declared(block, **gate), contract, Scorer(summing(), contract), Observed(contract, frame))
+    (way,) = told.what_if({"a": 20.0, "b": 9.0}).ways
+    assert [(each.column, each.value) for each in way.changes] == [("a", 52.0)], "51 is enough, and no step"
+    assert (way.answer, told.what_if({"a": 20.0, "b": 9.0}).outcome) == (61.0, "answered at least 60")
+
+
 def test_pairs_that_only_lead_there_together_are_found():
     """Of a model that adds: no column is enough, and each of two is promising."""
     levels = np.arange(10, dtype=np.float32)
@@ -330,6 +351,9 @@ def test_a_class_of_another_version_is_told():
     other = Contract("small", (), "y", ("a", "b"))
     with pytest.raises(InputError, match="'yes' is no value of 'y'; found"):
         aim_of(declared({}), other)
+    bound = Counterfactuals(wanted=Reached(at_least=1))
+    with pytest.raises(InputError, match="a bound is that of a number, and 'y' is one of"):
+        aim_of(declared({}).model_copy(update={"counterfactuals": bound}), other)
 
 
 @pytest.fixture
