@@ -1,0 +1,1 @@
+"""Explaining: why a model answers as it does, and what would have to change."""
