@@ -26,7 +26,7 @@ def runs(frame: Any, most: int, number: int = 10) -> tuple[Any, np.ndarray]:
     return frame.iloc[(starts[:, None] + np.arange(length)).ravel()], np.repeat(np.arange(number), length)
 
 
-def affordable(additive: Additive, most: int) -> int:
+def affordable(additive: Additive, most: int, allowed: int = MOST_CONDITIONS) -> int:
     """How many rows are explained: fewer where an ensemble has many conditions, as a forest of many leaves does."""
     conditions = 1 if additive.paths is None else max(len(additive.paths.feature), 1)
-    return max(min(most, MOST_CONDITIONS // conditions), min(most, LEAST_ROWS))
+    return max(min(most, allowed // conditions), min(most, LEAST_ROWS))
