@@ -16,6 +16,7 @@ from configs.kinds import TOLD_OF, ColumnKind
 ALWAYS, ABOVE, BELOW = "", "above", "below"
 SIDES = ("higher", "lower")  # of a number, which people may not want
 PLAIN = ("value",)  # what is told of every column
+ON_REQUEST: Literal["on request"] = "on request"
 Class = str | int | bool
 Piece = str | tuple[str, str]  # a text, or a column and what of it is told
 _BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
@@ -35,9 +36,11 @@ class Reasons(Strict):
     That is a class or several, of a number `higher` or `lower`; without it every class but the favourable one. `groups` are
     columns that say one thing, and are ranked as one. A key of `templates` is a column or a group. A protected column, or
     one of the declared `proxies` of such, must be no feature, or with `on_protected: tell` is always named. `notice` is the
-    path of a Jinja template for denial notices.
+    path of a Jinja template for denial notices. `give` says when: with every native answer, with those that are asked for
+    it, or not by the server at all but later, from the log.
     """
 
+    give: Literal["always", "on request", "later"] = Field(ON_REQUEST, exclude_if=lambda given: given == ON_REQUEST)
     most: int = Field(4, ge=1)
     unfavourable: Class | list[Class] | None = None
     groups: dict[str, list[str]] = {}
@@ -117,6 +120,7 @@ class Reasons(Strict):
             self._wrong_side(problem, favourable),
             self._wrong_groups(kinds, protected),
             self._wrong_templates(kinds, watched),
+            self._not_logged(kinds, watched),
             self._protected(kinds, protected),
         ):
             raise ValueError(fault)
@@ -172,6 +176,13 @@ class Reasons(Strict):
                 yield f"{value!r} what is usual is known only of numbers whose values the log keeps"
         elif kinds[name] == "numeric" and not _is_number(value):
             yield f"{value!r} is no value of a number; write {ABOVE}, {BELOW} or a number"
+
+    def _not_logged(self, kinds: Mapping[str, ColumnKind], watched: Collection[str]) -> Iterator[str]:
+        if self.give == "later" and (hidden := [name for name in kinds if name not in watched]):
+            yield (
+                f"'reasons.give': later, reasons are made from the log, which has no values of {', '.join(hidden)}; "
+                f"write 'log: {{sensitive: keep}}', or 'give: {ON_REQUEST}' or 'give: always'"
+            )
 
     def _protected(self, kinds: Mapping[str, ColumnKind], protected: Collection[str]) -> Iterator[str]:
         if self.on_protected == "refuse":

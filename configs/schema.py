@@ -564,9 +564,10 @@ class Monitoring(Strict):
 
     `false_alarm_rate` is the share of windows without drift that may alarm, a model. An alarm needs `persistence` windows:
     '2 of 3'. Drift matters when it is estimated to cost more than `tolerance` of `promotion.metric`. An alarm that stays is
-    told again after `cooldown`. With a `season` a window is compared with those rows of the reference that are of the same
-    hour of the day, day of the week or month of the year. Windows are looked at by `schedule`, a cron expression in the use
-    case's `time_zone`; `null` for never, and `slipway status` says so.
+    told again after `cooldown`. Where other columns move answers than did, `reasons` says whether that is told or an alarm.
+    With a `season` a window is compared with those rows of the reference that are of the same hour of the day, day of the
+    week or month of the year. Windows are looked at by `schedule`, a cron expression in the use case's `time_zone`; `null`
+    for never, and `slipway status` says so.
     """
 
     window: str = "7 days"
@@ -577,6 +578,7 @@ class Monitoring(Strict):
     tolerance: float = Field(0.01, gt=0)
     min_labels: int = Field(200, ge=1)
     cooldown: Duration = timedelta(days=7)
+    reasons: Literal["tell", "alarm"] = Field("tell", exclude_if=lambda given: given == "tell")
     objectives: list[Objective] = []
     notify: list[Notify] = []
 

@@ -21,6 +21,7 @@ from tasks.data.values import Split
 from tasks.deploying.deploy import bring_up, plan, switch
 from tasks.deploying.reconcile import describe
 from tasks.deploying.values import Release
+from tasks.explaining.measure_influence import measure_influence
 from tasks.fairness.judge_fairness import judge_fairness
 from tasks.fence import epoch, unless_fenced
 from tasks.gates.behaviour import behaviour_gate
@@ -55,7 +56,7 @@ class Challenger(NamedTuple):
 
 def build(use_case: UseCase, until: datetime | None) -> Challenger:
     """Ingest, validate, split, choose a recipe and a mitigation, train, evaluate, convert, choose a variant, explain,
-    phrase, bundle and register.
+    phrase, measure the influence, bundle and register.
     """
     serving = champion(use_case.name)
     with told_how_to_declare(use_case.name):
@@ -76,8 +77,9 @@ def build(use_case: UseCase, until: datetime | None) -> Challenger:
     origin = lineage(use_case, parts, until, contract, onnx, chosen.reason, chosen.recipe.source, snapshot.files)
     reasons = explain(parts, contract, chosen.recipe, final)
     codes = phrase(use_case, parts, contract, chosen.recipe, reasons)
-    packed = sign(bundle(use_case, snapshot, contract, onnx, evaluation, origin, fairness, reasons, codes))
-    version = register(use_case, packed, onnx, evaluation, fairness)
+    influence = measure_influence(use_case, parts, contract, candidate, onnx, reasons)
+    packed = sign(bundle(use_case, snapshot, contract, onnx, evaluation, origin, fairness, reasons, codes, influence))
+    version = register(use_case, packed, onnx, evaluation, fairness, influence)
     return Challenger(version, parts, contract, evaluation)
 
 

@@ -17,6 +17,8 @@ from tasks.monitoring.collect import collect_window
 from tasks.monitoring.conclude import conclude
 from tasks.monitoring.drift.calibrate_joint import calibrate_joint, seasons_of, size_class
 from tasks.monitoring.drift.detect import detect_drift
+from tasks.monitoring.drift.explain_reference import explain_reference
+from tasks.monitoring.drift.watch_reasons import watch_reasons
 from tasks.monitoring.fairness import watch_fairness
 from tasks.monitoring.findings import performances_before
 from tasks.monitoring.groups import drift_before, group_of
@@ -63,10 +65,11 @@ def first_look(case: UseCase, part: Window, version: Version, judged: int) -> Gr
     terms = in_terms_of(case, version, judged)
     joint = calibrate_joint(terms, version.bundle, size_class(part.rows), seasons_of(terms, part))
     drift = detect_drift(terms, part, version, joint)
+    reasons = watch_reasons(terms, part, version, explain_reference(terms, version.bundle))
     performance = measure_performance(terms, part, version.bundle, performances_before(part))
     fairness = watch_fairness(terms, part, version.bundle)
     drift_report(terms, part, version.bundle, drift)
-    return group_of(part, drift, performance, fairness)
+    return group_of(part, drift, reasons, performance, fairness)
 
 
 def label_look(case: UseCase, part: Window, version: Version, judged: int) -> Group:
@@ -74,7 +77,7 @@ def label_look(case: UseCase, part: Window, version: Version, judged: int) -> Gr
     terms = in_terms_of(case, version, judged)
     performance = measure_performance(terms, part, version.bundle, performances_before(part))
     fairness = watch_fairness(terms, part, version.bundle)
-    return group_of(part, drift_before(part), performance, fairness)
+    return group_of(part, *drift_before(part), performance, fairness)
 
 
 def concluded(case: UseCase, data: Window, serving: Version, groups: list[Group]) -> str:

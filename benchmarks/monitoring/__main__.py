@@ -15,6 +15,7 @@ from benchmarks.monitoring.alarms import false_alarms, power
 from benchmarks.monitoring.concept import concept
 from benchmarks.monitoring.estimates import estimates
 from benchmarks.monitoring.events import events
+from benchmarks.monitoring.reasons import reasons
 from benchmarks.monitoring.scale import scale
 from benchmarks.monitoring.speed import speed
 from benchmarks.monitoring.worth import worth
@@ -22,6 +23,7 @@ from benchmarks.monitoring.worth import worth
 MEASURES = {
     "false-alarms": false_alarms,
     "power": power,
+    "reasons": reasons,
     "concept": concept,
     "estimates": estimates,
     "scale": scale,

@@ -66,8 +66,13 @@ def read(name: str) -> Rows:
     return Rows(frame, numeric, [c for c in features if c not in numeric], name == "bank")
 
 
-def without_drift(rows: Rows, size: int, splits: int, windows: int, seed: int = 0) -> Iterator[tuple[Any, list[Any]]]:
-    """Pairs of a reference and windows of `size` consecutive rows: blocks of a week (or rows) are dealt into two halves."""
+def without_drift(
+    rows: Rows, size: int, splits: int, windows: int, seed: int = 0, most: int = REFERENCE_ROWS
+) -> Iterator[tuple[Any, list[Any]]]:
+    """Pairs of a reference and windows of `size` consecutive rows: blocks of a week (or rows) are dealt into two halves.
+
+    The reference has at most about `most` rows, in whole blocks.
+    """
     generator = np.random.default_rng(seed)
     frame = rows.frame
     blocks = ((frame["time"] - frame["time"].iloc[0]) // BLOCK).to_numpy() if rows.timed else np.arange(len(frame))
@@ -76,7 +81,7 @@ def without_drift(rows: Rows, size: int, splits: int, windows: int, seed: int = 
         ours = np.isin(blocks, dealt[: len(dealt) // 2])
         reference, rest = frame[ours], frame[~ours]
         rest = rest.iloc[_shuffled(blocks[~ours], generator)]
-        reference = _at_most(reference, blocks[ours], generator)
+        reference = _at_most(reference, blocks[ours], generator, most)
         starts = generator.integers(0, len(rest) - size + 1, windows)
         yield reference.reset_index(drop=True), [rest.iloc[start : start + size].reset_index(drop=True) for start in starts]
 
@@ -87,10 +92,10 @@ def _shuffled(blocks: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     return np.argsort(generator.permutation(len(unique))[inverse], kind="stable")
 
 
-def _at_most(reference: Any, blocks: np.ndarray, generator: np.random.Generator) -> Any:
+def _at_most(reference: Any, blocks: np.ndarray, generator: np.random.Generator, most: int) -> Any:
     """Whole blocks, up to the rows that a bundle keeps."""
-    if len(reference) <= REFERENCE_ROWS:
+    if len(reference) <= most:
         return reference
     kept = generator.permutation(np.unique(blocks))
     sizes = np.cumsum([(blocks == block).sum() for block in kept])
-    return reference[np.isin(blocks, kept[: max(1, int(np.searchsorted(sizes, REFERENCE_ROWS)))])]
+    return reference[np.isin(blocks, kept[: max(1, int(np.searchsorted(sizes, most)))])]

@@ -35,7 +35,7 @@ began = time.monotonic()
 from configs.load import parse_use_case
 from serving.contract.contract import Column, Contract
 from tasks.columns.choose import kinds_of
-from tasks.monitoring.drift.detect import compare
+from tasks.monitoring.drift.columns import compare
 from tasks.log.values import Bounds
 from tasks.data.frames import logged_features
 from tasks.log.windows import decoded, read_window

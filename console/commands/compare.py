@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from configs.settings import report_address
-from tasks.comparing.sheets import Sheet, sheets
+from tasks.comparing.sheets import sheets
 from tasks.comparing.values import SideBySide
+from tasks.page import Sheet
 
 
 def show(found: SideBySide, screen: Console) -> None:

@@ -2,7 +2,7 @@
 
 `event_time` is when what is asked about happens; without it, now. `prediction_ids`, one a record, let a client name its
 predictions, so that a request sent again is counted once. Of many classes, `top` says how many probabilities are answered.
-With `explain`, each answer says what the columns added to it (`serving/reasons`).
+With `explain`, which use cases may have as the rule, each answer says what the columns added to it (`serving/reasons`).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Native:
     def __init__(self, model: ServedModel) -> None:
         self._model, self._head = model, model.head
         self._strict, self._envelope = (
-            _request_decoder(kind, model.head.top) for kind in (model.records.strict, msgspec.Raw)
+            _request_decoder(kind, model.head.top, model.always_explains) for kind in (model.records.strict, msgspec.Raw)
         )
         self._feedback = msgspec.json.Decoder(FeedbackRequest[model.head.label])  # type: ignore[name-defined]
         self._encode = msgspec.json.Encoder().encode
@@ -101,12 +101,12 @@ class Native:
         return b'{"accepted":%d}' % accepted
 
 
-def _request_decoder(record: Any, top: Any) -> msgspec.json.Decoder[Any]:
+def _request_decoder(record: Any, top: Any, explain: bool) -> msgspec.json.Decoder[Any]:
     fields: list[Any] = [
         ("records", list[record]),
         ("event_time", Time | None, None),
         ("prediction_ids", list[Id] | None, None),
-        ("explain", bool, False),
+        ("explain", bool, explain),
     ]
     if top is not None:
         fields.append(("top", top | None, None))

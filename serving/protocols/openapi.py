@@ -35,6 +35,7 @@ def openapi(model: ServedModel, authenticated: bool = False) -> dict[str, Any]:
     feedback = _post("feedback", "Say what turned out to be true", "FeedbackRequest", "Accepted", (400, 422))
     label = {"prediction_id": "0123456789abcdef", "label": model.head.example, "kpis": {"minutes": 12.5}}
     feedback["requestBody"]["content"][JSON]["example"] = {"labels": [label]}
+    told = (model.explains, model.codes, model.always_explains)
     document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
@@ -51,7 +52,7 @@ def openapi(model: ServedModel, authenticated: bool = False) -> dict[str, Any]:
             paths["model"]: {"get": _get("metadata", "The contract as tensors")},
             "/readyz": {"get": _get("ready", "Which bundle, version and release answer")},
         },
-        "components": {"schemas": _schemas(contract, model.head, model.request_rows, model.explains, model.codes)},
+        "components": {"schemas": _schemas(contract, model.head, model.request_rows, *told)},
     }
     if authenticated:
         document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
@@ -69,7 +70,9 @@ def example(contract: Contract) -> dict[str, Any]:
     return {column.name: column.its.example(column) for column in contract.columns}
 
 
-def _schemas(contract: Contract, head: Head, most: int, explains: bool, codes: bool = False) -> dict[str, Any]:
+def _schemas(
+    contract: Contract, head: Head, most: int, explains: bool, codes: bool = False, always: bool = False
+) -> dict[str, Any]:
     record = {
         "type": "object",
         "properties": {column.name: _schema(column) for column in contract.columns}
@@ -107,7 +110,7 @@ def _schemas(contract: Contract, head: Head, most: int, explains: bool, codes: b
                     "description": "one a record",
                 },
                 **head.schemas.request,
-                **asked,
+                **{name: {**said, "default": always} for name, said in asked.items()},
             },
             ["records"],
             closed=True,

@@ -6,7 +6,7 @@ The file is JSON, a `Coding`. It holds templates, already taken apart, and aggre
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 ALWAYS, ABOVE, BELOW = "", "above", "below"
 NOT_KNOWN = "not known"
+Give = Literal["always", "on request", "later"]
+ON_REQUEST: Give = "on request"
 ROUNDING = 1e-9  # a sum that is smaller moved nothing
 Piece = str | tuple[str, str]  # a text, or a column and what of it is told
 
@@ -37,6 +39,7 @@ class Coding(msgspec.Struct, frozen=True, omit_defaults=True):
     The columns of each of `groups` are ranked as one. `templates` are of columns and groups, by value: `above` and `below`
     the middle, a value itself, or "" for all. Of classes `unfavourable` lists those that people do not want; of numbers
     `rising` says whether it is a high one. `protected` columns, and proxies of such, are always named.
+    `give` says when: with every native answer, with those that are asked for it, or not by a server at all.
     """
 
     most: int
@@ -46,6 +49,7 @@ class Coding(msgspec.Struct, frozen=True, omit_defaults=True):
     templates: dict[str, dict[str, list[Piece]]] = {}
     usual: dict[str, Usual] = {}
     protected: list[str] = []
+    give: Give = ON_REQUEST
 
 
 def written(coding: Coding) -> bytes:

@@ -50,6 +50,10 @@ NO_REASONS = (
     "explain: version {} gives no reasons: its bundle was made before there were any, or its model is none that they are "
     "known of; leave it out"
 )
+LATER = (
+    "explain: reasons of this use case are made later, from the log ('reasons.give'), by slipway audit why PREDICTION_ID; "
+    "leave it out"
+)
 KPI_NAME = "^[a-z_][a-z0-9_]{0,39}$"
 KpiName = Annotated[str, msgspec.Meta(pattern=KPI_NAME)]
 # What monitoring counts itself.
@@ -105,6 +109,7 @@ class ServedModel:
         self._cache: OrderedDict[Cached, np.ndarray] = OrderedDict()
         self._cache_size = cache_size
         self._explaining, self._coding = bundle.reasons, bundle.codes
+        self.gives = _given(bundle.codes)
         self.refusals = Refusals(column.name for column in self.contract.columns)
         self._last: tuple[str, str] | None = None
         self._prefix = secrets.token_hex(8)
@@ -126,7 +131,12 @@ class ServedModel:
     @property
     def explains(self) -> bool:
         """Whether answers can have reasons."""
-        return bool(self._explaining)
+        return bool(self._explaining) and self.gives != "later"
+
+    @property
+    def always_explains(self) -> bool:
+        """Whether native answers have reasons without being asked for them."""
+        return self.explains and self.gives == "always"
 
     @property
     def codes(self) -> bool:
@@ -141,7 +151,7 @@ class ServedModel:
             Refusal: 413, more rows than get any.
         """
         if not self.explains:
-            raise ContractError(NO_REASONS.format(self.identity.version))
+            raise ContractError((LATER if self.gives == "later" else NO_REASONS).format(self.identity.version))
         if len(job.rows) > EXPLAINED:
             raise too_many_explained(len(job.rows), EXPLAINED)
         job.explain = True
@@ -360,6 +370,13 @@ class ServedModel:
             logger.error("the prediction log cannot be written: %s", error)
             if not self._answer_unlogged:
                 raise unlogged(error) from error
+
+
+def _given(coding: bytes) -> str:
+    """When a bundle's reasons are given; empty where none are told in words."""
+    from serving.reasons.codes import ON_REQUEST, read
+
+    return read(coding).give if coding else ON_REQUEST
 
 
 def _cached(job: Job) -> Cached:

@@ -17,6 +17,7 @@ class Categorical(Strings):
     """Columns of categories."""
 
     shown_as: Literal["numbers", "categories"] = "categories"
+    varies: Literal["in order", "by level", "not"] = "by level"
 
     def observed(self, present: np.ndarray) -> dict[str, Any]:
         """Every one."""

@@ -16,6 +16,7 @@ class ColumnKind(Protocol):
     """A kind of column. `values`, `window` and `reference` are pandas series as the contract encodes them."""
 
     shown_as: Literal["numbers", "categories"]  # in Evidently's report
+    varies: Literal["in order", "by level", "not"]  # how one value follows another where its effect is looked at
 
     def boolean(self, values: Iterable[Any]) -> bool:
         """Whether plain values are numbers that are true and false where they come from."""

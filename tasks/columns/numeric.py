@@ -21,6 +21,7 @@ class Numeric:
     """Columns of numbers; NaN is a missing one."""
 
     shown_as: Literal["numbers", "categories"] = "numbers"
+    varies: Literal["in order", "by level", "not"] = "in order"
 
     def boolean(self, values: Any) -> bool:
         """Whether all of them are true or false."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,6 +15,8 @@ UNSEEN = "never seen before"
 
 class Strings:
     """Columns of strings."""
+
+    varies: Literal["in order", "by level", "not"] = "not"
 
     def boolean(self, values: Any) -> bool:
         """No: true and false are strings."""

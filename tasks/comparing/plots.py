@@ -10,8 +10,8 @@ import numpy as np
 from tasks.comparing.asked_rows import asked_rows
 from tasks.comparing.pace import paced
 from tasks.comparing.side import Side
-from tasks.comparing.svg import svg
 from tasks.comparing.values import Basis, Changed, Measured, SideBySide
+from tasks.svg import svg
 
 COLOURS = ("#2c6fbb", "#d9822b", "#3a8f5c")
 BINS = 50

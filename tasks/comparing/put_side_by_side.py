@@ -10,11 +10,11 @@ from prefect.artifacts import create_markdown_artifact
 from configs.files import write_atomically
 from configs.schema import UseCase
 from configs.settings import report_address, reports
-from tasks.comparing.page import page
 from tasks.comparing.plots import plots
 from tasks.comparing.sheets import markdown, sheets
 from tasks.comparing.side import newest_first, sides_of
 from tasks.comparing.values import Basis, Changed, Facts, Groups, Measured, Origin, Own, SideBySide
+from tasks.page import page
 from tasks.registry.values import Version
 
 

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any
 
 from tasks.comparing.values import Answer, Changed, Differing, Estimate, Fact, Groups, Measured, Origin, SideBySide
 from tasks.fairness.told import remarks, told_gap, told_number
+from tasks.page import Sheet
 
 NOTHING = "—"
-
-
-class Sheet(NamedTuple):
-    """A table: its cells are text. `note` stands under the title; without rows it is all there is."""
-
-    title: str
-    note: str
-    heads: list[str]
-    rows: list[list[str]]
 
 
 def sheets(found: SideBySide) -> list[Sheet]:

@@ -15,13 +15,13 @@ from tasks.history import record
 from tasks.log.values import Window
 from tasks.monitoring.alerts.alarms import CLEARLY_OVER, alarms
 from tasks.monitoring.drift.null import OTHER_SHARE
-from tasks.monitoring.findings import describe, drift_page, findings, told, told_drift, told_performance
+from tasks.monitoring.findings import describe, drift_page, findings, told, told_drift, told_performance, told_reasons
 from tasks.monitoring.looks import due
-from tasks.monitoring.values import Drift, Finding, Group, Performance, Service
+from tasks.monitoring.values import Drift, Finding, Group, Performance, ReasonFlow, Service
 from tasks.problems.metrics import gain
 from tasks.registry.values import Version
 
-ALL = frozenset({"fault", "drift", "performance", "estimate", "fairness", "objective"})
+ALL = frozenset({"fault", "drift", "performance", "estimate", "fairness", "objective", "reasons"})
 NEXT = timedelta(microseconds=1)  # two looks never have the same moment
 
 
@@ -76,17 +76,21 @@ def leading(judged: list[Group], serving: str) -> Group | None:
 def causes_of(window: Window, lead: Group | None, service: Service) -> dict[str, str]:
     """What is wrong, and why; a look with labels has nothing to say about drift and the service, the first one did."""
     drift, performance, fairness = (lead.drift, lead.performance, lead.fairness) if lead else (None, None, None)
-    found = causes(drift, performance, service, fairness)
+    found = causes(drift, performance, service, fairness, lead.reasons if lead else None)
     if window.look == "labels":
         found = {cause: reason for cause, reason in found.items() if cause in ("performance", "fairness", "objective")}
     if lead and len(window.parts) > 1:
-        own = ("drift", "performance", "estimate", "fairness")
+        own = ("drift", "performance", "estimate", "fairness", "reasons")
         found = {cause: f"{reason} (version {lead.version})" if cause in own else reason for cause, reason in found.items()}
     return found
 
 
 def causes(
-    drift: Drift | None, performance: Performance | None, service: Service, fairness: FairnessFound | None = None
+    drift: Drift | None,
+    performance: Performance | None,
+    service: Service,
+    fairness: FairnessFound | None = None,
+    reasons: ReasonFlow | None = None,
 ) -> dict[str, str]:
     """What is wrong, the gravest first, and why."""
     found = {}
@@ -102,6 +106,8 @@ def causes(
         found["fairness"] = "; ".join(told_judged(each) for each in fairness.those("violated"))
     if drift and performance and drift.persists and (set(drift.matters) - set(drift.faults) or drift.matters_jointly):
         found["drift"] = told_drift(drift, performance.metric)
+    if reasons and reasons.alarms and reasons.persists and reasons.moved:
+        found["reasons"] = told_reasons(reasons)
     if service.missed:
         found["objective"] = "; ".join(service.missed.values())
     return found
@@ -115,6 +121,8 @@ def _judged(use_case: UseCase, window: Window, lead: Group | None, service: Serv
     if window.look == "labels":
         return measured
     answered = {"drift", "estimate", "fault"} if lead else set()
+    if lead and lead.reasons and lead.reasons.columns:
+        answered.add("reasons")
     return measured | answered | {"objective"} | ({"fault"} if service.fault else set())
 
 
@@ -126,6 +134,8 @@ def _lingering(lead: Group | None) -> set[str]:
     if lead is None or lead.performance is None:
         return set()
     near = {"drift", "fault"} if lead.drift and lead.drift.highest > CLEARLY_OVER else set()
+    if lead.reasons and lead.reasons.alarms and lead.reasons.highest > CLEARLY_OVER:
+        near.add("reasons")
     if lead.fairness and lead.fairness.those("undecided"):
         near.add("fairness")
     performance = lead.performance

@@ -12,7 +12,7 @@ from configs.schema import UseCase
 from configs.settings import made, reports, use_case_home
 from tasks.fairness.told import section, told_judged
 from tasks.log.values import Look, Window
-from tasks.monitoring.values import ColumnDrift, Drift, Finding, Group, Performance, Service
+from tasks.monitoring.values import LEAST_SHIFT, ColumnDrift, Drift, Finding, Group, Performance, ReasonFlow, Service
 from tasks.training.slices import slices_table
 
 REASONS = 10  # why requests were refused, on a page
@@ -24,6 +24,8 @@ def told(finding: Finding) -> str:
     if group and group.performance:
         if group.drift and finding.look == "first":
             parts.append(told_drift(group.drift, group.performance.metric))
+        if group.reasons and group.reasons.moved and finding.look == "first":
+            parts.append(told_reasons(group.reasons))
         parts.append(told_performance(group.performance) + f" (version {group.version})" * (len(finding.groups) > 1))
     if group and group.fairness:
         parts += [f"fairness: {told_judged(each)}" for each in group.fairness.those("violated")]
@@ -69,6 +71,12 @@ def told_column(name: str, drift: Drift, metric: str) -> str:
     if column.cost > drift.tolerance:
         return f"{name} moved; it is estimated to cost {column.cost:.3f} {metric}"
     return f"{name} moved; harmless ({column.cost:.3f} {metric})"
+
+
+def told_reasons(flow: ReasonFlow) -> str:
+    """Which columns move answers otherwise than they did, the farthest first, and how much."""
+    moved = [f"{name} ({flow.columns[name].before:.3g} to {flow.columns[name].now:.3g})" for name in flow.moved[:3]]
+    return f"reasons moved: {', '.join(moved)} {flow.scale}" if moved else "reasons as they were"
 
 
 def told_performance(performance: Performance) -> str:
@@ -163,7 +171,7 @@ def _group(finding: Finding, group: Group) -> str:
 {_coverage(performance)}
 {slices_table(metric, performance.slices)}Answers (in the holdout): {answers}.
 
-{_fairness(group)}{drift}"""
+{_fairness(group)}{drift}{_reasons(group.reasons)}"""
 
 
 def _fairness(group: Group) -> str:
@@ -195,6 +203,28 @@ independent blocks of the reference. A score over 1 is drift.{compared}
 {_row("(all jointly; the AUC of a domain classifier)", drift.joint)}
 {_row("(prediction score)", drift.prediction)}
 
+"""
+
+
+def _reasons(flow: ReasonFlow | None) -> str:
+    """What moves answers now, beside what did; nothing of a version that has no reasons."""
+    if flow is None:
+        return ""
+    head = "### Flow of reasons\n\n"
+    if flow.not_looked_at:
+        return f"{head}Not looked at: {flow.not_looked_at}.\n\n"
+    left = f" Left out, since the log has no values of them: {', '.join(flow.unknown)}." if flow.unknown else ""
+    columns = sorted(flow.columns.items(), key=lambda item: -item[1].score)
+    rows = "".join(
+        f"| {name} | {each.score:.2f} | {each.shift:.1%} | {each.before:.4g} | {each.now:.4g} |\n" for name, each in columns
+    )
+    return f"""{head}{told_reasons(flow)}, on {flow.rows:,} rows beside {flow.reference_rows:,} of the reference, which has
+{flow.blocks:,} independent blocks. A score over 1 is drift of what a column adds to answers; it is told where
+that shifted by {LEAST_SHIFT:.0%} of all that moved answers.{left}
+
+| column | score | shift | moved an answer by, in the reference | in the window |
+|---|---|---|---|---|
+{rows}
 """
 
 
@@ -257,14 +287,23 @@ def unreadable_findings(use_case: str) -> list[Path]:
 
 def drifts_before(use_case: str, window: Window, version: str) -> list[Drift]:
     """What windows before this one showed of drift in the rows of a version, oldest first."""
-    groups = [
+    return [group.drift for group in _groups_before(use_case, window, version) if group.drift]
+
+
+def reasons_before(use_case: str, window: Window, version: str) -> list[ReasonFlow]:
+    """What windows before this one showed of the reasons of a version's answers, oldest first."""
+    groups = _groups_before(use_case, window, version)
+    return [group.reasons for group in groups if group.reasons]
+
+
+def _groups_before(use_case: str, window: Window, version: str) -> list[Group]:
+    return [
         group
         for finding in findings(use_case)
         if finding.look == "first" and is_before(finding, window)
         for group in finding.groups
         if group.version == version
     ]
-    return [group.drift for group in groups if group.drift]
 
 
 def is_before(finding: Finding, window: Window) -> bool:

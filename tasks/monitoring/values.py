@@ -13,6 +13,7 @@ from tasks.store import Value
 from tasks.training.values import Slice
 
 UNKNOWN_SHARE = 0.05
+LEAST_SHIFT = 0.05
 
 
 class ColumnDrift(Value):
@@ -86,6 +87,54 @@ class Drift(Value):
     def highest(self) -> float:
         """The largest score of a column, or of all jointly."""
         return max(column.score for column in [*self.columns.values(), self.joint])
+
+
+class ReasonDrift(Value):
+    """What one column added to answers, against the reference.
+
+    `score` is over 1 where the distribution of its Shapley values drifted; `now` and `before` are how much it moved an
+    answer, by the mean absolute one. `shift` is how far that, or the mean itself, went, as a share of what all columns
+    together moved an answer by before.
+    """
+
+    score: float
+    now: float
+    before: float
+    shift: float
+
+    @property
+    def moved(self) -> bool:
+        """Whether it drifted, and by enough to be told: chance is one thing, and what an answer is made of another."""
+        return self.score > 1 and self.shift >= LEAST_SHIFT
+
+
+class ReasonFlow(Value):
+    """What moves the answers of a window, on `rows` of it and `reference_rows` of the reference, in units of `scale`.
+
+    Of `unknown` columns the log has no values: they are left out, as columns that nobody knows. `alarms` says whether drift
+    is an alarm here, `persists` whether enough windows in a row had some. `not_looked_at` says why nothing was compared.
+    """
+
+    columns: dict[str, ReasonDrift] = {}
+    scale: str = ""
+    rows: int = 0
+    reference_rows: int = 0
+    blocks: int = 0
+    unknown: list[str] = []
+    alarms: bool = False
+    persists: bool = False
+    not_looked_at: str = ""
+
+    @property
+    def moved(self) -> list[str]:
+        """The columns that did, farthest first."""
+        over = [name for name, column in self.columns.items() if column.moved]
+        return sorted(over, key=lambda name: -self.columns[name].score)
+
+    @property
+    def highest(self) -> float:
+        """The largest score of a column whose shift is large enough."""
+        return max((column.score for column in self.columns.values() if column.shift >= LEAST_SHIFT), default=0.0)
 
 
 class Coverage(Value):
@@ -199,7 +248,8 @@ class Alarm(Value):
 class Group(Value):
     """The rows of a window that one version answered, judged against that version's own reference and floor.
 
-    Where they are not judged, `not_judged` says why. A look with labels keeps the drift that the first look found.
+    Where they are not judged, `not_judged` says why. A look with labels keeps the drift, of columns and of reasons, that the
+    first look found; of a version without reasons there are none.
     """
 
     version: str
@@ -208,6 +258,7 @@ class Group(Value):
     drift: Drift | None = None
     performance: Performance | None = None
     fairness: FairnessFound | None = None
+    reasons: ReasonFlow | None = None
 
 
 class Finding(Value):

@@ -14,8 +14,10 @@ from configs.settings import store
 from serving.scoring.bundle import CODES, REASONS, file_digest
 from tasks.data.frames import contract_of
 from tasks.data.values import Snapshot
+from tasks.explaining.values import Influence
 from tasks.fairness.told import section
 from tasks.fairness.values import FairnessFound
+from tasks.packaging.influence import section as section_of_influence
 from tasks.packaging.reference import keep_reference
 from tasks.packaging.values import BundleRef, OnnxModel
 from tasks.problems.problem import problem_of
@@ -35,10 +37,12 @@ def bundle(
     fairness: FairnessFound | None = None,
     reasons: str | None = None,
     codes: str | None = None,
+    influence: Influence | None = None,
 ) -> BundleRef:
     """Assemble the bundle, and move it into the store under the digest of its manifest in one step.
 
-    `reasons` is the file that reasons are given from, where the model has any, `codes` what tells them in words.
+    `reasons` is the file that reasons are given from, where the model has any, `codes` what tells them in words;
+    `influence` is for the card.
     """
     bundles = store("bundles")
     folder = tempfile.mkdtemp(prefix=".new-", dir=bundles)
@@ -50,7 +54,7 @@ def bundle(
         if codes is not None:
             shutil.copyfile(store("codes") / f"{codes}.json", f"{folder}/{CODES}")
         with open(f"{folder}/card.md", "w", encoding="utf-8") as card:
-            card.write(model_card(use_case, snapshot, evaluation, lineage, fairness))
+            card.write(model_card(use_case, snapshot, evaluation, lineage, fairness, influence))
         files = {name: file_digest(bundles / folder / name) for name in sorted(os.listdir(folder))}
         data = {"reference": keep_reference(use_case, snapshot), "holdout": evaluation.scores}
         manifest = {"use_case": use_case.name, "files": files, "data": data, "lineage": lineage}
@@ -72,6 +76,7 @@ def model_card(
     evaluation: Evaluation,
     lineage: dict[str, Any],
     fairness: FairnessFound | None = None,
+    influence: Influence | None = None,
 ) -> str:
     """A model card after Mitchell et al., "Model Cards for Model Reporting" (2019)."""
     metrics = "\n".join(f"| {name} | {value:.4f} |" for name, value in sorted(evaluation.metrics.items()))
@@ -110,7 +115,7 @@ def model_card(
 | rows of | metric | value | bound | rows |
 |---|---|---|---|---|
 {gates}
-{_fairness(fairness, use_case)}"""
+{_fairness(fairness, use_case)}{section_of_influence(influence)}"""
 
 
 def _fairness(found: FairnessFound | None, use_case: UseCase) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from configs.errors import InputError
-from configs.reasons import SIDES
+from configs.reasons import ON_REQUEST, SIDES
 from configs.reasons import Reasons as Rules
 from configs.schema import Recipe, UseCase
 from serving.contract.contract import Contract
@@ -49,6 +49,7 @@ def coding(use_case: UseCase, contract: Contract, frame: Any) -> Coding:
         templates={name: _by_value(use_case, rules, name) for name in rules.templates},
         usual=_usual(use_case, contract, frame),
         protected=[name for name in contract.names if name in protected],
+        **({} if rules.give == ON_REQUEST else {"give": rules.give}),  # files of before have no such key
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 RESAMPLES = 500  # of a statistic whose error is wanted
+FEWEST_BLOCKS = 10
 
 
 def resamples(blocks: np.ndarray, times: int, draws: int, seed: int) -> Iterator[np.ndarray]:
@@ -30,6 +31,12 @@ def day_blocks(times: np.ndarray | None, rows: int) -> np.ndarray:
     if times is None:
         return np.arange(rows)
     return times.astype("datetime64[D]").astype(np.int64)
+
+
+def enough_blocks(times: np.ndarray | None, rows: int) -> np.ndarray:
+    """The same where these are many enough; a few days say too little of chance: then rows of a tenth hang together."""
+    days = day_blocks(times, rows)
+    return days if len(np.unique(days)) >= FEWEST_BLOCKS else np.arange(rows) * FEWEST_BLOCKS // rows
 
 
 def widening(observations: float, rate: float) -> float:

@@ -9,6 +9,7 @@ from prefect.runtime import flow_run
 
 from configs.schema import UseCase
 from serving.scoring.bundle import read_bundle
+from tasks.explaining.values import Influence
 from tasks.fairness.told import numbers_of
 from tasks.fairness.values import FairnessFound
 from tasks.packaging.values import BundleRef, OnnxModel
@@ -21,7 +22,12 @@ from tasks.training.values import Evaluation
 
 @task
 def register(
-    use_case: UseCase, bundle: BundleRef, onnx: OnnxModel, evaluation: Evaluation, fairness: FairnessFound | None = None
+    use_case: UseCase,
+    bundle: BundleRef,
+    onnx: OnnxModel,
+    evaluation: Evaluation,
+    fairness: FairnessFound | None = None,
+    influence: Influence | None = None,
 ) -> Version:
     """Make the bundle the `challenger`; a bundle that is registered already keeps its version.
 
@@ -31,7 +37,7 @@ def register(
     version = _find(client, use_case.name, bundle)
     if version is None:
         parent = champion(use_case.name)
-        version = _create(use_case, bundle, onnx, evaluation, parent.version if parent else "", fairness)
+        version = _create(use_case, bundle, onnx, evaluation, parent.version if parent else "", fairness, influence)
         get_run_logger().info("Registered %s version %s", use_case.name, version.version)
     client.set_registered_model_alias(use_case.name, CHALLENGER, version.version)
     return version
@@ -49,6 +55,7 @@ def _create(
     evaluation: Evaluation,
     parent: str,
     fairness: FairnessFound | None,
+    influence: Influence | None,
 ) -> Version:
     import mlflow
     import onnx as onnx_format
@@ -71,6 +78,9 @@ def _create(
         mlflow.log_metrics({**evaluation.metrics, **(numbers_of(fairness) if fairness else {})})
         if fairness is not None:
             mlflow.log_dict(fairness.model_dump(mode="json"), "fairness.json")
+        if influence is not None:
+            mlflow.log_dict(influence.model_dump(mode="json"), "influence.json")
+            mlflow.log_text(influence.page_path.read_text(), "influence.html")
         mlflow.log_dict(use_case.model_dump(mode="json"), "use_case.json")
         mlflow.log_artifacts(str(bundle.path), "bundle")
         logged = mlflow.onnx.log_model(

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from configs.rollout import Rollout
-from tasks.comparing.svg import svg
 from tasks.rollouts.strategies.choose import in_force
 from tasks.rollouts.values import Look
+from tasks.svg import svg
 from tasks.verdicts.values import Verdict
 
 LINE, BOUND, MUTED = "#2c6fbb", "#c0392b", "#888888"

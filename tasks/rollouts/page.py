@@ -1,6 +1,6 @@
 """The page of a rollout: where it stands, what each check said over time, and what people said, as one HTML file.
 
-As that of a comparison (`tasks/comparing/page.py`) it has no script and loads nothing, so it can be sent or archived.
+As that of a comparison (`tasks/page.py`) it has no script and loads nothing, so it can be sent or archived.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from pathlib import Path
 from configs.files import write_atomically
 from configs.rollout import Rollout
 from configs.settings import read_services, report_address, reports
-from tasks.comparing.page import page
-from tasks.comparing.sheets import Sheet
+from tasks.page import Sheet, page
 from tasks.rollouts.course import courses, plots, spent
 from tasks.rollouts.how_long import how_long, moment
 from tasks.rollouts.looks import looks_of

@@ -11,7 +11,7 @@ from prefect.artifacts import create_table_artifact
 from configs.schema import Gate, SliceGates, UseCase
 from tasks.data.frames import contract_of, encode, read_rows
 from tasks.data.values import Split
-from tasks.problems.chance import day_blocks
+from tasks.problems.chance import enough_blocks
 from tasks.problems.problem import Problem, problem_of
 from tasks.step import step
 from tasks.store import put_parquet
@@ -23,8 +23,6 @@ from tasks.training.given import UNKNOWN
 from tasks.training.reliability import reliability, show
 from tasks.training.slices import slices_of, unjudged
 from tasks.training.values import Calibration, Evaluation, FittedModel, GateResult
-
-FEWEST_BLOCKS = 10
 
 
 @step
@@ -45,7 +43,9 @@ def evaluate(use_case: UseCase, split: Split, contract: str, candidate: FittedMo
     gates = [_judge(problem, gate, "all", target, output) for gate in use_case.evaluation.gates]
     promised = problem.promised(columns)
     if promised is not None and "coverage" not in [gate.metric for gate in use_case.evaluation.gates]:
-        gates.append(coverage_gate(promised, target, output, _blocks(use_case, frame), candidate.calibrated))
+        time = use_case.source.time_column
+        blocks = enough_blocks(frame[time].to_numpy() if time else None, len(frame))  # rows that are hit or missed together
+        gates.append(coverage_gate(promised, target, output, blocks, candidate.calibrated))
     remarks = problem.remarks(columns, target) + [UNKNOWN] * (use_case.model.onnx is not None)
     if use_case.evaluation.slices:
         gates += _slices(problem, use_case.evaluation.slices, frame, target, output)
@@ -90,13 +90,6 @@ def _slices(problem: Problem, rules: SliceGates, frame: Any, target: np.ndarray,
         for where, inside in slices_of(frame, rules, target, problem)
         for gate in rules.gates
     ]
-
-
-def _blocks(use_case: UseCase, frame: Any) -> np.ndarray:
-    """Rows that are hit or missed together: those of a day. A few days say too little of chance; then those of a tenth."""
-    time = use_case.source.time_column
-    days = day_blocks(frame[time].to_numpy() if time else None, len(frame))
-    return days if len(np.unique(days)) >= FEWEST_BLOCKS else np.arange(len(frame)) * FEWEST_BLOCKS // len(frame)
 
 
 def _keep(use_case: UseCase, problem: Problem, frame: Any, target: np.ndarray, output: np.ndarray) -> str:

@@ -10,8 +10,8 @@ from configs.schema import Monitoring
 from tasks.columns.bins import bins_of_numbers
 from tasks.columns.choose import KINDS, NUMBERS
 from tasks.columns.put_back import put_back_categories, put_back_numbers
+from tasks.monitoring.drift.columns import compare
 from tasks.monitoring.drift.damage import costs
-from tasks.monitoring.drift.detect import compare
 from tasks.monitoring.drift.evidence import Evidence
 from tasks.monitoring.drift.faults import fault
 from tasks.monitoring.drift.null import calibrate, order_of, windows_without_drift

@@ -13,11 +13,11 @@ from serving.contract.heads.choose import head_of
 from tasks.data.frames import contract_of, encode
 from tasks.monitoring.coverage import watched_coverage
 from tasks.monitoring.measured import Labelled
-from tasks.problems.chance import resamples
+from tasks.problems.chance import enough_blocks, resamples
 from tasks.problems.metrics import REGRESSION
 from tasks.problems.problem import problem_of
 from tasks.training.coverage import allowance, coverage_gate, restored
-from tasks.training.evaluate import _blocks, evaluate
+from tasks.training.evaluate import evaluate
 from tasks.training.failed import GateFailed
 from tasks.training.fitted import load
 from tasks.training.interval import conformal
@@ -169,15 +169,13 @@ def test_what_an_interval_may_be_asked_for(tmp_path):
 
 
 @pytest.mark.parametrize("freq", ["min", "10min"])
-def test_a_holdout_of_one_day_or_three_is_judged_by_its_tenths(tmp_path, freq):
+def test_a_holdout_of_one_day_or_three_is_judged_by_its_tenths(freq):
     """A few blocks would say nearly nothing of chance, and let every coverage pass."""
-    frame = pd.DataFrame({"at": pd.date_range("2026-01-01", periods=300, freq=freq)})
-    case = small_use_case(tmp_path)
-    case = case.model_copy(update={"source": case.source.model_copy(update={"time_column": "at"})})
-    assert np.bincount(_blocks(case, frame)).tolist() == [30] * 10
+    blocks = enough_blocks(pd.date_range("2026-01-01", periods=300, freq=freq).to_numpy(), 300)
+    assert np.bincount(blocks).tolist() == [30] * 10
     target, inside = np.zeros(300), np.arange(300) % 2 == 0
     output = np.column_stack([target, np.where(inside, -1, 1), np.where(inside, 1, 2)])
-    assert not coverage_gate(0.9, target, output, _blocks(case, frame), 400).passed
+    assert not coverage_gate(0.9, target, output, blocks, 400).passed
 
 
 @pytest.mark.parametrize(

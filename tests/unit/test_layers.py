@@ -19,8 +19,8 @@ ALLOWED = {
 # any room may read them, and they read only each other's.
 ROOMS = (
     *("problems", "verdicts", "columns", "data", "log", "training", "fairness", "packaging", "routing", "registry"),
-    *("explaining", "comparing", "containers", "deploying", "gates", "rollouts", "review", "audit", "monitoring"),
-    *("scoring", "onboarding"),
+    *("explaining", "comparing", "containers", "deploying", "gates", "rollouts", "review", "audit", "monitoring", "scoring"),
+    "onboarding",
 )
 
 

@@ -24,6 +24,7 @@ from tasks.monitoring.drift.calibrate_joint import calibrate_joint
 from tasks.monitoring.findings import describe, finding_path, findings, told, unreadable_findings
 from tasks.packaging.bundle import bundle
 from tasks.packaging.convert import convert
+from tasks.packaging.explain import explain
 from tasks.registry.lineage import lineage
 from tasks.registry.values import Version
 from tasks.training.evaluate import evaluate
@@ -32,7 +33,7 @@ from tests.conftest import SMALL, chain, small_frame
 START, DAY = datetime(2020, 2, 6, tzinfo=UTC), timedelta(days=1)
 TASKS = (
     "collect_window", "conclude", "detect_drift", "keep_finding", "measure_performance", "measure_service", "monitored",
-    "notify", "watch_fairness",
+    "notify", "watch_fairness", "explain_reference", "watch_reasons",
 )  # fmt: skip
 
 
@@ -67,7 +68,9 @@ def built(tmp_path_factory):
             snapshot, contract, parts, fitted = chain(each)
             evaluation = evaluate.fn(each, parts, contract, fitted)
             onnx = convert.fn(parts, contract, each.features, fitted)
-            packed = bundle.fn(each, snapshot, contract, onnx, evaluation, lineage(each, parts, None, contract, onnx))
+            reasons = explain.fn(parts, contract, each.recipe, fitted) if number == "1" else None
+            origin = lineage(each, parts, None, contract, onnx)
+            packed = bundle.fn(each, snapshot, contract, onnx, evaluation, origin, reasons=reasons)
             versions[number] = Version(use_case="small", version=number, run_id="", bundle=packed, golden="")
     return folder / "home", case, versions, {}
 
@@ -194,6 +197,36 @@ def test_each_version_is_judged_on_its_own_rows_by_its_own_contract(place):
     assert [group.rows for group in full.groups] == [240, 360]
     assert "## Version 1" in describe(full)
     assert "(version 2)" in told(full)
+
+
+def test_other_reasons_than_before_are_told_and_alarm_where_that_is_declared(place):
+    place.week(0)
+    truth = place.week(1, change=lambda frame: frame.assign(a=frame["a"] + 1.5))
+    place.monitor()
+    place.label(truth)
+    clock.set_clock(place.case, START + 60 * DAY)
+    place.monitor()
+    usual, turned = (finding for finding in findings("small")[:3] if finding.look == "first")
+    labelled = next(finding for finding in findings("small") if finding.look == "labels")
+    assert (usual.group.reasons.moved, usual.group.reasons.not_looked_at) == ([], "")
+    assert "a" in turned.group.reasons.moved
+    assert "reasons moved: " in told(turned)
+    assert "### Flow of reasons" in describe(turned)
+    assert "reasons" not in turned.alarms
+    assert (labelled.look, labelled.group.reasons) == ("labels", turned.group.reasons)
+
+    place.case = place.case.model_copy(update={"monitoring": place.case.monitoring.model_copy(update={"reasons": "alarm"})})
+    place.monitor(turned.window)
+    again = next(finding for finding in findings("small") if (finding.window, finding.look) == (turned.window, "first"))
+    assert again.alarms["reasons"].severity == "warning"
+    assert again.alarms["reasons"].reason.startswith("reasons moved: ")
+
+
+def test_a_version_without_reasons_has_no_flow_of_them(place):
+    place.serving = "2"
+    place.week(0, version="2")
+    place.monitor()
+    assert findings("small")[0].group.reasons is None
 
 
 def test_groups_that_are_answered_worse_alarm_until_that_is_clearly_over(place):

@@ -162,6 +162,27 @@ def test_the_server_and_use_cases_have_the_same_keys():
     assert all(getattr(codes_of_serving, name) == getattr(keys, name) for name in ("ALWAYS", "ABOVE", "BELOW"))
 
 
+def test_when_reasons_are_given_travels_with_the_bundle(tmp_path, home, quiet):
+    for give in ("always", "on request", "later"):
+        asked = case(tmp_path, f"{{give: {give}}}")
+        _, contract, parts, fitted = chain(asked)
+        reasons = explain.fn(parts, contract, asked.recipe, fitted)
+        content = (store("codes") / f"{phrase.fn(asked, parts, contract, asked.recipe, reasons)}.json").read_bytes()
+        assert read(content).give == give
+    assert b"give" not in written(Coding(most=4)), "what was the rule before is written as before"
+    assert case(tmp_path, "{give: on request}").model_dump_json() == case(tmp_path, "{}").model_dump_json()
+
+
+@pytest.mark.parametrize("kept", ["hash", "omit"])
+def test_what_the_log_does_not_keep_cannot_be_explained_later(tmp_path, home, kept):
+    secret = FEATURES.replace("}", ", rules: {c: {sensitive: true}}}")
+    with pytest.raises(InputError, match=r"'reasons\.give': later, .* has no values of c; write 'log: {sensitive"):
+        case(tmp_path, f"{{give: later}}\nlog: {{sensitive: {kept}}}", secret)
+    assert case(tmp_path, "{give: later}\nlog: {sensitive: keep}", secret).reasons.give == "later"
+    with pytest.raises(InputError, match=r"reasons\.give"):
+        case(tmp_path, "{give: never}")
+
+
 def test_a_use_case_without_the_block_is_what_it_was(tmp_path, home):
     plain, told = small_use_case(tmp_path), case(tmp_path, "{}")
     assert "reasons" not in plain.model_dump()

@@ -99,10 +99,10 @@ def test_what_is_answered_is_what_the_document_says(model):
     assert schemas["PredictRequest"]["properties"]["explain"]["type"] == "boolean"
 
 
-def with_words(folder):
+def with_words(folder, give="on request"):
     """Puts into a bundle what its reasons are told in words from."""
     templates = {"b": {"": ["b is only ", ("b", "value")]}}
-    content = written(Coding(most=2, unfavourable=["no"], templates=templates, protected=["c"]))
+    content = written(Coding(most=2, unfavourable=["no"], templates=templates, protected=["c"], give=give))
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["files"][CODES] = hashlib.sha256(content).hexdigest()
     (folder / CODES).write_bytes(content)
@@ -200,3 +200,31 @@ def test_more_rows_than_get_reasons_are_refused_and_a_deadline_holds(model):
 
     with pytest.raises(Refusal, match="deadline"):
         answered(model, {"records": [RECORD], "explain": True}, submit)
+
+
+def given(folder, give):
+    with_words(folder, give)
+    log = PredictionLog(prediction_log("small"))
+    return ServedModel(read_bundle(folder), Identity("1", "small-v1"), log)
+
+
+def test_reasons_that_are_always_given_come_without_being_asked_for(bundle_folder, home):
+    model = given(bundle_folder, "always")
+    for body in ({"records": [RECORD]}, {"records": [{**RECORD, "b": None}]}):  # read in one piece, and in slices
+        row = answered(model, body)["predictions"][0]
+        assert "codes" in row["reasons"]
+    assert "reasons" not in answered(model, {"records": [RECORD], "explain": False})["predictions"][0]
+    with pytest.raises(Refusal, match="reasons"):
+        answered(model, {"records": [RECORD] * (EXPLAINED + 1)})
+    assert openapi(model)["components"]["schemas"]["PredictRequest"]["properties"]["explain"]["default"] is True
+    model.log.close()
+
+
+def test_reasons_that_are_made_later_are_not_made_by_the_server(bundle_folder, home):
+    model = given(bundle_folder, "later")
+    assert "reasons" not in answered(model, {"records": [RECORD]})["predictions"][0]
+    with pytest.raises(ContractError, match=r"explain: reasons of this use case are made later, from the log .*audit why"):
+        answered(model, {"records": [RECORD], "explain": True})
+    assert "_reasons" not in vars(model)
+    assert "explain" not in openapi(model)["components"]["schemas"]["PredictRequest"]["properties"]
+    model.log.close()

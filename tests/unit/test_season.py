@@ -6,7 +6,7 @@ import pytest
 
 from configs.schema import Monitoring
 from tasks.columns.choose import NUMBERS
-from tasks.monitoring.drift.detect import compare
+from tasks.monitoring.drift.columns import compare
 from tasks.monitoring.drift.season import same_season, season_of, seasons
 
 WEATHER = ["temp", "atemp", "hum", "windspeed"]

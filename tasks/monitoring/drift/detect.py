@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from prefect import get_run_logger, task
 
-from configs.schema import Monitoring, UseCase
+from configs.schema import UseCase
 from serving.scoring.bundle import Bundle, read_bundle
 from serving.scoring.onnx import Scorer
 from tasks.columns.choose import NUMBERS, kinds_of
 from tasks.columns.kind import ColumnKind
 from tasks.data.frames import as_served, encode, logged_features, model_input
 from tasks.log.values import Window
+from tasks.monitoring.drift.columns import compare
 from tasks.monitoring.drift.damage import costs
-from tasks.monitoring.drift.evidence import Evidence
 from tasks.monitoring.drift.faults import fault
 from tasks.monitoring.drift.joint import LEAST_ROWS, domain_auc
 from tasks.monitoring.drift.layout import make_layout
-from tasks.monitoring.drift.null import COLUMNS_SHARE, OTHER_SHARE, calibrate
+from tasks.monitoring.drift.null import OTHER_SHARE, columns_share
 from tasks.monitoring.drift.season import same_season, seasons
 from tasks.monitoring.findings import drifts_before, told_column
 from tasks.monitoring.values import ColumnDrift, Drift
@@ -48,7 +47,7 @@ def detect_drift(use_case: UseCase, window: Window, version: Version, joint_boun
     reference, times, compared = same_season(reference, times, season, seasons(logged["time"].to_numpy(), season))
     features = logged_features(logged, use_case.watched)
     current, reference = (as_served(bundle.contract, frame, use_case.watched) for frame in (features, reference))
-    columns = compare(use_case.monitoring, current, reference, times, kinds, COLUMNS_SHARE)
+    columns = compare(use_case.monitoring, current, reference, times, kinds, columns_share(use_case.monitoring))
     drifted = [name for name, column in columns[0].items() if column.score > 1]
     faults = {name: fault(current[name], reference[name], kinds[name], times, length) for name in drifted}
     times = holdout["time"].to_numpy() if time else None
@@ -79,38 +78,6 @@ def detect_drift(use_case: UseCase, window: Window, version: Version, joint_boun
     for name in result.drifted:
         get_run_logger().info("Window %s: %s", window.name, told_column(name, result, metric.name))
     return result
-
-
-def compare(
-    rules: Monitoring,
-    current: Any,
-    reference: Any,
-    times: np.ndarray | None,
-    kinds: Mapping[str, ColumnKind],
-    share: float,
-) -> tuple[dict[str, ColumnDrift], int]:
-    """Every column's score, distance and share of rows outside the reference; and how many blocks the bound rests on.
-
-    Args:
-        rules: For the false alarm rate, and how many windows an alarm needs.
-        current: A pandas frame of the window.
-        reference: A pandas frame of the same columns, in the order of `times` where rows have one.
-        times: Of the reference's rows, as datetime64.
-        kinds: Of the columns, by name.
-        share: Of the false alarm rate that these columns may spend together.
-    """
-    if not len(reference.columns):  # the log has a hash of each: nothing can be compared
-        return {}, 0
-    evidence = Evidence(reference, kinds)
-    calibration = calibrate(evidence, reference, times, len(current), rules.false_alarm_rate * share, rules.needed)
-    before, now = evidence.sums(reference), evidence.sums(current)
-    scores, found = calibration.scores(evidence, evidence.between(now, before)[0]), evidence.distance(now, before)[0]
-    new, starts = np.where(before[0] == 0, now[0], 0), evidence.layout.starts
-    outside = [new[start:stop].sum() / len(current) for start, stop in pairwise(starts)]
-    return {
-        name: ColumnDrift(score=scores[name], distance=float(found[number]), outside=float(outside[number]))
-        for number, name in enumerate(reference)
-    }, calibration.blocks
 
 
 def _persists(use_case: UseCase, window: Window, version: Version, over: bool) -> bool:

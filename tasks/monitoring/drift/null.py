@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from configs.schema import Monitoring
 from tasks.monitoring.drift.evidence import Evidence
 from tasks.problems.chance import widening
 
@@ -30,6 +31,11 @@ LARGEST_SHARE = 1 / 3  # of the reference that a window without drift takes
 BLOCK = np.timedelta64(7, "D")
 LEAST_BLOCKS = 8
 LEAST_SPREAD = 1e-5  # of a test; what differs by less is rounding
+
+
+def columns_share(rules: Monitoring) -> float:
+    """What the columns have together; where a flow of reasons alarms too, its share is taken from theirs."""
+    return COLUMNS_SHARE - OTHER_SHARE * (rules.reasons == "alarm")
 
 
 @dataclass(frozen=True)

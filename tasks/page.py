@@ -1,11 +1,10 @@
-"""The page of a comparison: one HTML file with its tables and plots, that loads nothing from anywhere."""
+"""A page: one HTML file with its tables and plots, that loads nothing from anywhere."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-
-from tasks.comparing.sheets import Sheet
+from typing import NamedTuple
 
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 1150px; margin: 2rem auto; padding: 0 1rem; color: #1c2430 }
@@ -16,6 +15,15 @@ th { background: #f2f4f7; position: sticky; left: 0 } td { overflow-wrap: anywhe
 """
 # Whatever a value may hold, the browser runs no script and asks no other machine.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+class Sheet(NamedTuple):
+    """A table: its cells are text. `note` stands under the title; without rows it is all there is."""
+
+    title: str
+    note: str
+    heads: list[str]
+    rows: list[list[str]]
 
 
 def page(title: str, description: str, sheets: Sequence[Sheet], plots: Sequence[tuple[str, str]]) -> str:
