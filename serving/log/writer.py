@@ -17,7 +17,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 import numpy as np
@@ -127,6 +127,23 @@ class Refused(msgspec.Struct, frozen=True, tag_field="kind", tag="refused"):
 
 
 Entry = Prediction | Shadow | Feedback | Refused | Review
+
+
+class Log(Protocol):
+    """Where every answer goes first."""
+
+    def append(self, records: Sequence[Entry]) -> int:
+        """Keep the records of one batch; returns the bytes.
+
+        Raises:
+            OSError: they are not kept, and the batch must then not be answered.
+        """
+
+    def tick(self) -> None:
+        """Called now and then."""
+
+    def close(self) -> None:
+        """Nothing is appended for now."""
 
 
 class PredictionLog:
