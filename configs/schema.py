@@ -489,13 +489,15 @@ class Deploy(Strict):
 class Log(Strict):
     """What the prediction log keeps of sensitive columns and for how long, and what happens when it cannot be written.
 
-    It is compacted and cut to `keep` at `schedule`, a cron expression in the use case's `time_zone`.
+    It is compacted and cut to `keep` at `schedule`, a cron expression in the use case's `time_zone`; what servers without a
+    disk left in `bucket` (`s3://BUCKET/PREFIX`) comes home before.
     Columns that are hashed or left out are not monitored for drift: the log no longer has their values.
     """
 
     sensitive: Literal["keep", "hash", "omit"] = "hash"
     keep: Duration | None = None
     on_failure: Literal["refuse", "answer"] = "refuse"
+    bucket: str | None = Field(None, pattern=r"^s3://[a-z0-9][a-z0-9.-]+(/.*)?$")
     schedule: Cron | None = "30 2 * * *"
 
     @model_validator(mode="after")

@@ -171,10 +171,14 @@ class PredictionLog:
         Raises:
             OSError: the disk is full or the log is broken; the batch must then not be answered.
         """
+        return self.append_lines(self._encoder.encode_lines(records), len(records))
+
+    def append_lines(self, lines: bytes, records: int) -> int:
+        """The same for so many records that are JSON lines already."""
         if self._file is None:
             self._open()
         assert self._file is not None
-        data = close_group(self._encoder.encode_lines(records), len(records), self._name, self._cipher, self._size)
+        data = close_group(lines, records, self._name, self._cipher, self._size)
         written = os.write(self._file, data)
         if written < len(data):
             self._complete(memoryview(data)[written:])
@@ -190,6 +194,11 @@ class PredictionLog:
         if self._file is not None and self._size and (old or asked != self._asked):
             self._close()
         self._asked = asked
+
+    def sync(self) -> None:
+        """Returns when what was appended lies on the disk, whatever happens to this machine."""
+        if self._file is not None:
+            os.fsync(self._file)
 
     def close(self) -> None:
         """Close the segment; the next `append` opens another."""

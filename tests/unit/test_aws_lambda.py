@@ -60,7 +60,7 @@ def test_every_protocol_and_every_fault_is_a_servers(function, model):
         ("POST", "/predict", "{"),
         ("POST", "/invocations", json.dumps({"dataframe_records": [RECORD]})),
         ("POST", "/v2/models/small/infer", json.dumps({"id": "1", "inputs": inputs})),
-        ("POST", "/feedback", json.dumps({"labels": [{"prediction_id": "mine", "label": 1}]})),
+        ("POST", "/feedback", json.dumps({"labels": [{"prediction_id": "mine", "label": "yes"}]})),
         ("GET", "/readyz", ""),
         ("GET", "/nowhere", ""),
         ("DELETE", "/predict", ""),
@@ -97,11 +97,11 @@ def test_messages_are_predictions_by_their_own_ids(function):
 
 
 def test_what_cannot_be_taken_comes_again_and_nothing_else(function):
-    labels = json.dumps({"labels": [{"prediction_id": "mine", "label": 1}]})
+    labels = json.dumps({"labels": [{"prediction_id": "mine", "label": "yes"}]})
     answer = function(sqs(BODY, WRONG, "no json", labels), None)
     assert [each["itemIdentifier"][-1] for each in answer["batchItemFailures"]] == ["1", "2"]
     assert predictions() == ["mine"]
-    assert [each["label"] for each in logged("feedback")] == ["1"]
+    assert [each["label"] for each in logged("feedback")] == ["yes"]
     assert sum(each["requests"] for each in logged("refused")) == 2, "they are counted before the function sleeps"
 
 
