@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -413,6 +414,23 @@ def review(
 
     said = {"answer": answer, "reason": reason, "text": text}
     reviewed(load_use_case(use_case), action, prediction_id, said, as_data, screen)
+
+
+@app.command()
+def function(
+    use_case: UseCaseName,
+    version: Annotated[
+        str | None, typer.Option(help="A version that was deployed here. Default: the one that serves.")
+    ] = None,
+    to: Annotated[Path, typer.Option(help="The folder to write into.")] = Path("function"),
+) -> None:
+    """Package a version for AWS Lambda's own Python: a ZIP file, and a SAM template that deploys it.
+
+    The image that a release builds runs on Lambda as it is (infra/lambda/template.yaml); the ZIP file starts faster.
+    """
+    from console.commands.function import function as packaged
+
+    packaged(use_case, version, to, screen)
 
 
 @app.command()

@@ -20,15 +20,15 @@ PROJECT = Path(__file__).resolve().parents[1]
 SECONDS = 30
 
 
-class Runtime:
-    """The API's server, and one process of a function behind it; `ready` is when that first asked for an event."""
+class Api:
+    """The API's server; `known` is what a function's environment says of it."""
 
-    def __init__(self, *command, python=sys.executable, cwd=PROJECT, **environment):
+    def __init__(self):
         self.events, self.answers, self.waiting = queue.Queue(), queue.Queue(), threading.Event()
         runtime = self
 
         class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+            protocol_version, wbufsize = "HTTP/1.1", 65536  # one packet an answer, or the client waits for the next one
 
             def do_GET(self):
                 runtime.waiting.set()
@@ -66,33 +66,44 @@ class Runtime:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        known = {"AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self.server.server_port}", "AWS_LAMBDA_FUNCTION_NAME": "asked"}
-        self.began = time.perf_counter()
-        self.process = subprocess.Popen(
-            [python, "-m", "awslambdaric", *(command or ["serving.function.handler"])],
-            cwd=cwd,
-            env={**os.environ, **known, **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        address = f"127.0.0.1:{self.server.server_port}"
+        self.known = {"AWS_LAMBDA_RUNTIME_API": address, "AWS_LAMBDA_FUNCTION_NAME": "asked"}
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
         self.events.put(None)
         self.server.shutdown()
         self.server.server_close()
-
-    def is_ready(self):
-        """Seconds from the process's start until it asked for its first event."""
-        assert self.waiting.wait(SECONDS), self.process.communicate()[0]
-        return time.perf_counter() - self.began
 
     def ask(self, event):
         """What the function answers to an event, or the error that it raised: `("response" or "error", body)`."""
         self.events.put(event)
         return self.answers.get(timeout=SECONDS)
+
+
+class Runtime(Api):
+    """The same, and one process of a function that asks it."""
+
+    def __init__(self, handler="serving.function.handler", python=sys.executable, cwd=PROJECT, **environment):
+        super().__init__()
+        self.began = time.perf_counter()
+        self.process = subprocess.Popen(
+            [python, "-m", "awslambdaric", handler],
+            cwd=cwd,
+            env={**os.environ, **self.known, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        super().__exit__()
+
+    def is_ready(self):
+        """Seconds from the process's start until it asked for its first event."""
+        assert self.waiting.wait(SECONDS), self.process.communicate()[0]
+        return time.perf_counter() - self.began

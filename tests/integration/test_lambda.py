@@ -3,9 +3,16 @@
 import json
 import os
 import signal
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
 
 import pytest
 
+from tasks.containers import function as packing
+from tasks.containers.containerize import WHEELS
+from tasks.containers.function import zip_function
 from tasks.log.pull import pull
 from tasks.log.read import open_log
 from tests.conftest import small_use_case
@@ -72,3 +79,29 @@ def test_a_function_that_cannot_start_says_why(function, given, told):
         what, error = runtime.answers.get(timeout=30)
         assert what == "start"
         assert told in error["errorMessage"]
+
+
+def test_the_zip_file_answers_by_what_is_in_it(bundle_folder, tmp_path, monkeypatch):
+    """Packed with the image's wheels, which lie here, so without a network; run by a Python that has nothing else."""
+    monkeypatch.setattr(packing, "PYTHON", f"{sys.version_info.major}.{sys.version_info.minor}")
+    monkeypatch.setenv("PATH", f"{Path(sys.base_prefix) / 'bin'}:{os.environ['PATH']}")
+    for name, value in {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(WHEELS)}.items():
+        monkeypatch.setenv(name, value)
+    packed = tmp_path / "function.zip"
+    unpacked = zip_function(bundle_folder, packed, print)
+    print(f"{packed.stat().st_size / 2**20:.1f} MiB, {unpacked / 2**20:.0f} unpacked")
+    assert packed.stat().st_size < 60 * 2**20
+    with zipfile.ZipFile(packed) as archive:
+        archive.extractall(tmp_path / "task")
+    (tmp_path / "runtime").mkdir()  # what Lambda's own image has besides Python
+    packages = Path(sysconfig.get_path("platlib"))
+    names = ("awslambdaric", "simplejson", "snapshot_restore_py")
+    for found in [*(packages / name for name in names), *packages.glob("runtime_client*.so")]:
+        (tmp_path / "runtime" / found.name).symlink_to(found)
+    given = {"SLIPWAY_BUNDLE": str(tmp_path / "task" / "bundle"), "SLIPWAY_LOG": str(tmp_path / "log")}
+    paths = f"{tmp_path / 'task'}:{tmp_path / 'runtime'}"
+    python = str(Path(sys.base_prefix) / "bin" / "python3")
+    with Runtime(python=python, cwd=tmp_path / "task", PYTHONPATH=paths, SLIPWAY_LOG_PEPPER="p", **given) as runtime:
+        answer = runtime.ask(http_api("POST", "/predict", json.dumps({"records": [RECORD], "explain": True})))[1]
+    assert answer["statusCode"] == 200
+    assert json.loads(answer["body"])["predictions"][0]["reasons"]
