@@ -4,7 +4,7 @@
 `awslambdaric` and nothing else; and one that has `fastapi` and `mangum`, too, where their row is wanted. Each start is a
 process of its own, under AWS's runtime client with an emulation of its runtime API: seconds until it asks for its first
 event, until that is answered, and milliseconds of an event when warm. The model is the one of `benchmarks.serving`; its log
-lies in a folder, or in a bucket of `moto` on this machine. Medians of `STARTS` starts, taken in turn, and of `EVENTS` events.
+lies in a folder, or in a bucket of `moto` here. Medians of `STARTS` starts, taken in turn, and of `EVENTS` events each.
 """
 
 from __future__ import annotations
