@@ -16,6 +16,7 @@ from configs.problems import CALIBRATED, PROMISED, WORDS, Estimator, Metric, Pro
 from configs.reasons import Reasons
 from configs.review import Review
 from configs.rollout import Rollout
+from configs.stream import Stream
 
 Cause = Literal["drift", "performance", "fairness", "estimate"]
 Season = Literal["hour", "weekday", "month"]
@@ -649,6 +650,7 @@ class UseCase(Strict):
     retraining: Retraining = Retraining()
     rollout: Rollout | None = None
     review: Review | None = Field(None, exclude_if=lambda given: given is None)
+    stream: Stream | None = Field(None, exclude_if=lambda given: given is None)
     replay: Replay | None = None
 
     @model_validator(mode="before")

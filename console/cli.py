@@ -416,6 +416,20 @@ def review(
     reviewed(load_use_case(use_case), action, prediction_id, said, as_data, screen)
 
 
+@app.command("serve-stream")
+def serve_stream(
+    use_case: UseCaseName,
+    metrics_port: Annotated[int, typer.Option(help="Port of the metrics (Prometheus) on this machine; 0 for none.")] = 0,
+) -> None:
+    """Answer the messages of a use case's stream (stream:) with the version that serves, until Ctrl-C.
+
+    Messages are bodies of POST /predict or POST /feedback. Several of these share the work.
+    """
+    from console.commands.serve_stream import serve_stream as served
+
+    served(use_case, metrics_port, screen)
+
+
 @app.command()
 def function(
     use_case: UseCaseName,

@@ -56,6 +56,7 @@ IMPORTED = (
     "serving.reasons.reasons",
     "awslambdaric.bootstrap",
     "serving.transports.aws_lambda",
+    "serving.stream",
 )
 
 

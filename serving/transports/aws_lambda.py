@@ -8,20 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import logging
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
-import msgspec
-
-from serving.refusal import Refusal
-from serving.scoring.admission import Place
-from serving.scoring.job import Job
-from serving.scoring.model import LONGEST_ID
-from serving.transports.dispatch import Dispatcher, Headers
-
-logger = logging.getLogger("slipway")
+from serving.transports.dispatch import Dispatcher
+from serving.transports.messages import take, whole
 
 Event = Mapping[str, Any]
 
@@ -33,10 +25,6 @@ class Message(NamedTuple):
     receipt: str
     body: bytes
     group: str
-
-
-class _Kind(msgspec.Struct):
-    labels: msgspec.Raw = msgspec.Raw()
 
 
 class Function(Dispatcher):
@@ -60,7 +48,8 @@ class Function(Dispatcher):
         method, path, headers = _asked(event)
         body = base64.b64decode(event["body"]) if event.get("isBase64Encoded") else (event.get("body") or "").encode()
         headers["content-length"] = str(len(body))
-        status, told, content = await self._answer(method, path, headers, body, self.pipeline.submit)
+        read = whole(body, self.body_bytes)
+        status, told, content = await self.dispatch(method, path, headers, read, self.pipeline.submit)
         answer = {"statusCode": status, "body": content.decode(), "isBase64Encoded": False}
         if "multiValueHeaders" in event and "headers" not in event:  # a load balancer that was told to use them
             return answer | {"multiValueHeaders": {name: [value] for name, value in told}}
@@ -69,39 +58,11 @@ class Function(Dispatcher):
     async def _batch(self, event: Event) -> dict[str, Any]:
         """Messages that could not be answered or logged, so that the queue sends them again, and only them."""
         messages, ordered = _messages(event["Records"])
-        taken = [await each for each in [asyncio.ensure_future(self._take(message)) for message in messages]]
-        failed = {message.receipt for message, well in zip(messages, taken, strict=True) if not well}
+        taken = await asyncio.gather(*(take(self, message.id, message.body) for message in messages))
+        failed = {message.receipt for message, (status, _) in zip(messages, taken, strict=True) if status != 200}
         if ordered:  # whoever comes behind one that failed in its own order comes again, too
             failed = _behind(messages, failed)
         return {"batchItemFailures": [{"itemIdentifier": each.receipt} for each in messages if each.receipt in failed]}
-
-    async def _take(self, message: Message) -> bool:
-        """Whether a message was taken: rows to score as `POST /predict` has them, or outcomes as `POST /feedback`."""
-
-        def submit(job: Job) -> Awaitable[None]:
-            if job.ids is None:
-                job.ids = _ids(message.id, len(job.rows))
-            return self.pipeline.submit(job)
-
-        headers = {"content-length": str(len(message.body))}
-        path = "/feedback" if _are_outcomes(message.body) else "/predict"
-        status, _, answer = await self._answer("POST", path, headers, message.body, submit)
-        if status != 200:
-            fields = {"message": message.id, "status": status, "problem": answer.decode()[:500]}
-            logger.error("a message was not taken", extra={"fields": fields})
-        return status == 200
-
-    async def _answer(
-        self, method: str, path: str, headers: dict[str, str], body: bytes, submit: Any
-    ) -> tuple[int, Headers, bytes]:
-        async def read(headers: Any, place: Place) -> bytes:
-            if headers.get("content-encoding") not in (None, "identity"):
-                raise Refusal(415, "compressed bodies are not taken")
-            if len(body) > self._options.body_bytes:
-                raise Refusal(413, f"the body is larger than {self._options.body_bytes} bytes")
-            return body
-
-        return await self.dispatch(method, path, headers, read, submit)
 
 
 def _asked(event: Event) -> tuple[str, str, dict[str, str]]:
@@ -150,16 +111,3 @@ def _behind(messages: Sequence[Message], failed: set[str]) -> set[str]:
         elif message.group in stopped:
             failed = failed | {message.receipt}
     return failed
-
-
-def _ids(message: str, rows: int) -> list[str]:
-    """A message's rows are called after it, so one that comes twice is counted once."""
-    name = message[-(LONGEST_ID - 8) :]
-    return [name] if rows == 1 else [f"{name}-{row}" for row in range(rows)]
-
-
-def _are_outcomes(body: bytes) -> bool:
-    try:
-        return bool(msgspec.json.decode(body, type=_Kind).labels)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return False  # and reading it as rows says what is wrong with it

@@ -76,6 +76,11 @@ class Dispatcher:
         self._release = release
         self._no_place = self._failure(OVERLOADED, _native_fault)[1]
 
+    @property
+    def body_bytes(self) -> int:
+        """The largest body that is taken."""
+        return self._options.body_bytes
+
     async def dispatch(
         self, method: str, path: str, headers: Any, read: ReadBody, submit: Submit
     ) -> tuple[int, Headers, bytes]:
