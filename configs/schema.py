@@ -17,6 +17,7 @@ from configs.problems import CALIBRATED, PROMISED, WORDS, Estimator, Metric, Pro
 from configs.reasons import Reasons
 from configs.review import Review
 from configs.rollout import Rollout
+from configs.stream import Stream
 
 Cause = Literal["drift", "performance", "fairness", "estimate"]
 Season = Literal["hour", "weekday", "month"]
@@ -490,13 +491,15 @@ class Deploy(Strict):
 class Log(Strict):
     """What the prediction log keeps of sensitive columns and for how long, and what happens when it cannot be written.
 
-    It is compacted and cut to `keep` at `schedule`, a cron expression in the use case's `time_zone`.
+    It is compacted and cut to `keep` at `schedule`, a cron expression in the use case's `time_zone`; what servers without a
+    disk left in `bucket` (`s3://BUCKET/PREFIX`) comes home before.
     Columns that are hashed or left out are not monitored for drift: the log no longer has their values.
     """
 
     sensitive: Literal["keep", "hash", "omit"] = "hash"
     keep: Duration | None = None
     on_failure: Literal["refuse", "answer"] = "refuse"
+    bucket: str | None = Field(None, pattern=r"^s3://[a-z0-9][a-z0-9.-]+(/.*)?$")
     schedule: Cron | None = "30 2 * * *"
 
     @model_validator(mode="after")
@@ -651,6 +654,7 @@ class UseCase(Strict):
     retraining: Retraining = Retraining()
     rollout: Rollout | None = None
     review: Review | None = Field(None, exclude_if=lambda given: given is None)
+    stream: Stream | None = Field(None, exclude_if=lambda given: given is None)
     replay: Replay | None = None
 
     @model_validator(mode="before")

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -413,6 +414,37 @@ def review(
 
     said = {"answer": answer, "reason": reason, "text": text}
     reviewed(load_use_case(use_case), action, prediction_id, said, as_data, screen)
+
+
+@app.command("serve-stream")
+def serve_stream(
+    use_case: UseCaseName,
+    metrics_port: Annotated[int, typer.Option(help="Port of the metrics (Prometheus) on this machine; 0 for none.")] = 0,
+) -> None:
+    """Answer the messages of a use case's stream (stream:) with the version that serves, until Ctrl-C.
+
+    Messages are bodies of POST /predict or POST /feedback. Several of these share the work.
+    """
+    from console.commands.serve_stream import serve_stream as served
+
+    served(use_case, metrics_port, screen)
+
+
+@app.command()
+def function(
+    use_case: UseCaseName,
+    version: Annotated[
+        str | None, typer.Option(help="A version that was deployed here. Default: the one that serves.")
+    ] = None,
+    to: Annotated[Path, typer.Option(help="The folder to write into.")] = Path("function"),
+) -> None:
+    """Package a version for AWS Lambda's own Python: a ZIP file, and a SAM template that deploys it.
+
+    The image that a release builds runs on Lambda as it is (infra/lambda/template.yaml); the ZIP file starts faster.
+    """
+    from console.commands.function import function as packaged
+
+    packaged(use_case, version, to, screen)
 
 
 @app.command()

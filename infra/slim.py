@@ -1,6 +1,7 @@
-"""Makes the image's environment small and equal on every build: run once, in the first stage of the Dockerfile.
+"""Makes an environment of servers small and equal on every build: run once, in the first stage of the Dockerfile.
 
-Usage: VENV/bin/python slim.py ROOT, where VENV lies in ROOT and `serving` can be imported.
+Usage: VENV/bin/python slim.py ROOT [MODULE...], where VENV lies in ROOT and `serving` can be imported. The modules are those
+that will be imported; without any, those of the image.
 
 What a server never opens is deleted from the environment (tests, tools, type stubs, headers, a second copy of ONNX Runtime
 for programs in C), shared libraries lose what only debuggers read, what a server imports is compiled, with hashes instead of
@@ -15,6 +16,7 @@ import shutil
 import struct
 import sys
 import sysconfig
+from collections.abc import Sequence
 from pathlib import Path
 from py_compile import PycInvalidationMode, compile
 
@@ -24,6 +26,8 @@ FOLDERS = (
     "**/__pycache__",
     "numpy/distutils",
     "numpy/f2py",
+    "numpy/polynomial",
+    "numpy/testing",
     "numpy/typing",
     "onnxruntime/backend",
     "onnxruntime/datasets",
@@ -44,10 +48,19 @@ FILES = (
 )
 
 
-IMPORTED = ("granian.server", "serving.__main__", "serving.worker", "serving.transports.grpc", "serving.reasons.reasons")
+IMPORTED = (
+    "granian.server",
+    "serving.__main__",
+    "serving.worker",
+    "serving.transports.grpc",
+    "serving.reasons.reasons",
+    "awslambdaric.bootstrap",
+    "serving.transports.aws_lambda",
+    "serving.stream",
+)
 
 
-def main(root: Path) -> None:
+def main(root: Path, modules: Sequence[str] = IMPORTED) -> None:
     """Delete, strip, compile, and set times, in this order."""
     packages = Path(sysconfig.get_path("platlib"))
     for pattern in FOLDERS:
@@ -61,7 +74,7 @@ def main(root: Path) -> None:
             script.unlink()
     for library in [*packages.rglob("*.so"), *packages.rglob("*.so.*")]:
         strip(library)
-    for module in IMPORTED:
+    for module in modules:
         importlib.import_module(module)
     files = {Path(module.__file__) for module in list(sys.modules.values()) if getattr(module, "__file__", None)}
     for file in sorted(file for file in files if file.suffix == ".py" and file.is_relative_to(root)):
@@ -91,4 +104,4 @@ def strip(library: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:] or IMPORTED)

@@ -15,7 +15,7 @@ from typing import Any
 from serving.log.segment import log_key
 from serving.log.writer import sensitive_of
 from serving.options import Options
-from serving.platforms import from_environment, log_folder, platform, platform_port
+from serving.platforms import from_environment, log_place, platform, platform_port
 from serving.scoring.bundle import BundleError, read_bundle
 from serving.security.keys import KeysError, read_keys
 from serving.security.signature import check_signature
@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     Requests in flight are finished within the grace period. Bad input: one line, status 2.
     """
     try:
-        options = _options(_parser().parse_args(argv))
+        options = options_of(argv)
     except (BundleError, KeysError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -71,12 +71,13 @@ def _raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _options(args: argparse.Namespace) -> Options:
-    """The checked options.
+def options_of(argv: list[str] | None) -> Options:
+    """The checked options of a command line; what it leaves out is in the environment.
 
     Raises:
         BundleError, KeysError, ValueError: saying what is wrong with them.
     """
+    args = _parser().parse_args(argv)
     managed = platform(args.command, os.environ)
     args.host = args.host or ("0.0.0.0" if managed else "127.0.0.1")
     bundle = read_bundle(args.bundle)
@@ -85,7 +86,7 @@ def _options(args: argparse.Namespace) -> Options:
         check_signature(bundle, public_key)
     keys = _keys(args, managed)
     _check_numbers(args)
-    args.log = log_folder(args.log, managed)
+    args.log = log_place(args.log, managed)
     key = log_key()  # refuses one that is none
     if bool(args.tls_certificate) != bool(args.tls_key):
         raise ValueError("give --tls-certificate and --tls-key together")
@@ -98,7 +99,7 @@ def _options(args: argparse.Namespace) -> Options:
             raise ValueError(f"{name} {os.environ[name]!r}: must begin with /")
     return Options(
         bundle=str(args.bundle),
-        log=str(args.log),
+        log=args.log,
         digest=bundle.digest,
         public_key=public_key.decode(),
         host=args.host,
@@ -200,9 +201,13 @@ def _parser() -> argparse.ArgumentParser:
         found = from_environment("SLIPWAY_" + name.upper().replace("-", "_"), kind, choices)
         parser.add_argument(f"--{name}", type=kind, default=default if found is None else found, help=text, choices=choices)
 
-    for name in ("bundle", "log"):
-        given = from_environment(f"SLIPWAY_{name.upper()}", Path)
-        parser.add_argument(f"--{name}", type=Path, default=given, required=given is None, help=f"folder of the {name}")
+    places: tuple[tuple[str, Callable[[str], Any], str], ...] = (
+        ("bundle", Path, "folder of the bundle"),
+        ("log", str, "folder of the log, or s3://BUCKET/PREFIX, where each batch is an object"),
+    )
+    for name, kind, text in places:
+        given = from_environment(f"SLIPWAY_{name.upper()}", kind)
+        parser.add_argument(f"--{name}", type=kind, default=given, required=given is None, help=text)
     option("public-key", None, "PEM file; only a bundle that its owner signed is served", Path)
     option("host", None, "address to listen on; by default 127.0.0.1, and 0.0.0.0 on Vertex AI and SageMaker")
     option("port", platform_port(8080), "port of HTTP", int)

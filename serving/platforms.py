@@ -1,7 +1,7 @@
-"""What a server is told by where it runs: environment variables, and the customs of Vertex AI and SageMaker.
+"""What a server is told by where it runs: environment variables, and the customs of Vertex AI, SageMaker and AWS Lambda.
 
-Both start the image by themselves: Vertex AI with `AIP_` variables, SageMaker with the argument `serve`; both ask who comes
-before they let a request through, and neither mounts a folder for a log.
+They start the image by themselves: Vertex AI with `AIP_` variables, SageMaker with the argument `serve`, Lambda with the
+address of its runtime; all ask who comes before they let a request through, and none mounts a folder for a log.
 
 References: https://cloud.google.com/vertex-ai/docs/predictions/custom-container-requirements,
 https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
@@ -15,6 +15,8 @@ import tempfile
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
+
+from serving.log.s3 import BUCKETS, Bucket
 
 KINDS = {int: "a whole number", float: "a number"}
 
@@ -42,6 +44,8 @@ def platform(command: str | None, environment: Mapping[str, str]) -> str:
     >>> platform("serve", {}), platform(None, {"AIP_HTTP_PORT": "8080"}), platform(None, {})
     ('SageMaker', 'Vertex AI', '')
     """
+    if environment.get("AWS_LAMBDA_RUNTIME_API"):
+        return "AWS Lambda"
     return "Vertex AI" if environment.get("AIP_HTTP_PORT") else "SageMaker" if command == "serve" else ""
 
 
@@ -55,24 +59,28 @@ def platform_port(default: int) -> int:
     return next((port for port in found if port is not None), default)
 
 
-def log_folder(folder: Path, managed: str) -> Path:
-    """The folder, once something was written into it.
+def log_place(place: str, managed: str) -> str:
+    """The folder, once something was written into it; or the bucket, whose URL is checked and which is asked later.
 
     A platform's container loses what it wrote when it ends, wherever that lay; so there, another folder of the container is
     as good where this one cannot be written, and it is told.
 
     Raises:
-        ValueError: it cannot be written.
+        ValueError: it cannot be written, or is no bucket's URL.
     """
+    if place.startswith(BUCKETS):
+        Bucket(place)
+        return place
+    folder = Path(place)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
-            return folder
+            return place
     except OSError as error:
         if not managed:
             raise ValueError(f"--log {folder}: cannot be written ({error.strerror})") from None
     try:
-        found = Path(tempfile.mkdtemp(prefix="slipway-log-"))
+        found = tempfile.mkdtemp(prefix="slipway-log-")
     except OSError as error:
         raise ValueError(
             f"--log {folder}: cannot be written, nor any folder for temporary files ({error.strerror})"

@@ -170,6 +170,24 @@ def model(bundle_folder, home):
 
 
 @pytest.fixture
+def objects(monkeypatch):
+    """A client of an object storage of one test; the environment tells where it is, and who asks."""
+    import boto3
+    import httpx
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    known = {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    for name, value in {**known, "AWS_DEFAULT_REGION": "us-east-1"}.items():
+        monkeypatch.setenv(name, value)
+    yield boto3.client("s3")
+    httpx.post(f"http://{host}:{port}/moto-api/reset")  # what it holds is its whole process's
+    server.stop()
+
+
+@pytest.fixture
 def real_data():
     """The folder of real data beside the project, where it is there."""
     folder = Path(os.environ.get("SLIPWAY_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")

@@ -12,7 +12,7 @@ from configs.errors import CheckFailed, InputError
 from configs.load import load_use_case
 from configs.settings import prediction_log
 
-app = typer.Typer(no_args_is_help=True, help="The prediction log: verify, compact, and erase one subject's records.")
+app = typer.Typer(no_args_is_help=True, help="The prediction log: verify, pull, compact, and erase one subject's records.")
 screen = Console()
 UseCaseName = Annotated[str, typer.Argument(help="A use case in configs/.")]
 
@@ -34,6 +34,23 @@ def verify(use_case: UseCaseName) -> None:
     if damaged:
         raise CheckFailed(f"{len(damaged)} of {len(files)} files are damaged: {', '.join(damaged)}")
     screen.print(f"{sum(file.records for file in files):,} records in {len(files)} files, all as they were written")
+
+
+@app.command()
+def pull(use_case: UseCaseName) -> None:
+    """Take home what functions left in the bucket (log.bucket); what came is deleted there. Maintenance does it daily.
+
+    Until then nothing here sees it: neither monitoring nor audit, and an erasure does not reach it.
+    """
+    from tasks.log.files import maintaining
+    from tasks.log.pull import pull as pulled
+
+    case = load_use_case(use_case)
+    with maintaining(prediction_log(case.name)):
+        done = pulled(case)
+    screen.print(f"{done.records:,} records of {done.objects:,} objects came home from {case.log.bucket}")
+    if done.damaged:
+        raise CheckFailed(f"damaged and left alone: {'; '.join(done.damaged)}")
 
 
 @app.command()

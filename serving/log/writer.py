@@ -17,7 +17,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 import numpy as np
@@ -129,6 +129,23 @@ class Refused(msgspec.Struct, frozen=True, tag_field="kind", tag="refused"):
 Entry = Prediction | Shadow | Feedback | Refused | Review
 
 
+class Log(Protocol):
+    """Where every answer goes first."""
+
+    def append(self, records: Sequence[Entry]) -> int:
+        """Keep the records of one batch; returns the bytes.
+
+        Raises:
+            OSError: they are not kept, and the batch must then not be answered.
+        """
+
+    def tick(self) -> None:
+        """Called now and then."""
+
+    def close(self) -> None:
+        """Nothing is appended for now."""
+
+
 class PredictionLog:
     """Appends records to this process's own segment, and starts a new one when it is full or old."""
 
@@ -154,10 +171,14 @@ class PredictionLog:
         Raises:
             OSError: the disk is full or the log is broken; the batch must then not be answered.
         """
+        return self.append_lines(self._encoder.encode_lines(records), len(records))
+
+    def append_lines(self, lines: bytes, records: int) -> int:
+        """The same for so many records that are JSON lines already."""
         if self._file is None:
             self._open()
         assert self._file is not None
-        data = close_group(self._encoder.encode_lines(records), len(records), self._name, self._cipher, self._size)
+        data = close_group(lines, records, self._name, self._cipher, self._size)
         written = os.write(self._file, data)
         if written < len(data):
             self._complete(memoryview(data)[written:])
@@ -173,6 +194,11 @@ class PredictionLog:
         if self._file is not None and self._size and (old or asked != self._asked):
             self._close()
         self._asked = asked
+
+    def sync(self) -> None:
+        """Returns when what was appended lies on the disk, whatever happens to this machine."""
+        if self._file is not None:
+            os.fsync(self._file)
 
     def close(self) -> None:
         """Close the segment; the next `append` opens another."""

@@ -21,7 +21,7 @@ from serving.contract.contract import ContractError
 from serving.contract.heads.choose import head_of
 from serving.contract.records import Records
 from serving.log.refusals import Refusals
-from serving.log.writer import FORM, Entry, Feedback, Prediction, PredictionLog, Sensitive, Shadow
+from serving.log.writer import FORM, Entry, Feedback, Log, Prediction, Sensitive, Shadow
 from serving.refusal import Refusal, too_late, too_many_explained, too_many_rows, unlogged
 from serving.scoring.bundle import Bundle
 from serving.scoring.job import Job
@@ -93,7 +93,7 @@ class ServedModel:
         self,
         bundle: Bundle,
         identity: Identity,
-        log: PredictionLog,
+        log: Log,
         sensitive: Sensitive | None = None,
         answer_unlogged: bool = False,
         cache_size: int = 0,
@@ -112,7 +112,6 @@ class ServedModel:
         self.gives = _given(bundle.codes)
         self.refusals = Refusals(column.name for column in self.contract.columns)
         self._last: tuple[str, str] | None = None
-        self._prefix = secrets.token_hex(8)
         self._count = 0
         self._encode = msgspec.json.Encoder().encode
 
@@ -127,6 +126,11 @@ class ServedModel:
                 live.append(job)
         if live:
             self._answer_apart(live)
+
+    @cached_property
+    def _prefix(self) -> str:
+        """What its ids begin with; made with the first, because a function may be copied after it was loaded."""
+        return secrets.token_hex(8)
 
     @property
     def explains(self) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import queue
 import shutil
 import signal
 import subprocess
@@ -26,6 +27,8 @@ from tasks.deploying.platforms.ports import free_port
 from tasks.packaging.values import BundleRef
 from tasks.registry.values import Version
 from tests.integration.server import make_certificate
+from tests.lambda_runtime import Api
+from tests.unit.lambda_events import http_api
 
 BASE = "python:3.11-slim"
 PASSWORD = "open sesame"
@@ -225,6 +228,34 @@ def test_the_image_is_small_equal_on_every_build_and_holds_what_its_sbom_says(se
     assert components["libc6"]["purl"].startswith("pkg:deb/debian/libc6@")
     assert "prefect" not in components
     assert recipe_digest()[:8] in image.tags[0]
+
+
+def test_the_very_image_is_a_function(served, docker, objects):
+    """On Lambda another program starts in it, and the file system cannot be written."""
+    from tasks.registry.versions import champion
+
+    objects.create_bucket(Bucket="logs")
+    image = wanted_image(load_use_case("loans"), champion("loans")).reference
+    given = {name: os.environ[name] for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+    given |= {"AWS_REGION": "us-east-1", "SLIPWAY_LOG": "s3://logs/loans", "SLIPWAY_LOG_PEPPER": "the tests' own"}
+    with Api() as runtime:
+        container = docker.containers.run(
+            image,
+            ["serving.function.handler"],
+            entrypoint=["python", "-m", "awslambdaric"],
+            environment={**runtime.known, **given},
+            network_mode="host",
+            read_only=True,
+            detach=True,
+        )
+        try:
+            answer = runtime.ask(http_api("POST", "/predict", json.dumps({"records": [served.record]})))[1]
+            assert answer["statusCode"] == 200, answer
+        except queue.Empty:
+            pytest.fail(container.logs().decode())
+        finally:
+            container.remove(force=True)
+    assert len(objects.list_objects_v2(Bucket="logs")["Contents"]) == 1
 
 
 def test_an_sbom_is_valid_and_says_nothing_of_the_moment(bundle_folder, home, monkeypatch):

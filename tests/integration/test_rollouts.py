@@ -1,7 +1,12 @@
 """A rollout with real servers, from its first stage to its end, for the better and for the worse."""
 
+import asyncio
+import json
+import os
 import time
+from pathlib import Path
 
+from tests.integration.broker import Broker
 from tests.integration.rolling import (
     LONG,
     NAME,
@@ -199,6 +204,42 @@ def test_a_crash_loop_goes_back_without_a_look(rolled):
     assert "the guard rails: a crash loop: its servers ended" in standing().outcome
     assert serving() == before
     assert f"version {next_one} of 'rolled' is in quarantine" in home.told("rollout", NAME, "start", "--version", next_one)
+
+
+def test_a_streams_messages_wait_while_the_use_case_is_halted(rolled, tmp_path):
+    from tests.integration.test_stream import all_of, until, with_streams
+
+    home, _ = rolled
+    broker = Broker(tmp_path / "jetstream")
+    path = Path(os.environ["SLIPWAY_USE_CASES"]) / f"{NAME}.yaml"
+    before = path.read_text()
+    path.write_text(f"{before}\nstream: {{server: '{broker.url}', stream: ASKED, answers: answered, dead: dead}}\n")
+
+    async def talk(stream):
+        async def has(count):
+            return (await stream.stream_info("ANSWERED")).state.messages == count
+
+        body = json.dumps({"records": [home.record]}).encode()
+        await stream.publish("asked.a", body)
+        await until(lambda: has(1), "an answer")
+        home.told("halt", NAME, "--reason", "a test", status=0)
+        await stream.publish("asked.a", body)
+        await asyncio.sleep(3)
+        assert await has(1), "nobody is answered"
+        home.told("halt", NAME, "--lift", "--reason", "mended", status=0)
+        await until(lambda: has(2), "what waited is answered")
+        return await all_of(stream, "answered")
+
+    process = home.command("serve-stream", NAME)
+    try:
+        first, second = asyncio.run(with_streams(broker, talk))
+        assert json.loads(second[1])["release"] == json.loads(first[1])["release"]
+        assert json.loads(first[1])["version"] == serving()
+    finally:
+        process.terminate()
+        process.wait(30)
+        broker.kill()
+        path.write_text(before)
 
 
 def killed_anew(release, killed):

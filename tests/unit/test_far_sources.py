@@ -136,21 +136,10 @@ def test_a_database_that_stops_in_the_middle_is_told(postgres, password):
 
 
 @pytest.fixture
-def storage(monkeypatch):
+def storage(objects):
     """An object storage with one bucket, `rows`; gives a function that puts a file there."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    known = {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
-    for name, value in {**known, "AWS_DEFAULT_REGION": "us-east-1"}.items():
-        monkeypatch.setenv(name, value)
-    client = boto3.client("s3")
-    client.create_bucket(Bucket="rows")
-    yield lambda key, body: client.put_object(Bucket="rows", Key=key, Body=body)
-    server.stop()
+    objects.create_bucket(Bucket="rows")
+    return lambda key, body: objects.put_object(Bucket="rows", Key=key, Body=body)
 
 
 def test_files_and_growing_folders_of_an_object_storage(storage, monkeypatch):

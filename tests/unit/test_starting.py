@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from serving.__main__ import _options, _parser, main
-from serving.platforms import log_folder
+from serving.__main__ import main, options_of
+from serving.platforms import log_place
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def environment(bundle_folder, tmp_path, monkeypatch):
 
 
 def started(*words):
-    return _options(_parser().parse_args(list(words)))
+    return options_of(list(words))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_elsewhere_and_where_a_person_says_so_nothing_is_let_in_or_lost(environm
     with pytest.raises(ValueError, match="--keys names no key file"):
         started("serve")
     with pytest.raises(ValueError, match="--log /dev/null/log: cannot be written"):
-        log_folder(tmp_path.__class__("/dev/null/log"), "")
+        log_place("/dev/null/log", "")
 
 
 def test_a_worker_that_died_is_in_no_gauge_and_in_every_counter(tmp_path, monkeypatch):

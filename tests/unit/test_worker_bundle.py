@@ -7,11 +7,11 @@ import shutil
 import pytest
 
 from configs.settings import store
+from serving.load import served_model
 from serving.options import Options
 from serving.scoring.bundle import SIGNATURE, BundleError, read_bundle
 from serving.scoring.onnx import Scorer
 from serving.security.signature import read_public_key
-from serving.worker import served_model
 from tasks.packaging.sign import sign
 from tasks.packaging.signing_keys import public_key
 from tasks.packaging.values import BundleRef

@@ -1,0 +1,66 @@
+"""A message of a queue or a stream: what is asked in it, and how it is taken, whatever brought it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable
+from typing import Any
+
+import msgspec
+
+from serving.refusal import Refusal
+from serving.scoring.admission import Place
+from serving.scoring.job import Job
+from serving.scoring.model import LONGEST_ID
+from serving.transports.dispatch import Dispatcher, ReadBody
+
+logger = logging.getLogger("slipway")
+
+
+class _Kind(msgspec.Struct):
+    labels: msgspec.Raw = msgspec.Raw()
+
+
+async def take(app: Dispatcher, name: str, body: bytes) -> tuple[int, bytes]:
+    """Status and answer of a message: rows to score as `POST /predict` has them, or outcomes as `POST /feedback`.
+
+    Its rows are called after the message, `name`, unless it names them itself: one that comes twice is counted once.
+    """
+
+    def submit(job: Job) -> Awaitable[None]:
+        if job.ids is None:
+            job.ids = _ids(name, len(job.rows))
+        return app.pipeline.submit(job)
+
+    headers = {"content-length": str(len(body))}
+    path = "/feedback" if _are_outcomes(body) else "/predict"
+    status, _, answer = await app.dispatch("POST", path, headers, whole(body, app.body_bytes), submit)
+    if status != 200:
+        fields = {"message": name, "status": status, "problem": answer.decode()[:500]}
+        logger.error("a message was not taken", extra={"fields": fields})
+    return status, answer
+
+
+def whole(body: bytes, most: int) -> ReadBody:
+    """Reads a body that is there already."""
+
+    async def read(headers: Any, place: Place) -> bytes:
+        if headers.get("content-encoding") not in (None, "identity"):
+            raise Refusal(415, "compressed bodies are not taken")
+        if len(body) > most:
+            raise Refusal(413, f"the body is larger than {most} bytes")
+        return body
+
+    return read
+
+
+def _ids(message: str, rows: int) -> list[str]:
+    name = message[-(LONGEST_ID - 8) :]
+    return [name] if rows == 1 else [f"{name}-{row}" for row in range(rows)]
+
+
+def _are_outcomes(body: bytes) -> bool:
+    try:
+        return bool(msgspec.json.decode(body, type=_Kind).labels)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False  # and reading it as rows says what is wrong with it
