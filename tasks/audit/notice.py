@@ -22,6 +22,9 @@ from serving.reasons.codes import read
 from serving.scoring.bundle import read_bundle
 from tasks.audit.pdf import pdf_of
 from tasks.audit.why import Why
+from tasks.review.decision import decision
+from tasks.review.queue import standing
+from tasks.review.values import Final
 from tasks.store import Value
 
 OWN = Path(__file__).with_name("notice.html")
@@ -36,11 +39,19 @@ class Said(Value):
     protected: bool = False
 
 
+class Reviewed(Value):
+    """What came of a review of the answer: `confirmed` says whether people looked; else their time was over (`on`, UTC)."""
+
+    on: str
+    confirmed: bool
+
+
 class Notice(Value):
     """What a template knows as `notice`.
 
     `codes` are the reasons in words, `record` is what the model was given, by column, None what was not known. `learned` is
     how many rows it learned from, `kept` how long the log keeps records, empty where the use case does not say.
+    `reviewed` is None where nothing sent the answer to people.
     """
 
     use_case: str
@@ -55,6 +66,7 @@ class Notice(Value):
     record: dict[str, str | None]
     learned: int | None
     kept: str
+    reviewed: Reviewed | None = None
 
 
 class Page(NamedTuple):
@@ -82,7 +94,9 @@ def notice_of(found: Why, use_case: UseCase | None) -> Notice:
             "which answer is unfavourable"
         )
     bundle = read_bundle(store("bundles") / found.model["bundle"])
-    answer = _unfavourable(where, bundle.contract, read(bundle.codes).unfavourable, asked.get("prediction"))
+    unfavourable = read(bundle.codes).unfavourable
+    final = _final(where, found, use_case)
+    answer = _unfavourable(where, bundle.contract, unfavourable, asked.get("prediction"), final)
     keep: timedelta | None = use_case.log.keep if use_case else None
     return Notice(
         use_case=found.use_case,
@@ -97,22 +111,44 @@ def notice_of(found: Why, use_case: UseCase | None) -> Notice:
         record={name: _text(asked["features"].get(name)) for name in bundle.contract.names},
         learned=found.model.get("learned_rows"),
         kept=in_words(keep) if keep else "",
+        reviewed=Reviewed(on=f"{final.time:%Y-%m-%dT%H:%M:%S}", confirmed=bool(final.people)) if final else None,
     )
+
+
+def _final(where: str, found: Why, use_case: UseCase | None) -> Final | None:
+    """What is final of the answer, where it went to people.
+
+    Raises:
+        CheckFailed: it waits for them, so it is no denial yet.
+    """
+    if use_case is not None and use_case.review is not None:
+        stands = decision(use_case, found.prediction_id)
+        if stands["state"] == "waiting":
+            raise CheckFailed(
+                f"{where} waits for people until {stands['due'][:16]}: there is no decision yet to give notice of"
+            )
+    finals = standing(found.use_case, found.prediction_id).finals
+    return finals.get(found.prediction_id)
 
 
 def _text(value: Any) -> str | None:
     return spelled(value) if isinstance(value, bool | int | float) else value
 
 
-def _unfavourable(where: str, contract: Contract, unfavourable: list[Any], logged: Any) -> Any:
-    """The class that was answered; the log may have it as a text."""
+def _unfavourable(where: str, contract: Contract, unfavourable: list[Any], logged: Any, final: Final | None) -> Any:
+    """The class that was answered, and holds; the log may have it as a text."""
     if not contract.classes:
         raise InputError(f"{where} is a number, and none of those is a denial; a notice is of classes")
     if logged is None:
         raise InputError(f"{where} was left to a person: the model denied nothing; whoever decides gives the reasons")
-    answer = head_of(contract).label_of(logged)
+    answer, wanted = head_of(contract).label_of(logged), " or ".join(map(repr, unfavourable))
+    if final is not None and final.answer != answer:
+        people = f"{' and '.join(final.people)} overruled that" if final.people else "nobody decided in time"
+        held = f"{where} was answered {answer!r}, but {people} on {final.time:%Y-%m-%d %H:%M}, and {final.answer!r} holds"
+        if final.answer not in unfavourable:
+            raise InputError(f"{held}, which is not unfavourable ({wanted}): there is nothing to give notice of")
+        raise InputError(f"{held}: the model's reasons are not those of that decision; whoever decided gives the reasons")
     if answer not in unfavourable:
-        wanted = " or ".join(map(repr, unfavourable))
         raise InputError(
             f"{where} was answered {answer!r}, which is not unfavourable ({wanted}): there is nothing to give notice of"
         )
