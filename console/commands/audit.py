@@ -81,12 +81,17 @@ def why(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Train the version again, and ask that too. Status 1 if it differs.")
     ] = False,
+    html: Annotated[Path | None, typer.Option(help="A new file for it as a page, which needs nothing beside it.")] = None,
     as_data: Annotated[bool, typer.Option("--json", help="As JSON, with the proof that verify.py --proof checks.")] = False,
 ) -> None:
     """What was asked and answered, by what, made from what, decided by whom, what came of it; and whether it is proven."""
-    from console.commands.why import doubts, tell
+    from configs.files import write_atomically
+    from console.commands.why import tell
+    from tasks.audit.story import doubts
     from tasks.audit.why import asked_of
 
+    if html is not None and html.exists():
+        raise InputError(f"--html {html}: is there already; name another file, or remove it")
     found = asked_of(prediction_id, use_case, _checkpoint(since) if since else None)
     if again:
         from tasks.audit.again import ask_again
@@ -96,10 +101,17 @@ def why(
         from console.commands.rebuild import rebuilt
 
         found = found.model_copy(update={"rebuilt": rebuilt(found)})
+    if html is not None:
+        from console.web.why import alone
+
+        html.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(html, alone(found).encode(), mode=0o600)
     if as_data:
         print(found.model_dump_json(indent=1))
-    else:
+    elif html is None:
         tell(found, screen)
+    else:
+        _say(f"Written to {html}")
     if wrong := doubts(found):
         raise CheckFailed("; ".join(wrong))
 

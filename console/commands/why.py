@@ -45,20 +45,6 @@ def tell(found: Why, screen: Console) -> None:
         screen.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def doubts(found: Why) -> list[str]:
-    """What does not hold, or could not be shown where it was asked for."""
-    name, wrong = f"prediction {found.prediction_id}", []
-    if found.wrong:
-        wrong.append(f"{name} is not as it was recorded: {found.wrong}")
-    if found.again and not found.again.same:
-        wrong.append(f"{name}, asked again: {found.again.told}")
-    if found.rebuilt and not found.rebuilt.equal:
-        wrong.append(f"{name}, trained again: {found.rebuilt.told}")
-    if found.rebuilt and found.rebuilt.again and not found.rebuilt.again.same:
-        wrong.append(f"{name}, of the model that was trained again: {found.rebuilt.again.told}")
-    return wrong
-
-
 def _reasons(found: Why) -> dict[str, Any]:
     """Words first; each contribution a line."""
     reasons = found.reasons

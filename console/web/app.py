@@ -163,7 +163,7 @@ def hosts() -> list[str]:
 
 def app() -> Starlette:
     """All pages."""
-    from console.web import decisions, review
+    from console.web import decisions, review, why
 
     routes = [
         Route("/ready", ready),
@@ -172,5 +172,6 @@ def app() -> Starlette:
         Mount("/static", StaticFiles(directory=HERE / "static")),
         *review.routes(),
         *decisions.routes(),
+        *why.routes(),
     ]
     return Starlette(routes=routes, middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts())])

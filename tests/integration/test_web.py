@@ -14,8 +14,10 @@ from msgspec.structs import replace
 from ruamel.yaml import YAML
 
 from configs.settings import PROJECT
+from console.web.why import alone
 from serving.security.keys import KeyFile, new_key
-from tasks.people import Person, put_person
+from tasks.audit.why import asked_of
+from tasks.people import Person, key_id_of, put_person
 from tasks.review.decide import override
 from tasks.review.queue import standing
 from tests.integration.conftest import own_port
@@ -148,6 +150,30 @@ def test_a_reviewer_signs_in_looks_and_overrides_by_keyboard_alone(address, key,
     reads(browser, "h1", "Sign in")
     browser.get(f"{address}/review/small")
     reads(browser, "h1", "Sign in")
+
+
+def test_an_auditor_asks_why(address, key, browser):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    put_person(Person(name="ann", keys=(key_id_of(key),), roles=("auditor",)))
+    browser.get(f"{address}/")
+    reads(browser, "h1", "Sign in")
+    browser.find_element(By.ID, "key").send_keys(key, Keys.ENTER)
+    reads(browser, "label", "Why was an answer given?")
+    browser.find_element(By.ID, "prediction_id").send_keys("p001", Keys.ENTER)
+    reads(browser, "h1", "Why: p001 of small")
+    browser.get(f"{address}/review/small/p001")
+    reads(browser, "p", "It waits for a reviewer.")
+    browser.find_element(By.PARTIAL_LINK_TEXT, "Why it was answered so").send_keys(Keys.ENTER)
+    reads(browser, "h2", "Is it proven?")
+
+
+def test_the_story_as_a_file(home, log, tmp_path, browser):  # noqa: F811
+    log.append([asked(1, positive=0.55)])
+    (tmp_path / "why.html").write_text(alone(asked_of("p001", "small")), encoding="utf-8")
+    browser.get(f"file://{tmp_path}/why.html")
+    reads(browser, "h1", "Why: p001 of small")
 
 
 def test_a_program_asks_where_an_answer_stands(address, key, home, tmp_path):

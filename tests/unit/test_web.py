@@ -265,3 +265,20 @@ def test_what_was_erased_is_gone_and_keys_that_cannot_be_read_let_nobody_in(log,
     assert "was erased on" in gone.json()["error"]
     (home / "use_cases" / "small" / "keys" / "keys.json").write_text("{")
     assert decided_of(browser, monkeypatch, case, f"small/{name}", **bearer).status_code == 503
+
+
+def test_why_is_for_auditors(log, browser, key):  # noqa: F811
+    name = waits(log)
+    sign_in(browser, key["ann"])
+    assert browser.get(f"/why/{name}").status_code == 403
+    assert "/why" not in browser.get("/").text
+    put_person(Person(name="ann", keys=(key_id_of(key["ann"]),), roles=("auditor",)))
+    found = browser.get(f"/why?prediction_id={name}")
+    assert (found.status_code, found.headers["location"]) == (303, f"/why/{name}")
+    page = browser.get(f"/why/{name}")
+    assert page.status_code == 200
+    for words in (f"Why: {name} of small", "What was asked and answered", "Nobody decided anything", "not proven"):
+        assert words in page.text, words
+    assert f"/why/{name}?use_case=small" in browser.get(f"/review/small/{name}").text
+    assert "no prediction &#39;p9&#39; is in the log" in browser.get("/why/p9").text
+    assert browser.get("/why").status_code == 422
