@@ -71,6 +71,37 @@ def verify(
 
 
 @app.command()
+def run(
+    use_case: Annotated[str | None, typer.Argument(help="Default: every use case that was released here.")] = None,
+    as_data: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """Record, witness, keys, vulnerabilities since the release, alarms, halts, quarantines, legal holds, retention.
+
+    Maintenance runs it every night, and tells people. Status 1 where something needs somebody; not for what could not be
+    looked at.
+    """
+    from configs.load import use_case_names
+    from console.releases import with_releases
+    from tasks.monitoring.audit_run import keep, looked, page_path
+
+    released = with_releases()
+    names = [use_case] if use_case else [name for name in use_case_names() if name in released]
+    if not names:
+        raise InputError("no use case of this home was released yet; 'slipway audit run NAME' looks at one")
+    found = [looked(load_use_case(name)) for name in names]
+    for each in found:
+        keep(each)
+    if as_data:
+        print(json.dumps([each.model_dump(mode="json") for each in found], indent=1))
+    for each in [] if as_data else found:
+        for check in each.checks:
+            _say(f"{each.use_case}: {check.state}: {check.name}: {check.told}")
+        _say(f"{each.use_case}: {each.told}; the page is {page_path(each)}")
+    if wrong := [f"{each.use_case}: {', '.join(each.wrong)}" for each in found if each.wrong]:
+        raise CheckFailed("; ".join(wrong))
+
+
+@app.command()
 def why(
     prediction_id: Annotated[str, typer.Argument(help="As the answer had it.")],
     use_case: Annotated[str | None, typer.Option(help="Default: whichever has it.")] = None,
