@@ -1,12 +1,13 @@
 """Folded: the journal of reviews as tables, so that neither one answer nor a sum of all needs every line.
 
 ```
-reviews/folded/SHA256.parquet   LINES lines of the journal, a row each, by prediction; .sealed where there is a key
-reviews/folded/index.json       which bytes of the journal are in which table, and of which file they were
+reviews/folded/BEFORE-SHA256.parquet   LINES lines of the journal, a row each, by prediction; .sealed where there is a key
+reviews/folded/index.json              which bytes of the journal are in which table, and of which file they were
 ```
 
-The journal is the truth. A table is named by the SHA-256 of the lines that it was made from, and made again where the
-journal has other ones; what erasure takes out of a line goes with the line's table. The folder may be removed at any time.
+The journal is the truth. A table is named by how many lines are before its own and by the SHA-256 of those, and made
+again where the journal has other ones; what erasure takes out of a line goes with the line's table. The folder may be
+removed at any time.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import io
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice, takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -43,8 +44,9 @@ class _Details(msgspec.Struct):
 
 
 class Chunk(msgspec.Struct):
-    """Lines of the journal: the bytes from `begin` to `end`, and the SHA-256 of them."""
+    """Lines of the journal behind so many others: the bytes from `begin` to `end`, and the SHA-256 of them."""
 
+    before: int
     sha256: str
     begin: int
     end: int
@@ -73,10 +75,11 @@ def fold(use_case: str, path: Path) -> None:
     with path.open("rb") as file:
         file.seek(index.end)
         while len(lines := list(islice(file, LINES))) == LINES and lines[-1].endswith(b"\n"):
-            chunk = Chunk(hashlib.sha256(b"".join(lines)).hexdigest(), index.end, index.end + sum(map(len, lines)))
+            before, content = LINES * len(index.chunks), b"".join(lines)
+            chunk = Chunk(before, hashlib.sha256(content).hexdigest(), index.end, index.end + len(content))
             if not _is_there(path, chunk):
                 try:
-                    table = _table(use_case, path, lines, len(index.chunks) * LINES)
+                    table = _table(use_case, path, lines, before)
                 except CheckFailed:  # whoever reads these lines is told; they stay without a table
                     break
                 _put(use_case, path, chunk, table)
@@ -87,8 +90,8 @@ def fold(use_case: str, path: Path) -> None:
 def index_of(path: Path, whole: bool = False) -> Index:
     """The chunks of the journal that are in tables, up to the first that is not.
 
-    If `whole`, and of a file that was put into the place of the journal, they are those whose every byte is what the table
-    was made from.
+    If `whole`, they are those whose every byte is what the table was made from. So they are of a file that was put into the
+    place of the journal, and of one that was written over: the last chunk, which is always looked at, lies elsewhere then.
     """
     facts = path.stat()
     index = Index((facts.st_dev, facts.st_ino))
@@ -96,14 +99,10 @@ def index_of(path: Path, whole: bool = False) -> Index:
         return index
     kept = msgspec.json.decode(_index(path).read_bytes(), type=Index)
     known = list(takewhile(lambda chunk: chunk.end <= facts.st_size and _is_there(path, chunk), kept.chunks))
-    if not whole and kept.file == index.file:
-        return Index(index.file, known)
     with path.open("rb") as file:
-        for chunk in known:
-            if hashlib.sha256(file.read(chunk.end - chunk.begin)).hexdigest() != chunk.sha256:
-                break
-            index.chunks.append(chunk)
-    return index
+        if not whole and kept.file == index.file and all(_is_same(file, chunk) for chunk in known[-1:]):
+            return Index(index.file, known)
+        return Index(index.file, list(takewhile(lambda chunk: _is_same(file, chunk), known)))
 
 
 def drop(path: Path, gone: Collection[int]) -> None:
@@ -213,6 +212,11 @@ def _clear(path: Path, chunks: Sequence[Chunk]) -> None:
             each.unlink()
 
 
+def _is_same(file: BinaryIO, chunk: Chunk) -> bool:
+    file.seek(chunk.begin)
+    return hashlib.sha256(file.read(chunk.end - chunk.begin)).hexdigest() == chunk.sha256
+
+
 def _is_there(path: Path, chunk: Chunk) -> bool:
     return any(each.exists() for each in _places(path, chunk))
 
@@ -220,7 +224,8 @@ def _is_there(path: Path, chunk: Chunk) -> bool:
 def _places(path: Path, chunk: Chunk) -> tuple[Path, Path]:
     """Where its table lies, and where it lies sealed."""
     folder = _index(path).parent
-    return folder / f"{chunk.sha256}.parquet", folder / f"{chunk.sha256}.parquet.sealed"
+    name = f"{chunk.before}-{chunk.sha256}.parquet"
+    return folder / name, folder / f"{name}.sealed"
 
 
 def _index(path: Path) -> Path:

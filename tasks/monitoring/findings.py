@@ -118,7 +118,8 @@ def told_review(reviewed: Reviewed) -> str:
     if reviewed.late:
         parts.append(f"nobody decided in time on {reviewed.late:,}")
     oldest = f", the oldest for {reviewed.oldest:.0f} hours" if reviewed.oldest is not None else ""
-    return "; ".join([*parts, f"{reviewed.waiting:,} answers wait for people{oldest}"])
+    wait = "1 answer waits" if reviewed.waiting == 1 else f"{reviewed.waiting:,} answers wait"
+    return "; ".join([*parts, f"{wait} for people{oldest}"])
 
 
 def retraining_cause(use_case: UseCase, causes: Iterable[str], new_labels: int = 0) -> str | None:

@@ -605,6 +605,11 @@ def test_a_journal_that_is_another_one_is_folded_anew(home, short_tables):
     assert folded_events() == in_journal()
     for n in range(4):
         assert len(read_events("small", about=f"p{n:03d}")) == 2
+    with reviewing("small"):
+        move_bookmark("small", NOW)
+    path.write_bytes(b"".join([*lines[2:], *lines[:2]]))  # the same file, written over
+    assert folded_events() == in_journal()
+    assert len(read_events("small", about="p003")) == 2
     path.write_bytes(b"".join(lines).replace(b"p000", b"p009"))  # in place: whoever sums up all looks at every byte
     with pytest.raises(CheckFailed, match=r"journal.jsonl:1: .* it was changed"):
         folded_events()

@@ -77,7 +77,7 @@ def test_what_nobody_decided_in_time_alarms_and_what_waits_is_told(case, log):
     assert (found.waiting, found.late, finding.causes) == (1, 1, ["review"])
     opened = alarms({}, review_causes(found), set(), NOW, timedelta(days=1), "w2")
     assert opened["review"].severity == "warning"
-    assert "nobody decided in time on 1; 1 answers wait" in opened["review"].reason
+    assert "nobody decided in time on 1; 1 answer waits" in opened["review"].reason
     assert look(case, 3, NOW + timedelta(hours=46, minutes=1))[0].late == 0, "each is told once"
 
 
