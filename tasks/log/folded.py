@@ -24,6 +24,7 @@ import msgspec
 from configs.errors import CheckFailed
 from configs.files import write_atomically
 from configs.settings import made
+from serving.log.segment import SegmentError
 from tasks.log.keys import cipher, required_cipher
 from tasks.log.review_line import decoded, details_of, name_of, unreadable
 
@@ -188,11 +189,18 @@ def _put(use_case: str, path: Path, chunk: Chunk, table: Any) -> None:
 
 
 def _read(use_case: str, path: Path, chunk: Chunk) -> Any:
-    """What pyarrow reads as the table of a chunk."""
+    """What pyarrow reads as the table of a chunk.
+
+    Raises:
+        CheckFailed: it is sealed, and the key does not open it.
+    """
     plain, sealed = _places(path, chunk)
     if not sealed.exists():
         return plain
-    return io.BytesIO(required_cipher().open_bytes(sealed.read_bytes(), _named(use_case, chunk)))
+    try:
+        return io.BytesIO(required_cipher().open_bytes(sealed.read_bytes(), _named(use_case, chunk)))
+    except SegmentError as error:
+        raise CheckFailed(f"{sealed}: cannot be read: {error}") from None
 
 
 def _keep(path: Path, index: Index) -> None:

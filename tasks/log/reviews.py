@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from configs.files import append_line, locked, write_atomically
 from configs.settings import home, made, use_case_home
-from tasks.log.folded import drop, fold, places_of
+from tasks.log.folded import drop, everything, fold, places_of
 from tasks.log.review_line import Event, decoded, opened, without, written
 
 
@@ -63,7 +63,8 @@ def read_events(use_case: str, about: str | None = None, since: datetime | None 
 
 
 def move_bookmark(use_case: str, since: datetime) -> None:
-    """Nobody asks for events of a time before that any more, but of one prediction. Call it within `reviewing`."""
+    """Nobody asks for events of a time before that any more, but of one prediction, or for the sum of all, for which whole
+    chunks are folded. Call it within `reviewing`."""
     path, mark = journal_path(use_case), _bookmark(use_case)
     for number, begin, line in _lines(path, mark):
         if decoded(path, number, line).time >= since:
@@ -74,13 +75,15 @@ def move_bookmark(use_case: str, since: datetime) -> None:
     fold(use_case, path)
 
 
-def forget_events(use_case: str, wanted: Callable[[Event], bool]) -> int:
-    """Take the details out of the lines that are wanted; returns of how many."""
+def forget_events(use_case: str, wanted: Callable[[str, datetime], bool]) -> int:
+    """Take the details out of the lines that are wanted, by prediction and time; returns of how many."""
     path = journal_path(use_case)
     if not path.exists():
         return 0
     with reviewing(use_case):
-        gone = {event.number for event in read_events(use_case) if event.details and wanted(event)}
+        events = everything(use_case, path)
+        rows = zip(*(events[name].to_pylist() for name in ("number", "prediction_id", "time")), strict=True)
+        gone = {number for number, about, time in rows if about and wanted(about, time)}
         if gone:
             lines = [without(line) if number in gone else line for number, _, line in _lines(path)]
             drop(path, gone)

@@ -88,7 +88,8 @@ def keys(use_case: UseCase, now: datetime) -> Found:
     old = [f"{name} is {age.days} days old" for name, age in ages.items() if age > OLD_KEY]
     if old:
         return "wrong", f"{_some(old)}; older than {OLD_KEY.days} days"
-    return "holds", f"{len(ages)} keys, the oldest of {max(ages.values()).days} days"
+    oldest = max(ages.values(), default=timedelta(0))
+    return "holds", f"{len(ages)} keys, none older than {oldest.days} days"
 
 
 def vulnerabilities(use_case: UseCase, now: datetime) -> Found:

@@ -416,7 +416,7 @@ def test_the_end_of_a_long_journal_says_what_the_whole_does(home):
             assert read_events("small", after=3) == everything[3:], "also what is before the bookmark"
             assert read_events("small", after=29) == everything[29:]
         note_event("small", "decision", "ann", moments[-1], prediction_id="new")
-    forget_events("small", lambda event: event.about == "p1")
+    forget_events("small", lambda about, _: about == "p1")
     assert [event.number for event in read_events("small", after=29)] == [30, 31], "lines moved, numbers did not"
     assert read_events("small", about="p1") == []
 
@@ -570,6 +570,11 @@ def test_what_is_folded_says_what_the_journal_does(home, short_tables, monkeypat
     for n in (0, 3, 4, 7):
         assert [event.what for event in read_events("small", about=f"p{n:03d}")] == ["decision", "final"]
     assert read_events("small", about="p00") == []
+    if sealed:
+        with monkeypatch.context() as without:
+            without.delenv("SLIPWAY_LOG_KEY")
+            with pytest.raises(CheckFailed, match=r"folded.*cannot be read: .* set SLIPWAY_LOG_KEY"):
+                read_events("small", about="p001")
     for each in tables():
         each.unlink()
     assert folded_events() == in_journal(), "it is only a help"
@@ -582,7 +587,7 @@ def test_what_is_erased_is_in_no_table_and_the_other_tables_stay(home, short_tab
         move_bookmark("small", NOW)
     before = tables()
     assert len(before) == 3
-    forget_events("small", lambda event: event.about == "p002")
+    forget_events("small", lambda about, _: about == "p002")
     assert len(set(before) & set(tables())) == 2
     assert not any(b"p002" in each.read_bytes() for each in tables())
     assert folded_events() == in_journal()
