@@ -37,7 +37,8 @@ def known_since(use_case: str, bundle: str) -> Known:
         packages, said = ask(["-r", file.name, "--no-deps"])
     answered = [package for package in packages if "vulns" in package]
     if not answered:
-        return Known(unknown=f"pip-audit reached no list of vulnerabilities ({said})")
+        why = f"knows none of the {len(packages)} packages" if packages else f"reached no list of vulnerabilities ({said})"
+        return Known(unknown=f"pip-audit {why}")
     before = newest.with_suffix(".audit.json")
     then = {name for name, _ in _each(json.loads(before.read_text()))} if before.exists() else set()
     now = _each(answered)

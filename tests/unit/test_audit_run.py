@@ -117,6 +117,10 @@ def test_what_became_known_since_the_release_is_told(case, monkeypatch):
     assert told(case, "vulnerabilities") == "unknown: no inventory of the version that serves is kept"
     inventory(("good", "1"), ("bad", "1.0"), audit=[{"name": "bad", "version": "1.0", "vulns": [old]}])
     assert told(case, "vulnerabilities") == "wrong: since version 2 was released: bad 1.0: CVE-2 (fixed in 1.1)"
+    with monkeypatch.context() as skipping:
+        skipped = [{"name": "bad", "skip_reason": "not on PyPI"}]
+        skipping.setattr(tasks.containers.since_release, "ask", lambda _: (skipped, ""))
+        assert told(case, "vulnerabilities") == "unknown: pip-audit knows none of the 1 packages"
     assert asked == [("bad==1.0\ngood==1", "--no-deps")]
     inventory(("good", "1"), ("bad", "1.0"), audit=[{"name": "bad", "version": "1.0", "vulns": [old, new]}])
     assert told(case, "vulnerabilities") == "holds: 2 packages, nothing new; 2 were known when it was released"
