@@ -401,8 +401,9 @@ def review(
     """People decide on single answers: those that 'review:' in the use case sends to them, until their time is over.
 
     'list' shows what waits, the most urgent first; 'show' one record with its answer, what the columns added to it, and the
-    cases most like it. 'confirm' and 'override' need the role 'reviewer'; an override says why. 'decision' is where an
-    answer stands, for whoever asked; 'summary' how often people override and agree, by group. For example:
+    cases most like it. 'confirm' and 'override' need the role 'reviewer', reading that or 'auditor'; an override says why.
+    'decision' is where an answer stands, for whoever asked; 'summary' how often people override and agree, by group. For
+    example:
 
     slipway review loans
 

@@ -1,4 +1,4 @@
-"""Maintain: what people let pass is settled, the prediction log compacted and cut to its age, the audit record signed."""
+"""Maintain: what people let pass is settled, the log compacted and cut to its age, the record signed, the audit run."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from configs.load import load_use_case
 from tasks.audit.keep_checkpoint import keep_checkpoint
 from tasks.log.maintain import maintain_log
 from tasks.monitoring.alerts.tell_reviews import settle_reviews
+from tasks.monitoring.run_audit import run_audit
 
 
 @flow(name="maintain", flow_run_name="maintain-{use_case}")
 def maintain(use_case: str = "flights") -> None:
-    """Settle reviews, compact finished segments of the log, drop days older than `log.keep`, and sign the audit record."""
+    """Settle reviews, compact the log, drop its days older than `log.keep`, sign the audit record, and run the audit."""
     case = load_use_case(use_case)
     try:
         settle_reviews(case)
@@ -20,4 +21,7 @@ def maintain(use_case: str = "flights") -> None:
         try:
             maintain_log(case)
         finally:
-            keep_checkpoint(case)
+            try:
+                keep_checkpoint(case)
+            finally:
+                run_audit(case)

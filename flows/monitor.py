@@ -25,6 +25,7 @@ from tasks.monitoring.groups import drift_before, group_of
 from tasks.monitoring.looks import first_looks, label_looks
 from tasks.monitoring.performance import measure_performance
 from tasks.monitoring.report import drift_report
+from tasks.monitoring.reviews import measure_reviews
 from tasks.monitoring.service import measure_service
 from tasks.monitoring.terms import in_terms_of
 from tasks.monitoring.values import Group
@@ -82,7 +83,7 @@ def label_look(case: UseCase, part: Window, version: Version, judged: int) -> Gr
 
 def concluded(case: UseCase, data: Window, serving: Version, groups: list[Group]) -> str:
     """What the look found is kept, then told; returns the window, with which look it was."""
-    finding = conclude(case, data, serving, groups, measure_service(case, data))
+    finding = conclude(case, data, serving, groups, measure_service(case, data), measure_reviews(case, data))
     keep_finding(case, finding)
     notify(case)
     return finding.title

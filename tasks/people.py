@@ -83,17 +83,19 @@ def who(typed: str | SignedIn | None = None) -> Person:
     return found[0]
 
 
-def may(role: PersonRole, what: str, typed: str | SignedIn | None = None) -> Person:
-    """Whoever runs this process, or typed that key or signed in, if they have the role; `what` is what they are about to do.
+def may(role: PersonRole | tuple[PersonRole, ...], what: str, typed: str | SignedIn | None = None) -> Person:
+    """Whoever runs this process, or typed that key or signed in, if they have the role, or one of these; `what` is what they
+    are about to do.
 
     Raises:
         InputError: nobody knows them.
         NotAllowed: they have not the role.
     """
     person = who(typed)
-    if role not in person.roles:
-        has = ", ".join(person.roles) or "none"
-        raise NotAllowed(f"{person.name} may not {what}: that needs the role {role!r}, and {person.name} has {has}")
+    roles = (role,) if isinstance(role, str) else role
+    if not {*roles} & {*person.roles}:
+        has, needed = ", ".join(person.roles) or "none", " or ".join(map(repr, roles))
+        raise NotAllowed(f"{person.name} may not {what}: that needs the role {needed}, and {person.name} has {has}")
     return person
 
 

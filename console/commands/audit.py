@@ -71,6 +71,37 @@ def verify(
 
 
 @app.command()
+def run(
+    use_case: Annotated[str | None, typer.Argument(help="Default: every use case that was released here.")] = None,
+    as_data: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """Record, witness, keys, vulnerabilities since the release, alarms, halts, quarantines, legal holds, retention.
+
+    Maintenance runs it every night, and tells people. Status 1 where something needs somebody; not for what could not be
+    looked at.
+    """
+    from configs.load import use_case_names
+    from console.releases import with_releases
+    from tasks.monitoring.audit_run import keep, looked, page_path
+
+    released = with_releases()
+    names = [use_case] if use_case else [name for name in use_case_names() if name in released]
+    if not names:
+        raise InputError("no use case of this home was released yet; 'slipway audit run NAME' looks at one")
+    found = [looked(load_use_case(name)) for name in names]
+    for each in found:
+        keep(each)
+    if as_data:
+        print(json.dumps([each.model_dump(mode="json") for each in found], indent=1))
+    for each in [] if as_data else found:
+        for check in each.checks:
+            _say(f"{each.use_case}: {check.state}: {check.name}: {check.told}")
+        _say(f"{each.use_case}: {each.told}; the page is {page_path(each)}")
+    if wrong := [f"{each.use_case}: {', '.join(each.wrong)}" for each in found if each.wrong]:
+        raise CheckFailed("; ".join(wrong))
+
+
+@app.command()
 def why(
     prediction_id: Annotated[str, typer.Argument(help="As the answer had it.")],
     use_case: Annotated[str | None, typer.Option(help="Default: whichever has it.")] = None,
@@ -84,12 +115,17 @@ def why(
     change: Annotated[
         bool, typer.Option("--change", help="Say too what would have to change for the answer that the use case wants.")
     ] = False,
+    html: Annotated[Path | None, typer.Option(help="A new file for it as a page, which needs nothing beside it.")] = None,
     as_data: Annotated[bool, typer.Option("--json", help="As JSON, with the proof that verify.py --proof checks.")] = False,
 ) -> None:
     """What was asked and answered, by what, made from what, decided by whom, what came of it; and whether it is proven."""
-    from console.commands.why import doubts, tell
+    from configs.files import write_atomically
+    from console.commands.why import tell
+    from tasks.audit.story import doubts
     from tasks.audit.why import asked_of
 
+    if html is not None and html.exists():
+        raise InputError(f"--html {html}: is there already; name another file, or remove it")
     found = asked_of(prediction_id, use_case, _checkpoint(since) if since else None)
     if again:
         from tasks.audit.again import ask_again
@@ -104,10 +140,17 @@ def why(
 
         told = what_if(load_use_case(found.use_case), found.asked[-1], found.model["bundle"])
         found = found.model_copy(update={"change": told})
+    if html is not None:
+        from console.web.why import alone
+
+        html.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(html, alone(found).encode(), mode=0o600)
     if as_data:
         print(found.model_dump_json(indent=1))
-    else:
+    elif html is None:
         tell(found, screen)
+    else:
+        _say(f"Written to {html}")
     if wrong := doubts(found):
         raise CheckFailed("; ".join(wrong))
 

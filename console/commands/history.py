@@ -192,6 +192,10 @@ def _unfinished(entry: Entry, _: Entry) -> tuple[str, str]:
     return f"{entry['how']}, not through", entry["reason"]
 
 
+def _audit_run(entry: Entry, _: Entry) -> None:
+    """Each night; what of it is new to people is an alarm of its own."""
+
+
 def _other(entry: Entry, _: Entry) -> tuple[str, str]:
     """Keys, erasures, and whatever else is recorded: in the history's own words."""
     return entry["what"].replace("-", " "), entry["reason"]
@@ -206,6 +210,7 @@ TOLD: dict[str, Callable[[Entry, Entry], tuple[str, str] | None]] = {
     "told": _told_by,
     "missed": _critical,
     "failed": _critical,
+    "audit-run": _audit_run,
     "quarantine": _quarantine,
     "halt": _halt,
     "hold": _held,

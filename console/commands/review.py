@@ -15,15 +15,17 @@ from configs.errors import InputError
 from configs.forms import in_words
 from configs.schema import UseCase
 from tasks.monitoring.alerts.tell_reviews import tell
+from tasks.people import may
 from tasks.review.decide import confirm, override
 from tasks.review.decision import decision
-from tasks.review.queue import declared
+from tasks.review.queue import READERS, declared
 from tasks.review.settle import settle
 from tasks.review.show import show
 from tasks.review.summary import summary
 from tasks.review.values import Decision, Item, Kpis, Share, Shown, Summary
 
 OF_ONE = ("show", "confirm", "override", "decision")
+OF_READERS = ("list", "show", "summary")
 ACTIONS = ("list", *OF_ONE, "summary")
 MOST = 50  # lines of a list that people read
 LONGEST = 12  # columns of reasons that are shown
@@ -38,6 +40,8 @@ def review(
         InputError: it is nothing that can be done, or lacks something.
     """
     _check(action, prediction_id, said)
+    if action in OF_READERS:
+        may(READERS, f"see {'records' if prediction_id else 'what waits'} of {case.name}")
     given = {name: value or "" for name, value in said.items()}
     found: Any
     if action == "list":

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from configs.errors import CheckFailed
 from configs.schema import UseCase
+from console.commands.why import reviews_table
 from tasks.audit.checkpoint import sign_again
 from tasks.audit.in_store import Tell
 from tasks.audit.subject import keep_read, subject
@@ -59,6 +60,8 @@ def tell_subject(found: Subject, screen: Console) -> None:
         _say(screen, f"  erased {entry['time'][:16]}: {entry['predictions']:,} predictions ({entry['reason']})")
     for entry in found.reads:
         _say(screen, f"  read {entry['time'][:16]} by {entry['by']}: {entry['reason']}")
+    if found.reviews:
+        screen.print(reviews_table(found.reviews))
     tell_places(found.places, found.trained, found.cannot, screen)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -26,9 +27,8 @@ def tell(found: Why, screen: Console) -> None:
         screen.print(_table("what would have to change", _change(found.change)))
     labels = [f"{label['time'][:19]}: {label.get('label', 'no label')} {label.get('kpis', '')}" for label in found.labels]
     screen.print(_table("what came of it", {"labels": labels or "none has come"}))
-    for review in found.reviews:
-        said = {name: value for name, value in review.items() if name not in ("prediction_id", "what") and value != ""}
-        screen.print(_table(f"review: {review['what']}", said))
+    if found.reviews:
+        screen.print(reviews_table(found.reviews))
     model = {name: value for name, value in found.model.items() if value and name != "configuration"}
     screen.print(_table("the model that answered", model))
     decisions = Table(title=f"decided about version {found.model['version']}", title_justify="left")
@@ -46,20 +46,6 @@ def tell(found: Why, screen: Console) -> None:
     lines += [f"The model that was trained again: {answered.told}"] if answered else []
     for line in lines:
         screen.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def doubts(found: Why) -> list[str]:
-    """What does not hold, or could not be shown where it was asked for."""
-    name, wrong = f"prediction {found.prediction_id}", []
-    if found.wrong:
-        wrong.append(f"{name} is not as it was recorded: {found.wrong}")
-    if found.again and not found.again.same:
-        wrong.append(f"{name}, asked again: {found.again.told}")
-    if found.rebuilt and not found.rebuilt.equal:
-        wrong.append(f"{name}, trained again: {found.rebuilt.told}")
-    if found.rebuilt and found.rebuilt.again and not found.rebuilt.again.same:
-        wrong.append(f"{name}, of the model that was trained again: {found.rebuilt.again.told}")
-    return wrong
 
 
 def _reasons(found: Why) -> dict[str, Any]:
@@ -81,12 +67,31 @@ def _change(found: WhatIf) -> dict[str, Any]:
     return {"it": found.told, "holds": f"for version {found.version} and this record; what comes later is no promise"}
 
 
+def reviews_table(reviews: Sequence[dict[str, Any]]) -> Table:
+    """What people said of answers, and what was final of it, oldest first; of several predictions each says which."""
+    table = Table(title="what people decided", title_justify="left")
+    several = len({review.get("prediction_id") for review in reviews}) > 1
+    for name in ("when", *["prediction"] * several, "what", "by", "answer", "why"):
+        table.add_column(name, overflow="fold", no_wrap=name in ("when", "what"))
+    for review in reviews:
+        by = " and ".join(review.get("people", [review["by"]]))
+        why = "; ".join(filter(None, (review.get("reason", ""), review.get("text", ""))))
+        what = f"{review['what']}, {review['how']}" if "how" in review else review["what"]
+        about = [_cell(review.get("prediction_id", ""))] * several
+        table.add_row(*map(Text, (review["time"][:16], *about, what, by, _cell(review.get("answer", "")), why)))
+    return table
+
+
+def _cell(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def _table(title: str, values: dict[str, Any]) -> Table:
     table = Table(title=title, title_justify="left", show_header=False)
     table.add_column("", no_wrap=True)
     table.add_column("", overflow="fold")
     for name, value in values.items():
         lines = isinstance(value, list) and name in LINES
-        text = "\n".join(value) if lines else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        text = "\n".join(value) if lines else _cell(value)
         table.add_row(name.replace("_", " "), Text(text))
     return table

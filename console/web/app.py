@@ -163,7 +163,7 @@ def hosts() -> list[str]:
 
 def app() -> Starlette:
     """All pages."""
-    from console.web import review
+    from console.web import decisions, review, why
 
     routes = [
         Route("/ready", ready),
@@ -171,5 +171,7 @@ def app() -> Starlette:
         Route("/sign-out", sign_out, methods=["POST"]),
         Mount("/static", StaticFiles(directory=HERE / "static")),
         *review.routes(),
+        *decisions.routes(),
+        *why.routes(),
     ]
     return Starlette(routes=routes, middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts())])

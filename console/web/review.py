@@ -15,6 +15,7 @@ from configs.schema import UseCase
 from console.web.app import Visit, shown_to_people, templates
 from tasks.people import may
 from tasks.review.decide import confirm, override
+from tasks.review.queue import READERS
 from tasks.review.settle import settle
 from tasks.review.show import show
 from tasks.review.values import Item
@@ -41,7 +42,7 @@ templates.env.filters["left"] = left
 @shown_to_people
 def home(visit: Visit) -> Response:
     """Every use case whose answers people look at, and how many wait."""
-    may("reviewer", "see what waits", visit.session.signed_in)
+    may(READERS, "see what waits", visit.session.signed_in)
     queues, wrong = list[tuple[str, int, Item | None]](), dict[str, str]()
     for name in use_case_names():
         try:
@@ -58,7 +59,7 @@ def home(visit: Visit) -> Response:
 def queue(visit: Visit) -> Response:
     """The answers of one use case that wait, the most urgent first, a page at a time."""
     case = _reviewed(visit)
-    may("reviewer", f"see what waits in {case.name}", visit.session.signed_in)
+    may(READERS, f"see what waits in {case.name}", visit.session.signed_in)
     waiting = settle(case)
     first = PAGE * _page_number(visit.request.query_params.get("page", "1"))
     mine = [item for item in waiting if visit.person.name not in item.said]
@@ -77,7 +78,7 @@ def queue(visit: Visit) -> Response:
 def one(visit: Visit) -> Response:
     """One answer: the record, what the model said and why, cases like it, and the form to decide with."""
     case = _reviewed(visit)
-    may("reviewer", f"see records of {case.name}", visit.session.signed_in)
+    may(READERS, f"see records of {case.name}", visit.session.signed_in)
     shown = show(case, visit.path("prediction_id"))
     widest = max((abs(each) for each in (shown.reasons or {}).get("contributions", {}).values()), default=0.0)
     decided = visit.person.name in (shown.waits.said if shown.waits else ())

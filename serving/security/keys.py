@@ -99,6 +99,10 @@ class Guard:
         Raises:
             Refusal: 401 no key or a wrong one, 403 without the role, 429 over the key's rate.
         """
+        return self.key_of(authorization, role).name
+
+    def key_of(self, authorization: str | None, role: Role | None = None) -> Key:
+        """The key itself; without a role any will do."""
         scheme, _, text = (authorization or "").partition(" ")
         key_id, _, secret = text.removeprefix(PREFIX).partition("_")
         key = self._keys.get(key_id)
@@ -106,11 +110,11 @@ class Guard:
         right = hmac.compare_digest(hashlib.sha256(secret.encode()).hexdigest(), key.sha256 if key else _NOBODY)
         if key is None or not right or scheme.lower() != "bearer":
             raise Refusal(401, "a valid API key is needed: send 'Authorization: Bearer KEY'")
-        if not key.may(role):
+        if role is not None and not key.may(role):
             raise Refusal(403, f"key {key.name!r} has not the role {role!r}; it has {', '.join(key.roles)}")
         if key.rate is not None:
             self._take(key, key.rate / self._workers)
-        return key.name
+        return key
 
     def _take(self, key: Key, rate: float) -> None:
         """A token bucket that holds one second's tokens."""

@@ -21,7 +21,8 @@ from tasks.audit.canonical import canonical
 from tasks.audit.rows import forget_hashes, kept_hashes, row_entry
 from tasks.log.files import parts
 from tasks.log.ledger import described, ledger_path, name_of, read_ledger, should_be
-from tasks.log.reviews import entered, journal_path
+from tasks.log.review_line import entered
+from tasks.log.reviews import journal_path
 from tasks.people import people
 from tasks.registry.lineage import digest_of
 from tasks.rollouts.state import rollouts_folder

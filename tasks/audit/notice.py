@@ -24,6 +24,9 @@ from tasks.audit.pdf import pdf_of
 from tasks.audit.why import Why
 from tasks.explaining.counterfactuals import what_if
 from tasks.explaining.values import Changed, Way, WhatIf
+from tasks.review.decision import decision
+from tasks.review.queue import standing
+from tasks.review.values import Final
 from tasks.store import Value
 
 OWN = Path(__file__).with_name("notice.html")
@@ -38,12 +41,20 @@ class Said(Value):
     protected: bool = False
 
 
+class Reviewed(Value):
+    """What came of a review of the answer: `confirmed` says whether people looked; else their time was over (`on`, UTC)."""
+
+    on: str
+    confirmed: bool
+
+
 class Notice(Value):
     """What a template knows as `notice`.
 
     `codes` are the reasons in words, `record` is what the model was given, by column, None what was not known. `learned` is
     how many rows it learned from, `kept` how long the log keeps records, empty where the use case does not say. `change` is
     what would have to change, where the use case says what may; its `told` has a sentence a way.
+    `reviewed` is None where nothing sent the answer to people.
     """
 
     use_case: str
@@ -59,6 +70,7 @@ class Notice(Value):
     learned: int | None
     kept: str
     change: WhatIf | None = None
+    reviewed: Reviewed | None = None
 
 
 class Page(NamedTuple):
@@ -86,7 +98,9 @@ def notice_of(found: Why, use_case: UseCase | None) -> Notice:
             "which answer is unfavourable"
         )
     bundle = read_bundle(store("bundles") / found.model["bundle"])
-    answer = _unfavourable(where, bundle.contract, read(bundle.codes).unfavourable, asked.get("prediction"))
+    unfavourable = read(bundle.codes).unfavourable
+    final = _final(where, found, use_case)
+    answer = _unfavourable(where, bundle.contract, unfavourable, asked.get("prediction"), final)
     keep: timedelta | None = use_case.log.keep if use_case else None
     return Notice(
         use_case=found.use_case,
@@ -102,22 +116,44 @@ def notice_of(found: Why, use_case: UseCase | None) -> Notice:
         learned=found.model.get("learned_rows"),
         kept=in_words(keep) if keep else "",
         change=what_if(use_case, asked, bundle.digest) if use_case and use_case.counterfactuals else None,
+        reviewed=Reviewed(on=f"{final.time:%Y-%m-%dT%H:%M:%S}", confirmed=bool(final.people)) if final else None,
     )
+
+
+def _final(where: str, found: Why, use_case: UseCase | None) -> Final | None:
+    """What is final of the answer, where it went to people.
+
+    Raises:
+        CheckFailed: it waits for them, so it is no denial yet.
+    """
+    if use_case is not None and use_case.review is not None:
+        stands = decision(use_case, found.prediction_id)
+        if stands["state"] == "waiting":
+            raise CheckFailed(
+                f"{where} waits for people until {stands['due'][:16]}: there is no decision yet to give notice of"
+            )
+    finals = standing(found.use_case, found.prediction_id).finals
+    return finals.get(found.prediction_id)
 
 
 def _text(value: Any) -> str | None:
     return spelled(value) if isinstance(value, bool | int | float) else value
 
 
-def _unfavourable(where: str, contract: Contract, unfavourable: list[Any], logged: Any) -> Any:
-    """The class that was answered; the log may have it as a text."""
+def _unfavourable(where: str, contract: Contract, unfavourable: list[Any], logged: Any, final: Final | None) -> Any:
+    """The class that was answered, and holds; the log may have it as a text."""
     if not contract.classes:
         raise InputError(f"{where} is a number, and none of those is a denial; a notice is of classes")
     if logged is None:
         raise InputError(f"{where} was left to a person: the model denied nothing; whoever decides gives the reasons")
-    answer = head_of(contract).label_of(logged)
+    answer, wanted = head_of(contract).label_of(logged), " or ".join(map(repr, unfavourable))
+    if final is not None and final.answer != answer:
+        people = f"{' and '.join(final.people)} overruled that" if final.people else "nobody decided in time"
+        held = f"{where} was answered {answer!r}, but {people} on {final.time:%Y-%m-%d %H:%M}, and {final.answer!r} holds"
+        if final.answer not in unfavourable:
+            raise InputError(f"{held}, which is not unfavourable ({wanted}): there is nothing to give notice of")
+        raise InputError(f"{held}: the model's reasons are not those of that decision; whoever decided gives the reasons")
     if answer not in unfavourable:
-        wanted = " or ".join(map(repr, unfavourable))
         raise InputError(
             f"{where} was answered {answer!r}, which is not unfavourable ({wanted}): there is nothing to give notice of"
         )

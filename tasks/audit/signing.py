@@ -48,10 +48,10 @@ def make_audit_key() -> None:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-    made(_path().parent)
+    made(audit_key_path().parent)
     text = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     with contextlib.suppress(FileExistsError):
-        file = os.open(_path(), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        file = os.open(audit_key_path(), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with os.fdopen(file, "wb") as opened:
             opened.write(text)
 
@@ -60,7 +60,7 @@ def _private() -> Any:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    path = _path()
+    path = audit_key_path()
     if not path.exists():
         raise InputError(f"the audit key {path} is not there; put it back, or nothing can be signed or verified here")
     mode = path.stat().st_mode & 0o777
@@ -75,6 +75,6 @@ def _private() -> Any:
     return key
 
 
-def _path() -> Path:
+def audit_key_path() -> Path:
     """The PEM file of `SLIPWAY_AUDIT_KEY`, default `signing/audit.pem` in the home."""
     return Path(os.environ.get("SLIPWAY_AUDIT_KEY") or home() / "signing" / "audit.pem").expanduser()

@@ -15,6 +15,7 @@ from configs.load import load_use_case, use_case_names
 from configs.schema import UseCase
 from configs.settings import home
 from tasks.audit.in_store import Tell, in_store
+from tasks.audit.reviewed import reviews_of
 from tasks.audit.unsearched import unsearched
 from tasks.audit.values import Subject
 from tasks.history import read_history, record
@@ -50,6 +51,7 @@ def subject(use_case: UseCase, conditions: Sequence[Condition], tell: Tell) -> S
             for (plan, assigned, variant), rows in sorted(exposed.items())
         ],
         records=records,
+        reviews=reviews_of(name, ids),
         places=stored.places,
         trained=stored.trained,
         holds=[

@@ -55,6 +55,7 @@ class Trained(Value):
 class Subject(Value):
     """What a use case holds of a person. `records` are the log's, by kind; the history tells `holds`, `erasures`, `reads`.
 
+    `reviews` are what people decided about their predictions: who, when, which answer, why.
     `first` and `last` are times of predictions; `exposures` counts by traffic plan, arm and who answered.
     """
 
@@ -65,6 +66,7 @@ class Subject(Value):
     versions: dict[str, int] = {}
     exposures: list[dict[str, Any]] = []
     records: dict[str, list[dict[str, Any]]] = {}
+    reviews: list[dict[str, Any]] = []
     places: list[Place] = []
     trained: list[Trained] = []
     holds: list[str] = []

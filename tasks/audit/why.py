@@ -14,13 +14,13 @@ from configs.settings import home
 from tasks.audit.made_from import made_from
 from tasks.audit.outside import Checkpoint
 from tasks.audit.prove import prove
+from tasks.audit.reviewed import reviews_of
 from tasks.audit.values import Again, Rebuilt
 from tasks.explaining.reasons import explained
 from tasks.explaining.values import WhatIf
 from tasks.history import read_history
 from tasks.log.erased import refuse_erased
 from tasks.log.find import Found, find_records
-from tasks.log.reviews import read_events
 from tasks.store import Value
 
 DECISIONS = ("gate", "verdict", "deploy", "rollout", "quarantine")
@@ -78,7 +78,7 @@ def why(use_case: str, prediction_id: str, since: Checkpoint | None = None) -> W
         labels=sorted(_of_kind(found, "feedback"), key=lambda label: str(label["time"])),
         reasons=reasons,
         unexplained=unexplained,
-        reviews=_reviews(use_case, prediction_id),
+        reviews=reviews_of(use_case, [prediction_id]),
         model=model,
         decisions=[entry for entry in read_history(use_case) if _is_about(entry, version)],
         proof=proof.data,
@@ -111,14 +111,6 @@ def _of_kind(found: list[Found], kind: str) -> list[dict[str, Any]]:
         {name: value for name, value in each.record.items() if name != "kind"}
         for each in found
         if each.record["kind"] == kind
-    ]
-
-
-def _reviews(use_case: str, prediction_id: str) -> list[dict[str, Any]]:
-    """What people decided about it, and what was final."""
-    return [
-        {"time": each.time.isoformat(), "what": each.what, "by": each.by, **each.details}
-        for each in read_events(use_case, about=prediction_id)
     ]
 
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def audited(path: Path, must: bool) -> tuple[list[dict[str, Any]], str]:
     unreachable = home() / "audit-unreachable"
     if not must and unreachable.exists() and time.time() - unreachable.stat().st_mtime < UNREACHABLE_SECONDS:
         return [], "pip-audit reached no list of vulnerabilities within the last hour"
-    packages, said = _ask()
+    packages, said = ask(["-r", str(PROJECT / "infra" / "serving.lock"), "--require-hashes"])
     unknown = [package for package in packages if "vulns" not in package]
     if not packages or len(unknown) == len(packages):
         unreachable.touch()
@@ -38,10 +39,10 @@ def audited(path: Path, must: bool) -> tuple[list[dict[str, Any]], str]:
     return packages, ""
 
 
-def _ask() -> tuple[list[dict[str, Any]], str]:
-    """What pip-audit found, and the last line that it said beside it."""
-    command = [str(Path(sys.executable).parent / "pip-audit"), "-r", str(PROJECT / "infra" / "serving.lock")]
-    command += ["--require-hashes", "--disable-pip", "--format", "json", "--progress-spinner", "off", "--timeout", "5"]
+def ask(packages: Sequence[str]) -> tuple[list[dict[str, Any]], str]:
+    """What pip-audit found of the packages that these words name to it, and the last line that it said beside it."""
+    command = [str(Path(sys.executable).parent / "pip-audit"), *packages, "--disable-pip", "--format", "json"]
+    command += ["--progress-spinner", "off", "--timeout", "5"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=AUDIT_SECONDS, check=False)
         return json.loads(done.stdout)["dependencies"], ""

@@ -56,7 +56,7 @@ def erase(use_case: str, conditions: list[Condition], reason: str, by: str = "")
         labels=counts["feedback"],
         windows=windows,
         shadows=counts["shadow"],
-        reviews=forget_events(use_case, lambda event: event.about in ids) if ids else 0,
+        reviews=forget_events(use_case, lambda about, _: about in ids) if ids else 0,
     )
     record(use_case, "log-erasure", reason, by=by, where=keyed(use_case, conditions), **done.model_dump())
     left = matching(use_case, conditions)

@@ -40,7 +40,7 @@ def drop_old(use_case: UseCase, now: datetime | None = None) -> list[str]:
         if window.stat().st_mtime < time.time() - keep.total_seconds():
             window.unlink()
     stays = set(held.ids) if held else set()
-    forget_events(use_case.name, lambda event: bool(event.about) and event.about not in stays and event.time.date() < last)
+    forget_events(use_case.name, lambda about, time: about not in stays and time.date() < last)
     days = sorted({part_day(part).isoformat() for part in old})
     if days:
         but = ", but for what is under legal hold" if held else ""

@@ -15,18 +15,34 @@ from tasks.history import record
 from tasks.log.values import Window
 from tasks.monitoring.alerts.alarms import CLEARLY_OVER, alarms
 from tasks.monitoring.drift.null import OTHER_SHARE
-from tasks.monitoring.findings import describe, drift_page, findings, told, told_drift, told_performance, told_reasons
+from tasks.monitoring.findings import (
+    describe,
+    drift_page,
+    findings,
+    told,
+    told_drift,
+    told_performance,
+    told_reasons,
+    told_review,
+)
 from tasks.monitoring.looks import due
-from tasks.monitoring.values import Drift, Finding, Group, Performance, ReasonFlow, Service
+from tasks.monitoring.values import Drift, Finding, Group, Performance, ReasonFlow, Reviewed, Service
 from tasks.problems.metrics import gain
 from tasks.registry.values import Version
 
-ALL = frozenset({"fault", "drift", "performance", "estimate", "fairness", "objective", "reasons"})
+ALL = frozenset({"fault", "drift", "performance", "estimate", "fairness", "objective", "reasons", "review"})
 NEXT = timedelta(microseconds=1)  # two looks never have the same moment
 
 
 @task
-def conclude(use_case: UseCase, window: Window, serving: Version, judged: list[Group], service: Service) -> Finding:
+def conclude(
+    use_case: UseCase,
+    window: Window,
+    serving: Version,
+    judged: list[Group],
+    service: Service,
+    reviewed: Reviewed | None = None,
+) -> Finding:
     """Decide which alarms are open after this look. They come from the group of the version that leads."""
     others = [Group(version=p.version, rows=p.rows, not_judged=p.not_judged) for p in window.parts if p.not_judged]
     groups = sorted([*judged, *others], key=lambda group: (len(group.version), group.version))
@@ -35,7 +51,7 @@ def conclude(use_case: UseCase, window: Window, serving: Version, judged: list[G
     before = max((f for f in known if _moment(f) < moment), key=_moment, default=None)
     lead = leading(judged, serving.version)
     version = lead.version if lead else serving.version
-    found = causes_of(window, lead, service)
+    found = causes_of(window, lead, service) | review_causes(reviewed)
     finding = Finding(
         use_case=use_case.name,
         window=window.name,
@@ -49,6 +65,7 @@ def conclude(use_case: UseCase, window: Window, serving: Version, judged: list[G
         strays=window.strays,
         groups=groups,
         service=service,
+        reviewed=reviewed,
         causes=list(found),
         alarms=alarms(
             before.alarms if before else {},
@@ -113,6 +130,11 @@ def causes(
     return found
 
 
+def review_causes(reviewed: Reviewed | None) -> dict[str, str]:
+    """What is wrong about what people decide, and why."""
+    return {"review": told_review(reviewed)} if reviewed and (reviewed.more or reviewed.late) else {}
+
+
 def _judged(use_case: UseCase, window: Window, lead: Group | None, service: Service) -> set[str]:
     """Causes that this look can say something about; alarms of the others stay as they are."""
     measured = {"performance"} if lead and lead.performance and lead.performance.value is not None else set()
@@ -123,7 +145,7 @@ def _judged(use_case: UseCase, window: Window, lead: Group | None, service: Serv
     answered = {"drift", "estimate", "fault"} if lead else set()
     if lead and lead.reasons and lead.reasons.columns:
         answered.add("reasons")
-    return measured | answered | {"objective"} | ({"fault"} if service.fault else set())
+    return measured | answered | {"objective", "review"} | ({"fault"} if service.fault else set())
 
 
 def _lingering(lead: Group | None) -> set[str]:

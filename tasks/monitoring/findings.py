@@ -12,7 +12,18 @@ from configs.schema import UseCase
 from configs.settings import made, reports, use_case_home
 from tasks.fairness.told import section, told_judged
 from tasks.log.values import Look, Window
-from tasks.monitoring.values import LEAST_SHIFT, ColumnDrift, Drift, Finding, Group, Performance, ReasonFlow, Service
+from tasks.monitoring.values import (
+    LEAST_SHIFT,
+    ColumnDrift,
+    Drift,
+    Finding,
+    Group,
+    Performance,
+    ReasonFlow,
+    Reviewed,
+    Service,
+)
+from tasks.review.values import Share
 from tasks.training.slices import slices_table
 
 REASONS = 10  # why requests were refused, on a page
@@ -34,6 +45,8 @@ def told(finding: Finding) -> str:
     if finding.look == "first" and finding.service.fault:
         parts.append(finding.service.fault)
     parts += [f"objective missed: {how}" for how in finding.service.missed.values()]
+    if finding.reviewed:
+        parts.append(told_review(finding.reviewed))
     if finding.strays:
         parts.append(f"{finding.strays:,} rows say an event time that cannot be")
     return "; ".join(parts)
@@ -112,6 +125,21 @@ def told_coverage(performance: Performance) -> str:
     )
 
 
+def told_review(reviewed: Reviewed) -> str:
+    """What people overruled, what nobody decided in time, and what waits; in one line."""
+    found, before = reviewed.found.overridden, reviewed.before.overridden
+    parts = []
+    if found:
+        more = "people override more than they did: " if reviewed.more else "people overrode "
+        known = f"; {before.value:.0%} of {before.count:,} before" if before else ""
+        parts.append(f"{more}{found.value:.0%} of {found.count:,} answers{known}")
+    if reviewed.late:
+        parts.append(f"nobody decided in time on {reviewed.late:,}")
+    oldest = f", the oldest for {reviewed.oldest:.0f} hours" if reviewed.oldest is not None else ""
+    wait = "1 answer waits" if reviewed.waiting == 1 else f"{reviewed.waiting:,} answers wait"
+    return "; ".join([*parts, f"{wait} for people{oldest}"])
+
+
 def retraining_cause(use_case: UseCase, causes: Iterable[str], new_labels: int = 0) -> str | None:
     """The gravest cause for which the use case wants a retraining; none while something upstream is broken.
 
@@ -137,7 +165,7 @@ def describe(finding: Finding) -> str:
 {open_alarms or "No alarm is open."}
 
 {"".join(_group(finding, group) for group in finding.groups)}
-{_kpis(finding.service)}
+{_kpis(finding.service)}{_reviewed(finding.reviewed)}
 Bounds let {finding.false_alarm_rate:.2%} of windows without drift alarm in this look.
 """
 
@@ -238,6 +266,23 @@ def _kpis(service: Service) -> str:
     refused = "".join(f"| {each.status} | {each.feature} | {each.requests:,} |\n" for each in service.refused[:REASONS])
     table = f"\n| KPI | value | 95 % | rows | objective | |\n|---|---|---|---|---|---|\n{rows}"
     return table + (f"\n| refused with | for | requests |\n|---|---|---|\n{refused}" if refused else "")
+
+
+def _reviewed(reviewed: Reviewed | None) -> str:
+    """What people decided, beside what they did before."""
+    if reviewed is None:
+        return ""
+    found, before = reviewed.found, reviewed.before
+    rows = [("overridden", found.overridden, before.overridden), ("late", found.late, before.late)]
+    rows += [("two people agree", found.agreement, before.agreement)]
+    lines = "".join(f"| {name} | {_share(new)} | {_share(old)} |\n" for name, new, old in rows)
+    chance = "" if reviewed.chance is None else f" So many overrides come by chance in {reviewed.chance:.2%} of such looks."
+    head = f"### People decide\n\n{told_review(reviewed)}.{chance}\n\n"
+    return f"\n{head}| of their decisions | since the look before | until then |\n|---|---|---|\n{lines}"
+
+
+def _share(share: Share | None) -> str:
+    return "" if share is None else f"{share.value:.3f} ({share.lower:.3f} to {share.upper:.3f}) of {share.count:,}"
 
 
 def _row(name: str, column: ColumnDrift, what: str = "") -> str:

@@ -9,6 +9,7 @@ from pydantic import model_validator
 from serving.log.refusals import CONTRACT
 from tasks.fairness.values import FairnessFound
 from tasks.log.values import Look, Refusal
+from tasks.review.values import Kpis
 from tasks.store import Value
 from tasks.training.values import Slice
 
@@ -236,6 +237,24 @@ class Service(Value):
         return {name: f"{name} {kpi.value:.4g}, objective {kpi.objective}" for name, kpi in self.kpis.items() if kpi.missed}
 
 
+class Reviewed(Value):
+    """What people decided since the look before (`found`), and all `before` that; and what waits for them now.
+
+    `oldest` is the age in hours of the answer that waits longest, `late` how many nobody decided in time. `chance` is how
+    often so many overrides come where nothing changed, `more` that it is less than the calibrated rate. `until` is the last
+    line of the journal that was counted.
+    """
+
+    waiting: int
+    oldest: float | None
+    found: Kpis
+    before: Kpis
+    chance: float | None
+    more: bool
+    late: int
+    until: int
+
+
 class Alarm(Value):
     """A cause that is open: how grave, why, since which window, and when it was last told to people."""
 
@@ -266,7 +285,7 @@ class Finding(Value):
 
     `version` leads: alarms and retrainings come from its group. `moment` orders the looks of a use case; `due` is when all
     labels should be there, and `labelled` how many were. `new_labels` is how many came since the version learned; `strays`
-    how many rows said an event time that cannot be.
+    how many rows said an event time that cannot be. `reviewed` is None where nobody reviews, and in the look with labels.
     """
 
     use_case: str
@@ -281,6 +300,7 @@ class Finding(Value):
     strays: int = 0
     groups: list[Group] = []
     service: Service
+    reviewed: Reviewed | None = None
     causes: list[str]
     alarms: dict[str, Alarm]
     report: str

@@ -17,13 +17,18 @@ def private_key() -> Path:
     Raises:
         InputError: others may read it.
     """
-    path = Path(os.environ.get("SLIPWAY_SIGNING_KEY") or home() / "signing" / "private.pem").expanduser()
+    path = signing_key_path()
     if not path.exists():
         _make(path)
     mode = path.stat().st_mode & 0o777
     if mode & 0o077:
         raise InputError(f"the signing key {path} can be read by others (mode {mode:o}); chmod 600 it, or make another")
     return path
+
+
+def signing_key_path() -> Path:
+    """Where the private key is, or will be."""
+    return Path(os.environ.get("SLIPWAY_SIGNING_KEY") or home() / "signing" / "private.pem").expanduser()
 
 
 def public_key() -> Path:

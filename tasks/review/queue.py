@@ -17,11 +17,14 @@ from configs.forms import parse_time
 from configs.review import Review
 from configs.schema import UseCase
 from tasks.log.read import BUCKET, TEST_CALLER, open_log
-from tasks.log.reviews import Event, journal_path, move_bookmark, read_events
+from tasks.log.review_line import Event
+from tasks.log.reviews import journal_path, move_bookmark, read_events
+from tasks.people import PersonRole
 from tasks.review.answers import Targets
 from tasks.review.rules import match
 from tasks.review.values import Decision, Final, Item
 
+READERS: tuple[PersonRole, ...] = ("reviewer", "auditor")  # who may see what waits, and records
 SLACK = timedelta(hours=1)  # an answer is in the log a little later than its time says
 DECISION, FINAL = "decision", "final"
 

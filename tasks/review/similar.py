@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from configs.schema import UseCase
-from tasks.log.read import BUCKETS, LIVE, open_log
+from tasks.log.read import BUCKET, BUCKETS, LIVE, open_log
 from tasks.review.rules import KINDS, field, quoted
 
 MOST = 20_000  # of a longer log a sample is looked at, the same each time
@@ -29,12 +29,14 @@ def similar(use_case: UseCase, prediction_id: str) -> list[dict[str, Any]]:
     columns = "".join(f", {field(name, kind)} as {quoted(f'feature.{name}')}" for name, kind in kinds.items())
     with open_log(use_case.name) as log:
         ((rows,),) = log.sql(f"select count(*) from log where {LIVE}").fetchall()
-        chosen = f"bucket < {int(min(MOST / max(rows, 1), 1) * BUCKETS)}::hugeint"
+        part = f"{int(min(MOST / max(rows, 1), 1) * BUCKETS)}::hugeint"
+        itself = f"bucket >= {part} and bucket = (select {BUCKET} from (select ? as prediction_id)) and prediction_id = ?"
         table = log.sql(
-            f"""select prediction_id, time, prediction{columns} from log
-                where {LIVE} and ({chosen} or prediction_id = ?)
+            f"""select prediction_id, time, prediction{columns} from (
+                    select * from log where bucket < {part} union all select * from log where {itself})
+                where {LIVE}
                 qualify row_number() over (partition by prediction_id order by time) = 1""",
-            params=[prediction_id],
+            params=[prediction_id, prediction_id],
         ).to_arrow_table()
         ids = table["prediction_id"].to_pylist()
         if prediction_id not in ids or not kinds:

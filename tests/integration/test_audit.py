@@ -7,8 +7,10 @@ import sys
 import httpx
 import pytest
 
+from configs.settings import reports
 from tasks.audit.tree import read_entries
 from tasks.deploying.keys import internal_headers
+from tasks.history import read_history
 from tasks.log.read import TEST_CALLER
 from tasks.routing.gateway import address
 
@@ -72,6 +74,11 @@ def test_maintenance_signs_too_and_proves_the_row(served, asked, tmp_path):
 
     with served.connected():
         maintain("loans")
+    run = read_history("loans", "audit-run")[-1]
+    assert not {"record", "witness", "keys", "quarantine", "legal holds", "retention"} & set(run["wrong"]), run["wrong"]
+    page = max(reports("loans", "audit").glob("*.html"))
+    assert '<th scope="row">record</th><td>holds</td>' in page.read_text()
+    assert "loans: holds: record: " in served.told("audit", "run", "loans", status=1 if run["wrong"] else 0)
     story = json.loads(served.run("audit", "why", ID, "--json"))
     assert story["proven"].startswith("row "), story["proven"]
     shown = served.run("audit", "why", ID)

@@ -14,13 +14,17 @@ from msgspec.structs import replace
 from ruamel.yaml import YAML
 
 from configs.settings import PROJECT
+from console.web.why import alone
 from serving.security.keys import KeyFile, new_key
-from tasks.people import Person, put_person
+from tasks.audit.why import asked_of
+from tasks.people import Person, key_id_of, put_person
+from tasks.review.decide import override
 from tasks.review.queue import standing
 from tests.integration.conftest import own_port
 from tests.integration.server import wait_for
 from tests.unit.test_review import asked, log, reviewed  # noqa: F401 - a fixture
 
+KEYS = {"shop": ("predict",), "other": ("predict",), "admin": ("admin",)}
 QUIET = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking")
 # WCAG 2.2, success criterion 1.4.3: text against what is behind it, by the relative luminance of both.
 CONTRAST = """
@@ -146,3 +150,58 @@ def test_a_reviewer_signs_in_looks_and_overrides_by_keyboard_alone(address, key,
     reads(browser, "h1", "Sign in")
     browser.get(f"{address}/review/small")
     reads(browser, "h1", "Sign in")
+
+
+def test_an_auditor_asks_why(address, key, browser):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    put_person(Person(name="ann", keys=(key_id_of(key),), roles=("auditor",)))
+    browser.get(f"{address}/")
+    reads(browser, "h1", "Sign in")
+    browser.find_element(By.ID, "key").send_keys(key, Keys.ENTER)
+    reads(browser, "label", "Why was an answer given?")
+    browser.find_element(By.ID, "prediction_id").send_keys("p001", Keys.ENTER)
+    reads(browser, "h1", "Why: p001 of small")
+    browser.get(f"{address}/review/small/p001")
+    reads(browser, "p", "It waits for a reviewer.")
+    browser.find_element(By.PARTIAL_LINK_TEXT, "Why it was answered so").send_keys(Keys.ENTER)
+    reads(browser, "h2", "Is it proven?")
+
+
+def test_the_story_as_a_file(home, log, tmp_path, browser):  # noqa: F811
+    log.append([asked(1, positive=0.55)])
+    (tmp_path / "why.html").write_text(alone(asked_of("p001", "small")), encoding="utf-8")
+    browser.get(f"file://{tmp_path}/why.html")
+    reads(browser, "h1", "Why: p001 of small")
+
+
+def test_a_program_asks_where_an_answer_stands(address, key, home, tmp_path):
+    """The key of whoever asked the model; not another's, who only sees that there is nothing of theirs."""
+    made = {name: new_key(name, roles, "2026-01-01T00:00:00Z") for name, roles in KEYS.items()}
+    path = home / "use_cases" / "small" / "keys" / "keys.json"
+    held = msgspec.json.decode(path.read_bytes(), type=KeyFile).keys
+    path.write_bytes(msgspec.json.encode(KeyFile([*held, *(each for each, _ in made.values())])))
+
+    def asks(name, prediction="p001", use_case="small"):
+        text = key if name == "ann" else made[name][1] if name in made else name
+        headers = {"Authorization": f"Bearer {text}"} if text else {}
+        return httpx.get(f"{address}/decisions/{use_case}/{prediction}", headers=headers)
+
+    wait_for(lambda: asks("shop").status_code == 200, "the keys")
+    told = asks("shop").json()
+    assert (told["state"], told["model_answer"], told["said"]) == ("waiting", "yes", 0)
+    assert asks("other").status_code == 404, "of another caller's"
+    assert asks("").status_code == 401
+    assert asks("").headers["www-authenticate"] == "Bearer"
+    assert asks("slipway_0_0").status_code == 401
+    assert asks("shop", "p002").status_code == 404
+    assert asks("shop", use_case="large").status_code == 404
+    override(reviewed(tmp_path), "p001", "no", "new documents", "she called", key=key)
+    final = asks("shop")
+    told = final.json()
+    assert (told["state"], told["how"], told["answer"], told["people"]) == ("final", "overridden", "no", ["ann"])
+    assert final.headers["cache-control"] == "no-store"
+    assert "she called" not in final.text
+    assert [each["text"] for each in asks("ann").json()["decisions"]] == ["she called"], "who may read records"
+    assert asks("admin").json() == told

@@ -32,8 +32,8 @@ from tests.conftest import SMALL, chain, small_frame
 
 START, DAY = datetime(2020, 2, 6, tzinfo=UTC), timedelta(days=1)
 TASKS = (
-    "collect_window", "conclude", "detect_drift", "keep_finding", "measure_performance", "measure_service", "monitored",
-    "notify", "watch_fairness", "explain_reference", "watch_reasons",
+    "collect_window", "conclude", "detect_drift", "keep_finding", "measure_performance", "measure_reviews",
+    "measure_service", "monitored", "notify", "watch_fairness", "explain_reference", "watch_reasons",
 )  # fmt: skip
 
 

@@ -9,11 +9,15 @@ from typer.testing import CliRunner
 
 from configs.errors import CheckFailed, InputError
 from console.cli import app
-from tasks.audit.notice import EXAMPLE, page_of
+from tasks.audit.notice import EXAMPLE, notice_of, page_of
 from tasks.audit.pdf import pdf_of
+from tasks.audit.why import asked_of
+from tasks.log.reviews import note_event, reviewing
 from tasks.onboarding.check import _notice
+from tasks.review.decide import override
 from tests.conftest import small_use_case
 from tests.unit.test_explained import served
+from tests.unit.test_review import reviewed
 
 __all__ = ["served"]  # a fixture
 DENIED = {"a": -2.0, "b": -2.5}
@@ -71,6 +75,64 @@ def test_there_is_no_notice_of_what_is_no_denial(served, tmp_path):
     (tmp_path / "notice.html").write_text("mine")
     assert "is there already; name another file" in asked("p4", *to, status=2)
     assert (tmp_path / "notice.html").read_text() == "mine"
+
+
+def noted(*answers, final, reason="new documents"):
+    """What people said of p1, and what is final of it."""
+    known = {"prediction_id": "p1", "model_answer": "no"}
+    now = datetime(2026, 12, 1, 9, tzinfo=UTC)
+    with reviewing("small"):
+        for by, answer in answers:
+            note_event("small", "decision", by, now, **known, answer=answer, reason=reason, text="")
+        if final:
+            people = [by for by, _ in answers]
+            how = "late" if not answers else "confirmed" if final == "no" else "overridden"
+            note_event("small", "final", "", now, **known, answer=final, people=people, how=how, reason=reason)
+
+
+def test_what_people_overruled_is_no_denial(served, tmp_path):
+    to = ("--to", tmp_path / "notice.html")
+    served("p1", **DENIED)
+    noted(("ann", "yes"), final="yes")
+    told = "was answered 'no', but ann overruled that on 2026-12-01 09:00, and 'yes' holds, which is not unfavourable ('no')"
+    assert told in asked("p1", *to, status=2)
+    assert not (tmp_path / "notice.html").exists()
+
+
+def test_what_holds_where_nobody_decided_in_time_counts_too(served, tmp_path):
+    served("p1", **DENIED)
+    noted(final="yes")
+    assert "but nobody decided in time on 2026-12-01 09:00, and 'yes' holds" in asked(
+        "p1", "--to", tmp_path / "n.html", status=2
+    )
+
+
+def test_a_denial_that_people_made_has_their_reasons(served, tmp_path):
+    served("p1", a=2.0, b=2.5)
+    noted(("ann", "no"), ("bob", "no"), final="no")
+    told = (
+        "was answered 'yes', but ann and bob overruled that on 2026-12-01 09:00, and 'no' holds: the model's reasons are not"
+    )
+    assert told in asked("p1", "--to", tmp_path / "n.html", status=2)
+
+
+def test_a_denial_that_a_person_confirmed_says_so(served, tmp_path):
+    served("p1", **DENIED)
+    noted(("ann", "no"), final="no")
+    asked("p1", "--to", tmp_path / "n.html")
+    text = " ".join((tmp_path / "n.html").read_text().split())
+    assert "A person looked at it afterwards, and confirmed it on 2026-12-01T09:00:00 (UTC)." in text
+    assert "ann" not in text, "who, is for the record"
+
+
+def test_what_waits_for_people_is_no_denial_yet(served, tmp_path, monkeypatch):
+    served("p1", **DENIED, c="red")
+    case = reviewed(tmp_path)
+    with pytest.raises(CheckFailed, match=r"prediction p1 of small waits for people until .*: there is no decision yet"):
+        notice_of(asked_of("p1", "small"), case)
+    override(case, "p1", "yes", "new documents")
+    with pytest.raises(InputError, match=r"overruled that on .*, and 'yes' holds"):
+        notice_of(asked_of("p1", "small"), case)
 
 
 def test_the_same_as_a_pdf(served, tmp_path):

@@ -27,6 +27,7 @@ from tasks.audit.examine import examine
 from tasks.audit.tree import read_entries
 from tasks.audit.why import asked_of
 from tasks.history import record
+from tasks.log import folded
 from tasks.log.conditions import parse_condition
 from tasks.log.erase import erase
 from tasks.log.read import open_log
@@ -415,7 +416,7 @@ def test_the_end_of_a_long_journal_says_what_the_whole_does(home):
             assert read_events("small", after=3) == everything[3:], "also what is before the bookmark"
             assert read_events("small", after=29) == everything[29:]
         note_event("small", "decision", "ann", moments[-1], prediction_id="new")
-    forget_events("small", lambda event: event.about == "p1")
+    forget_events("small", lambda about, _: about == "p1")
     assert [event.number for event in read_events("small", after=29)] == [30, 31], "lines moved, numbers did not"
     assert read_events("small", about="p1") == []
 
@@ -426,8 +427,8 @@ def test_why_tells_who_decided(log, case):
     first, final = asked_of("p001", "small").reviews
     assert (first["what"], first["by"], first["text"], first["answer"]) == ("decision", ME, "she called", "no")
     assert (final["what"], final["how"], final["people"]) == ("final", "overridden", [ME])
-    shown = CliRunner().invoke(app, ["audit", "why", "p001"]).output
-    for words in ("review: decision", "she called", "review: final", "overridden"):
+    shown = CliRunner().invoke(app, ["audit", "why", "p001"], env={"COLUMNS": "200"}).output
+    for words in ("what people decided", "decision", "she called", "final", "overridden"):
         assert words in shown, words
 
 
@@ -525,3 +526,95 @@ def test_a_feature_may_be_called_as_a_column_of_the_log(log, tmp_path):
     made.features["prediction"] = 91
     log.append([made, asked(2, a=91)])
     assert {item.prediction_id: item.why for item in settle(case, NOW)} == {"p001": ("rule large",)}
+
+
+@pytest.fixture
+def short_tables(monkeypatch):
+    monkeypatch.setattr(folded, "LINES", 4)
+
+
+def noted(numbers, use_case="small"):
+    with reviewing(use_case):
+        for n in numbers:
+            said = {"prediction_id": f"p{n:03d}", "model_answer": "no", "answer": "yes"}
+            note_event(use_case, "decision", "ann", NOW + timedelta(hours=n), **said)
+            note_event(use_case, "final", "ann", NOW + timedelta(hours=n), **said, people=["ann"], how="overridden")
+
+
+def folded_events(use_case="small"):
+    """What the tables and the rest of the journal have, as the journal alone has it."""
+    with reviewing(use_case):
+        table = folded.everything(use_case, journal_path(use_case)).sort_by("number")
+    return [*zip(*(table[name].to_pylist() for name in ("number", "what", "prediction_id")), strict=True)]
+
+
+def in_journal(use_case="small"):
+    return [(event.number, event.what, event.about) for event in read_events(use_case)]
+
+
+def tables():
+    return sorted((journal_path("small").parent / "folded").glob("*.parquet*"))
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_what_is_folded_says_what_the_journal_does(home, short_tables, monkeypatch, sealed):
+    if sealed:
+        monkeypatch.setenv("SLIPWAY_LOG_KEY", KEY)
+    noted(range(5))
+    with reviewing("small"):
+        move_bookmark("small", NOW)
+    assert len(tables()) == 2, "of ten lines eight are folded"
+    assert all((b"p001" not in each.read_bytes()) for each in tables()) == sealed
+    noted(range(5, 8))
+    assert folded_events() == in_journal()
+    for n in (0, 3, 4, 7):
+        assert [event.what for event in read_events("small", about=f"p{n:03d}")] == ["decision", "final"]
+    assert read_events("small", about="p00") == []
+    if sealed:
+        with monkeypatch.context() as without:
+            without.delenv("SLIPWAY_LOG_KEY")
+            with pytest.raises(CheckFailed, match=r"folded.*cannot be read: .* set SLIPWAY_LOG_KEY"):
+                read_events("small", about="p001")
+    for each in tables():
+        each.unlink()
+    assert folded_events() == in_journal(), "it is only a help"
+    assert len(read_events("small", about="p001")) == 2
+
+
+def test_what_is_erased_is_in_no_table_and_the_other_tables_stay(home, short_tables):
+    noted(range(6))
+    with reviewing("small"):
+        move_bookmark("small", NOW)
+    before = tables()
+    assert len(before) == 3
+    forget_events("small", lambda about, _: about == "p002")
+    assert len(set(before) & set(tables())) == 2
+    assert not any(b"p002" in each.read_bytes() for each in tables())
+    assert folded_events() == in_journal()
+    with reviewing("small"):
+        move_bookmark("small", NOW)
+    assert len(tables()) == 3
+    assert folded_events() == in_journal()
+    assert read_events("small", about="p002") == []
+    assert len(read_events("small", about="p005")) == 2
+
+
+def test_a_journal_that_is_another_one_is_folded_anew(home, short_tables):
+    noted(range(4))
+    with reviewing("small"):
+        move_bookmark("small", NOW)
+    path = journal_path("small")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.with_name("restored").write_bytes(b"".join([*lines[6:], *lines[:6]]))
+    path.with_name("restored").rename(path)  # a back-up, say
+    assert folded_events() == in_journal()
+    for n in range(4):
+        assert len(read_events("small", about=f"p{n:03d}")) == 2
+    with reviewing("small"):
+        move_bookmark("small", NOW)
+    path.write_bytes(b"".join([*lines[2:], *lines[:2]]))  # the same file, written over
+    assert folded_events() == in_journal()
+    assert len(read_events("small", about="p003")) == 2
+    path.write_bytes(b"".join(lines).replace(b"p000", b"p009"))  # in place: whoever sums up all looks at every byte
+    with pytest.raises(CheckFailed, match=r"journal.jsonl:1: .* it was changed"):
+        folded_events()

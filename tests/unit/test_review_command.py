@@ -210,3 +210,15 @@ def test_how_often_people_override_and_agree_by_group(log, case, acting):
     shown = said("summary")
     for words in ("all", "c red", "c blue", "Not by town: the log has no values of it", "0.444"):
         assert words in shown, words
+
+
+@pytest.mark.parametrize(("role", "reads"), [("reviewer", True), ("auditor", True), ("operator", False)])
+def test_reading_needs_a_role(log, case, acting, role, reads):
+    log.append([fresh(1, 10, c="red")])
+    acting("ann", role)
+    for words in ([], ["show", "p001"], ["summary"]):
+        told = said(*words, status=0 if reads else 2)
+        assert ("ann may not see" in told) != reads
+        assert ("needs the role 'reviewer' or 'auditor', and ann has operator" in told) != reads
+    if role == "auditor":
+        assert "needs the role 'reviewer', and ann has auditor" in said("confirm", "p001", status=2)

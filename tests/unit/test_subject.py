@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,7 @@ from tasks.audit.examine import examine
 from tasks.history import read_history, record
 from tasks.log.collected import keep_window, windows_of
 from tasks.log.conditions import parse_condition
+from tasks.log.reviews import note_event, reviewing
 from tasks.log.table_rows import rows_of
 from tasks.people import NotAllowed, Person, put_person
 from tasks.store import put_parquet
@@ -242,3 +244,24 @@ def test_bad_input_is_told_and_roles_hold(home, log):
     with pytest.raises(NotAllowed, match="needs the role 'auditor'"):
         CliRunner().invoke(app, ["audit", "subject", "customer=42"], catch_exceptions=False)
     assert read_history("small", "subject-read") == []
+
+
+def test_what_people_decided_about_somebody_is_told(log):
+    log.append([prediction(n, customer=42 if n in (3, 4) else n) for n in range(9)])
+    ids = [prediction(n).prediction_id for n in (3, 5)]
+    with reviewing("small"):
+        for name in ids:
+            said = {
+                "prediction_id": name,
+                "model_answer": "no",
+                "answer": "yes",
+                "reason": "new documents",
+                "text": "a slip",
+            }
+            note_event("small", "decision", "ann", datetime(2026, 12, 1, tzinfo=UTC), **said)
+    done = CliRunner().invoke(app, ["audit", "subject", "small", "customer=42", "--json"])
+    (held,) = json.loads(done.output)["found"]
+    assert [(each["prediction_id"], each["by"], each["text"]) for each in held["reviews"]] == [(ids[0], "ann", "a slip")]
+    shown = CliRunner().invoke(app, ["audit", "subject", "small", "customer=42"]).output
+    assert "what people decided" in shown
+    assert "a slip" in shown

@@ -11,8 +11,11 @@ from starlette.testclient import TestClient
 from console.web import session
 from console.web.app import app
 from serving.security.keys import new_key
-from tasks.people import Person, put_person
+from tasks.log.conditions import parse_condition
+from tasks.log.erase import erase
+from tasks.people import Person, key_id_of, put_person
 from tasks.review.queue import standing
+from tests.unit.test_log_maintenance import rotate_and_compact
 from tests.unit.test_review import asked, log, reviewed  # noqa: F401 - a fixture
 
 BASE = "http://127.0.0.1:8082"
@@ -218,3 +221,64 @@ def test_what_is_in_the_queue_comes_a_page_at_a_time(browser, log):  # noqa: F81
     assert "60 answers wait" in first
     assert [first.count("/review/small/p"), second.count("/review/small/p")] == [50, 10]
     assert "Page 2 of 2" in second
+
+
+def test_an_auditor_reads_and_decides_nothing(log, browser, key):  # noqa: F811
+    name = waits(log)
+    put_person(Person(name="bob", keys=(key_id_of(key["bob"]),), roles=("auditor",)))
+    sign_in(browser, key["bob"])
+    page = browser.get(f"/review/small/{name}")
+    assert "It waits for a reviewer." in page.text
+    assert "<fieldset>" not in page.text
+    sent = browser.post(f"/review/small/{name}", data={"token": token(page), "answer": "confirm"})
+    assert sent.status_code == 403
+    assert not standing("small", name).decisions
+
+
+def decided_of(browser, monkeypatch, case, path, **headers):
+    monkeypatch.setattr("console.web.decisions.load_use_case", lambda _: case)
+    monkeypatch.setattr("console.web.decisions.use_case_names", lambda: ["small"])
+    return browser.get(f"/decisions/{path}", headers=headers)
+
+
+def test_where_keys_are_not_needed_any_program_may_ask(log, case, browser, monkeypatch):  # noqa: F811
+    name = waits(log)
+    found = decided_of(browser, monkeypatch, case, f"small/{name}")
+    assert (found.status_code, found.json()["state"]) == (200, "waiting")
+    assert decided_of(browser, monkeypatch, case, "small/p9").json() == {
+        "error": "no prediction 'p9' is in the log of small"
+    }
+    assert decided_of(browser, monkeypatch, case, "none/p9").status_code == 404
+    log.append([replace(asked(2), time=found.json()["due"][:19] + ".000000Z")])
+    assert decided_of(browser, monkeypatch, case, "small/p002").json()["state"] == "not reviewed"
+
+
+def test_what_was_erased_is_gone_and_keys_that_cannot_be_read_let_nobody_in(log, case, browser, key, monkeypatch, home):  # noqa: F811
+    name = waits(log)
+    bearer = {"Authorization": f"Bearer {key['ann']}"}
+    assert decided_of(browser, monkeypatch, case, f"small/{name}").status_code == 401
+    assert decided_of(browser, monkeypatch, case, f"small/{name}", **bearer).status_code == 200, "a reviewer's"
+    rotate_and_compact(log)
+    erase("small", [parse_condition("customer=k1", case)], "asked")
+    gone = decided_of(browser, monkeypatch, case, f"small/{name}", **bearer)
+    assert gone.status_code == 410
+    assert "was erased on" in gone.json()["error"]
+    (home / "use_cases" / "small" / "keys" / "keys.json").write_text("{")
+    assert decided_of(browser, monkeypatch, case, f"small/{name}", **bearer).status_code == 503
+
+
+def test_why_is_for_auditors(log, browser, key):  # noqa: F811
+    name = waits(log)
+    sign_in(browser, key["ann"])
+    assert browser.get(f"/why/{name}").status_code == 403
+    assert "/why" not in browser.get("/").text
+    put_person(Person(name="ann", keys=(key_id_of(key["ann"]),), roles=("auditor",)))
+    found = browser.get(f"/why?prediction_id={name}")
+    assert (found.status_code, found.headers["location"]) == (303, f"/why/{name}")
+    page = browser.get(f"/why/{name}")
+    assert page.status_code == 200
+    for words in (f"Why: {name} of small", "What was asked and answered", "Nobody decided anything", "not proven"):
+        assert words in page.text, words
+    assert f"/why/{name}?use_case=small" in browser.get(f"/review/small/{name}").text
+    assert "no prediction &#39;p9&#39; is in the log" in browser.get("/why/p9").text
+    assert browser.get("/why").status_code == 422

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import shutil
 
 import pytest
@@ -15,7 +16,9 @@ from tasks.audit.checkpoint import sign_record
 from tasks.audit.export import export
 from tasks.audit.outside import check_proof
 from tasks.audit.signing import audit_key, key_text, signed_checkpoint
+from tasks.audit.story import story
 from tasks.audit.tree import own_notes
+from tasks.audit.values import Again
 from tasks.audit.why import asked_of
 from tasks.history import record
 from tasks.log.conditions import parse_condition
@@ -211,3 +214,31 @@ def test_bad_input_is_told(log, case):
     drop_old(case.model_copy(update={"log": case.log.model_copy(update={"keep": KEEP})}))
     with pytest.raises(InputError, match="in the log of small; small: retention has dropped the days up to 2026-01-09"):
         asked_of("p004", "small")
+
+
+def test_the_story_as_a_file_that_stands_alone(home, log, tmp_path):
+    log.append([prediction(4, customer="<script>alert(1)</script>"), label(4, "no")])
+    decided()
+    path = tmp_path / "new" / "why.html"
+    assert told("p004", "--html", str(path)) == f"Written to {path}\n"
+    page = path.read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert not re.findall(r"(?:src|href)=\"(?!data:)", page), "nothing beside it"
+    for words in ("Version 1 of small was asked on", "gate contract: 3 checks passed", "not proven"):
+        assert words in page, words
+    heads = re.findall(r"<h2[^>]*>(.*?)</h2>", page)
+    assert heads == [
+        "What was asked and answered", "Why it answered so", "What people decided", "What came of it",
+        "The model that answered", "What was decided about version 1", "Is it proven?",
+    ]  # fmt: skip
+    assert oct(path.stat().st_mode & 0o777) == "0o600", "it has what somebody said of themselves"
+    assert "is there already; name another file" in told("p004", "--html", str(path), status=2)
+
+
+def test_what_does_not_hold_stands_on_the_page(home, log):
+    log.append([prediction(4)])
+    found = asked_of("p004", "small")
+    page = story(found.model_copy(update={"wrong": "its row was changed", "again": Again(same=False, told="it says yes")}))
+    assert page.count('role="alert"') == 2
+    assert "p004 is not as it was recorded: its row was changed" in page

@@ -9,7 +9,7 @@ from tasks.monitoring.values import Alarm
 
 GRAVE = {
     **dict.fromkeys(("fault", "performance", "fairness"), "critical"),
-    **dict.fromkeys(("estimate", "drift", "objective", "reasons"), "warning"),
+    **dict.fromkeys(("estimate", "drift", "objective", "reasons", "review"), "warning"),
 }
 CLEARLY_OVER = 0.8  # of its bound; between this and the bound an open alarm stays open
 
