@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from configs.fairness import Fairness
 from configs.forms import USE_CASE_NAME, Cron, Duration, Moment, Size, Strict, TimeZone, length_of
 from configs.kinds import COLUMN_KINDS, RULES_OF, TAKEN_BY, ColumnKind
+from configs.papers import Papers
 from configs.problems import CALIBRATED, PROMISED, WORDS, Estimator, Metric, Problem, Words
 from configs.reasons import Reasons
 from configs.review import Review
@@ -647,6 +648,7 @@ class UseCase(Strict):
     retraining: Retraining = Retraining()
     rollout: Rollout | None = None
     review: Review | None = Field(None, exclude_if=lambda given: given is None)
+    papers: Papers = Field(Papers(), exclude=True)  # what people say decides nothing: it is no part of what a version is
     replay: Replay | None = None
 
     @model_validator(mode="before")

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -531,6 +532,21 @@ def compare(
         print(found.model_dump_json(indent=1))
     else:
         show(found, screen)
+
+
+@app.command()
+def papers(
+    use_case: Annotated[str, typer.Argument(help="A use case of this home, also a retired one.")],
+    version: Annotated[str | None, typer.Option(help="Default: the one that serves.")] = None,
+    to: Annotated[Path | None, typer.Option(help="A folder; default: one of the version, below reports/.")] = None,
+) -> None:
+    """Write model card, data sheet and technical file (annex IV of the EU AI Act) from the record, as HTML and PDF.
+
+    Each figure says where it stands. What only a person can say comes from 'papers' in the use case, or is marked.
+    """
+    from console.commands.papers import write
+
+    write(use_case, version, to, screen)
 
 
 def _until_interrupted() -> None:

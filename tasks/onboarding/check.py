@@ -30,6 +30,7 @@ from tasks.onboarding.infer import look, pasted
 from tasks.onboarding.leaks import thinned, without_leaks
 from tasks.onboarding.table import SAMPLE
 from tasks.onboarding.values import Checked, Column
+from tasks.papers.paper import template_of
 from tasks.problems.classes import few
 from tasks.problems.problem import problem_of
 from tasks.review.rules import check_rules
@@ -57,7 +58,7 @@ def _check(name: str, say: Callable[[str], None]) -> Checked:
         case, inferred = _loaded(name, say)
     except InputError as error:
         return Checked(problems=[str(error)])
-    problems = [*_secrets(case), *_model(case), *_notice(case)]
+    problems = [*_secrets(case), *_model(case), *_notice(case), *_papers(case)]
     try:
         say("reading the source")
         seen = Seen()
@@ -117,6 +118,14 @@ def _notice(case: UseCase) -> Iterator[str]:
             page_of(EXAMPLE.model_copy(update={"record": columns}), Path(case.reasons.notice))
         except InputError as error:
             yield str(error)
+
+
+def _papers(case: UseCase) -> Iterator[str]:
+    """A folder of templates for papers that has none."""
+    try:
+        template_of("model-card", case.papers)
+    except InputError as error:
+        yield str(error)
 
 
 def _given(case: UseCase, frame: Any) -> Iterator[str]:

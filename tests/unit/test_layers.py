@@ -19,7 +19,19 @@ ALLOWED = {
 # any room may read them, and they read only each other's.
 ROOMS = (
     *("problems", "verdicts", "columns", "data", "log", "training", "fairness", "packaging", "routing", "registry"),
-    *("comparing", "containers", "deploying", "gates", "rollouts", "review", "audit", "monitoring", "scoring", "onboarding"),
+    *(
+        "comparing",
+        "containers",
+        "deploying",
+        "gates",
+        "rollouts",
+        "review",
+        "audit",
+        "monitoring",
+        "papers",
+        "scoring",
+        "onboarding",
+    ),
 )
 
 
