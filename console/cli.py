@@ -549,6 +549,20 @@ def papers(
     write(use_case, version, to, screen)
 
 
+@app.command()
+def privacy(
+    use_case: UseCaseName,
+    as_data: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """What the source holds of persons, column by column, and how many rows share what somebody else could know.
+
+    It reads every row of the source, the snapshot of the version that serves, and the prediction log; examples are masked.
+    """
+    from console.commands.privacy import show
+
+    show(use_case, as_data, screen)
+
+
 def _until_interrupted() -> None:
     screen.print("Everything stays up. Ctrl-C stops what this command started.")
     with contextlib.suppress(KeyboardInterrupt):

@@ -23,7 +23,7 @@ def write(use_case: str, version: str | None, to: Path | None, screen: Console) 
         CheckFailed: its bundle is gone or was changed.
     """
     case = load_use_case(use_case) if use_case_file(use_case).is_file() else None  # a retired one may have none
-    record = record_of(use_case, version)
+    record = record_of(use_case, version, case.privacy if case else None)
     folder = to or reports(use_case, "papers") / f"v{record.version}-{record.until[:19].replace(':', '')}"
     written, remarks = dict[Path, bytes](), list[str]()
     found = papers_of(record, case.papers if case else Papers())

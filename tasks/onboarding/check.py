@@ -184,6 +184,7 @@ def _columns(case: UseCase, there: list[str]) -> Iterator[str]:
     wanted += [("source.time_column", case.source.time_column)] if case.source.time_column else []
     wanted += [("target.query", case.target.query)] if case.target.query else []
     wanted += [("fairness.protected", name) for name in case.fairness.protected] if case.fairness else []
+    wanted += [("privacy.quasi_identifiers", name) for name in case.privacy.quasi_identifiers]
     wanted += [("reasons.proxies", name) for name in case.reasons.proxies] if case.reasons else []
     wanted += (
         [("evaluation.slices.columns", name) for name in case.evaluation.slices.columns] if case.evaluation.slices else []

@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from configs.errors import CheckFailed, InputError
+from configs.privacy import Privacy
 from configs.renamed import in_todays_words
 from configs.schema import UseCase
 from configs.settings import home, store
 from serving.scoring.bundle import Bundle, BundleError, read_bundle
+from tasks.data.values import Snapshot
 from tasks.papers.card import sections
 from tasks.papers.happened import changes_table, gates_table, incidents_table, rollouts_table, until, verdicts_table
 from tasks.papers.made import columns_table, data_table, made_table, rules_table, software_table
+from tasks.papers.private import private_tables
 from tasks.papers.seen import audit_table, reviews_table, windows_table
 from tasks.papers.values import Duty, Record
 from tasks.problems.problem import problem_of
@@ -27,17 +30,20 @@ from tasks.routing.served import serving
 DUTIES = Path(__file__).with_name("duties.json")
 
 
-def record_of(use_case: str, version: str | None = None) -> Record:
-    """What is known of a version; without one, of that which serves.
+def record_of(use_case: str, version: str | None = None, privacy: Privacy | None = None) -> Record:
+    """What is known of a version; without one, of that which serves. `privacy` is what the use case says of it now.
 
     Raises:
         InputError: nothing serves, or there is no such version.
-        CheckFailed: its bundle is not in the store of this home, or was changed.
+        CheckFailed: its bundle is not in the store of this home, or was changed; or the log cannot be read.
     """
     number = version or _serving(use_case)
     digest, run_id, tags = _known(use_case, number)
     bundle = _whole(use_case, number, digest)
     case = UseCase.model_validate(in_todays_words(bundle.manifest.lineage["configuration"]))  # as it was then
+    lineage = bundle.manifest.lineage
+    snapshot = Snapshot(digest=lineage["snapshot"], rows=lineage["rows"])
+    personal, kept = private_tables(case.model_copy(update={"privacy": privacy or Privacy()}), snapshot)
     return Record(
         use_case=use_case,
         version=number,
@@ -61,6 +67,8 @@ def record_of(use_case: str, version: str | None = None) -> Record:
         reviews=reviews_table(use_case),
         rules=rules_table(bundle, case),
         audit=audit_table(use_case),
+        personal=personal,
+        kept=kept,
         duties=[Duty(**duty) for duty in law()["duties"]],
     )
 

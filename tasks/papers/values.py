@@ -38,7 +38,7 @@ class Record(Value):
     in and comes out. `measured` are the parts of the card in its bundle, from before it served. Then what was decided about
     it: `gates`, `verdicts`, `rollouts`; what happened: `changes` of the version that serves, `incidents`; what was seen
     since: `windows`, `reviews`. `rules` are those of the use case, as the version was made with; `audit` is what proves the
-    record.
+    record. `personal` is what a scan of its rows finds, `kept` how many of them and of the log share what others could know.
     """
 
     use_case: str
@@ -63,4 +63,6 @@ class Record(Value):
     reviews: Table
     rules: Table
     audit: Table
+    personal: Table
+    kept: Table
     duties: list[Duty]
