@@ -15,6 +15,7 @@ from tasks.registry.provenance import environment_of
 
 FACT = ["what", "value"]
 NOT_RECORDED = "not in the record"
+TAGS = {"Python": "python", "commit of the project": "git_commit", "code, SHA-256": "code", "lock, SHA-256": "lock"}
 PACKAGES = ("scikit-learn", "lightgbm", "xgboost", "onnx", "skl2onnx", "onnxruntime", "numpy", "pandas", "prefect", "mlflow")
 
 
@@ -31,7 +32,7 @@ def made_table(bundle: Bundle, version: str, run_id: str, tags: Mapping[str, str
         ["bundle, SHA-256 of its manifest", bundle.digest, where],
         *([f"{name}, SHA-256", digest, where] for name, digest in sorted(bundle.manifest.files.items())),
         ["signature", SIGNATURE if (bundle.folder / SIGNATURE).is_file() else "the bundle has none", "beside the manifest"],
-        ["configuration, SHA-256", lineage["configuration_digest"], where],
+        ["configuration, SHA-256", lineage.get("configuration_digest", NOT_RECORDED), where],
         *([what, lineage[key], where] for what, key in given.items() if lineage.get(key)),
         ["why this recipe", lineage.get("recipe") or "there was no choice", where],
     ]
@@ -41,18 +42,16 @@ def made_table(bundle: Bundle, version: str, run_id: str, tags: Mapping[str, str
 def software_table(tags: Mapping[str, str], run_id: str) -> Table:
     """Versions of what trained it; the list of all packages lies in the store."""
     mlflow = f"MLflow, runs:/{run_id}"
-    rows = [[what, tags[tag], mlflow] for what, tag in _TAGS.items() if tags.get(tag)]
-    packages, where = environment_of(tags), f"store/environments/{tags.get('packages')}.txt"
-    rows += [[name, packages[name], where] for name in PACKAGES if packages and name in packages]
+    rows = [[what, tags[tag], mlflow] for what, tag in TAGS.items() if tags.get(tag)]
+    where = f"store/environments/{tags.get('packages')}.txt"
+    packages = {name.replace("_", "-").lower(): its for name, its in (environment_of(tags) or {}).items()}
+    rows += [[name, packages[name], where] for name in PACKAGES if name in packages]
     return Table(
         heads=[*FACT, "where it stands"],
         rows=rows,
         source="",
         nothing="" if rows else "this home has no tags of the version: it was never switched to here",
     )
-
-
-_TAGS = {"Python": "python", "commit of the project": "git_commit", "code, SHA-256": "code", "lock, SHA-256": "lock"}
 
 
 def data_table(bundle: Bundle, case: UseCase) -> Table:
@@ -65,14 +64,14 @@ def data_table(bundle: Bundle, case: UseCase) -> Table:
         for name, digest in sorted(its.items())
     ]
     query = [["query that makes the rows", case.source.query]] if case.source.query else []
-    delay = case.source.label_delay
+    delay, learned = case.source.label_delay, lineage.get("learned_rows")
     rows = [
         *(tables or [["database", "named by the use case"]]),
         *files,
         *query,
         ["rows", f"{lineage['rows']:,}"],
         ["snapshot of them", f"store/snapshots/{lineage['snapshot']}.parquet"],
-        ["rows that it learned from", f"{lineage['learned_rows']:,}"],
+        ["rows that it learned from", f"{learned:,}" if learned is not None else NOT_RECORDED],
         ["the last of them is of", lineage.get("learned_until") or "rows have no time"],
         ["labels known until", lineage.get("until") or "the time of the run"],
         *([["a label is known after", in_words(delay)]] if delay else []),
@@ -100,9 +99,11 @@ def columns_table(bundle: Bundle, case: UseCase) -> Table:
 
 
 def _values(column: Column) -> str:
+    """How many, or between what: values themselves may say who a person is, and those of sensitive columns are not told."""
+    if column.sensitive:
+        return "not told"
     if column.categories:
-        more = f" and {len(column.categories) - 8:,} more" if len(column.categories) > 8 else ""
-        return ", ".join(column.categories[:8]) + more
+        return f"{len(column.categories):,} different ones"
     if column.low is not None and column.high is not None:
         return f"{column.low:g} to {column.high:g}"
     return ""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from markupsafe import Markup, escape
 from pydantic import BaseModel
 
-from configs.errors import InputError
+from configs.errors import InputError, nearest
 from configs.papers import Papers
 from tasks.audit.marked import Marks, filled
 from tasks.audit.pdf import pdf_of
@@ -91,8 +91,10 @@ def _person(said: BaseModel, write: Marks) -> Callable[[str], Markup]:
     """What people said under a key, or a mark with what the key asks for."""
 
     def person(key: str) -> Markup:
+        if key not in (asked := type(said).model_fields):
+            raise InputError(f"{KEY}: {key!r} is nothing that people are asked for; {nearest(key, asked)}")
         text: str | None = getattr(said, key)
-        return _lines(text) if text else write(str(type(said).model_fields[key].description))
+        return _lines(text) if text else write(str(asked[key].description))
 
     return person
 
@@ -103,6 +105,8 @@ def _lines(text: str) -> Markup:
 
 def table(shown: Table) -> Markup:
     """A table as HTML with its source; where it has no rows, a sentence that says why."""
+    if not isinstance(shown, Table):
+        raise InputError(f"{KEY}: table(...) takes a table of the record, found {shown!r}")
     if not shown.rows:
         return Markup("<p><i>Not in the record: {}.</i></p>").format(shown.nothing or "nothing is there")
     head = _row("th", shown.heads)

@@ -34,9 +34,11 @@ def record_of(use_case: str, version: str | None = None, privacy: Privacy | None
     """What is known of a version; without one, of that which serves. `privacy` is what the use case says of it now.
 
     Raises:
-        InputError: nothing serves, or there is no such version.
+        InputError: nothing serves, there is no such version, or a quasi-identifier is no column of its rows.
         CheckFailed: its bundle is not in the store of this home, or was changed; or the log cannot be read.
     """
+    if not (home() / "use_cases" / use_case).is_dir():
+        raise InputError(f"use case {use_case!r} has no record in {home()}; 'slipway release {use_case}' makes one")
     number = version or _serving(use_case)
     digest, run_id, tags = _known(use_case, number)
     bundle = _whole(use_case, number, digest)
@@ -80,8 +82,6 @@ def law() -> dict[str, Any]:
 
 
 def _serving(use_case: str) -> str:
-    if not (home() / "use_cases" / use_case).is_dir():
-        raise InputError(f"use case {use_case!r} has no record in {home()}; 'slipway release {use_case}' makes one")
     served = serving(use_case)
     if served is None:
         raise InputError(f"nothing of {use_case!r} serves; say of which version the papers are: --version N")

@@ -60,12 +60,11 @@ def _share(share: Share) -> str:
 
 def audit_table(use_case: str) -> Table:
     """The last signed checkpoint of the audit record; 'slipway audit verify' holds all of it against what is there."""
-    notes, heads = own_notes(use_case), ["signed until", "entries", "root", "checkpoint"]
-    folder = f"use_cases/{use_case}/audit/checkpoints"
-    if not notes:
-        nothing = f"no checkpoint is signed; 'slipway audit checkpoint {use_case}' signs one"
-        return Table(heads=heads, rows=[], source=folder, nothing=nothing)
+    heads, folder = ["signed until", "entries", "root", "checkpoint"], f"use_cases/{use_case}/audit/checkpoints"
     try:
+        if not (notes := own_notes(use_case)):
+            nothing = f"no checkpoint is signed; 'slipway audit checkpoint {use_case}' signs one"
+            return Table(heads=heads, rows=[], source=folder, nothing=nothing)
         last = parse_checkpoint(notes[-1])
     except Unreadable as error:
         return Table(heads=heads, rows=[], source=folder, nothing=f"the last checkpoint is damaged: {error}")

@@ -113,7 +113,7 @@ def test_figures_are_those_of_the_record_and_say_where_they_stand(known):
     assert "Not in the record: no window with answers of version 1 was looked at" in technical
     assert "Not in the record: no answer was finally decided by people" in technical
     assert "b numeric" in sheet
-    assert "c categorical blue, green, red no sensitive" in sheet
+    assert "c categorical not told no sensitive" in sheet
 
 
 def test_every_table_says_its_source(known):
@@ -161,6 +161,13 @@ def test_a_template_of_ones_own(known, tmp_path):
     with pytest.raises(InputError, match=r"papers\.templates: none: has none of model-card\.html, "):
         by_name(known, Papers(templates="none"))
     assert list(_papers(small_use_case(tmp_path, **{"monitoring": "papers: {templates: none}\nmonitoring"})))
+    for wrong, told in (
+        ("person('purpos')", "did you mean 'purpose'"),
+        ("table(record.until)", "takes a table of the record"),
+    ):
+        (tmp_path / "model-card.html").write_text(f"{{{{ {wrong} }}}}")
+        with pytest.raises(InputError, match=told):
+            by_name(known, Papers(templates=str(tmp_path)))
     (tmp_path / "model-card.html").write_text("{{ record.")
     with pytest.raises(InputError, match=r"papers.templates: .*model-card.html:1: "):
         by_name(known, Papers(templates=str(tmp_path)))
@@ -191,6 +198,7 @@ def test_the_command_writes_them_and_overwrites_nothing_of_anybody(known, tmp_pa
 def test_bad_input_is_told(known):
     assert "nothing of 'small' serves; say of which version" in command("small", status=2)
     assert "use case 'smal' has no record in" in command("smal", status=2)
+    assert "use case 'smal' has no record in" in command("smal", "--version", "1", status=2)
     assert "mlflow is not up in" in command("small", "--version", "7", status=2)
     bundle = next(store("bundles").iterdir())
     (bundle / "card.md").write_text("better")
