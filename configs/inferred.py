@@ -80,6 +80,9 @@ def in_full(keys: Keys, folder: Path | None) -> Keys:
     reasons = keys.get("reasons")
     if folder is not None and isinstance(reasons, dict) and isinstance(notice := reasons.get("notice"), str):
         keys = {**keys, "reasons": {**reasons, "notice": str((folder / Path(notice).expanduser()).resolve())}}
+    papers = keys.get("papers")
+    if folder is not None and isinstance(papers, dict) and isinstance(templates := papers.get("templates"), str):
+        keys = {**keys, "papers": {**papers, "templates": str((folder / Path(templates).expanduser()).resolve())}}
     if isinstance(source, str):
         apart = folder is not None and "://" not in source and not source.startswith(("~", "$"))
         keys = {**keys, "source": {"tables": {ROWS: str((folder / source).resolve()) if folder and apart else source}}}

@@ -13,6 +13,8 @@ from configs.counterfactuals import Counterfactuals
 from configs.fairness import Fairness
 from configs.forms import USE_CASE_NAME, Cron, Duration, Moment, Size, Strict, TimeZone, length_of
 from configs.kinds import COLUMN_KINDS, RULES_OF, TAKEN_BY, ColumnKind
+from configs.papers import Papers
+from configs.privacy import Privacy
 from configs.problems import CALIBRATED, PROMISED, WORDS, Estimator, Metric, Problem, Words
 from configs.reasons import Reasons
 from configs.review import Review
@@ -655,6 +657,9 @@ class UseCase(Strict):
     rollout: Rollout | None = None
     review: Review | None = Field(None, exclude_if=lambda given: given is None)
     stream: Stream | None = Field(None, exclude_if=lambda given: given is None)
+    # What people say, and what is only looked at, decides nothing: it is no part of what a version is.
+    papers: Papers = Field(Papers(), exclude=True)
+    privacy: Privacy = Field(Privacy(), exclude=True)
     replay: Replay | None = None
 
     @model_validator(mode="before")

@@ -566,6 +566,35 @@ def compare(
         show(found, screen)
 
 
+@app.command()
+def papers(
+    use_case: Annotated[str, typer.Argument(help="A use case of this home, also a retired one.")],
+    version: Annotated[str | None, typer.Option(help="Default: the one that serves.")] = None,
+    to: Annotated[Path | None, typer.Option(help="A folder; default: one of the version, below reports/.")] = None,
+) -> None:
+    """Write model card, data sheet and technical file (annex IV of the EU AI Act) from the record, as HTML and PDF.
+
+    Each figure says where it stands. What only a person can say comes from 'papers' in the use case, or is marked.
+    """
+    from console.commands.papers import write
+
+    write(use_case, version, to, screen)
+
+
+@app.command()
+def privacy(
+    use_case: UseCaseName,
+    as_data: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """What the source holds of persons, column by column, and how many rows share what somebody else could know.
+
+    It reads every row of the source, the snapshot of the version that serves, and the prediction log; examples are masked.
+    """
+    from console.commands.privacy import show
+
+    show(use_case, as_data, screen)
+
+
 def _until_interrupted() -> None:
     screen.print("Everything stays up. Ctrl-C stops what this command started.")
     with contextlib.suppress(KeyboardInterrupt):

@@ -20,6 +20,7 @@ from serving.contract.heads.choose import head_of
 from serving.contract.spelling import spelled
 from serving.reasons.codes import read
 from serving.scoring.bundle import read_bundle
+from tasks.audit.marked import Marks, filled
 from tasks.audit.pdf import pdf_of
 from tasks.audit.why import Why
 from tasks.explaining.counterfactuals import what_if
@@ -166,29 +167,8 @@ def page_of(notice: Notice, template: Path = OWN) -> Page:
     Raises:
         InputError: there is no such template, or something in it is wrong; with the line.
     """
-    from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError
-    from jinja2.sandbox import SandboxedEnvironment
-    from markupsafe import Markup, escape
-
-    to_write: list[str] = []
-
-    def write(what: str) -> Markup:
-        to_write.append(what)
-        return Markup("<mark>[to be written: ") + escape(what) + Markup("]</mark>")
-
-    try:
-        text = template.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"reasons.notice: {template}: cannot be read: {error}") from None
-    environment = SandboxedEnvironment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
-    )
-    try:
-        return Page(environment.from_string(text).render(notice=notice, write=write), to_write)
-    except TemplateSyntaxError as error:
-        raise InputError(f"reasons.notice: {template}:{error.lineno}: {error.message}") from None
-    except (TemplateError, TypeError, ValueError) as error:
-        raise InputError(f"reasons.notice: {template}: {error}") from None
+    write = Marks()
+    return Page(filled("reasons.notice", template, notice=notice, write=write), write.left)
 
 
 def _html(page: Page, notice: Notice) -> bytes:

@@ -33,6 +33,7 @@ from tasks.onboarding.infer import look, pasted
 from tasks.onboarding.leaks import thinned, without_leaks
 from tasks.onboarding.table import SAMPLE
 from tasks.onboarding.values import Checked, Column
+from tasks.papers.paper import template_of
 from tasks.problems.classes import few
 from tasks.problems.problem import problem_of
 from tasks.review.rules import check_rules
@@ -60,7 +61,7 @@ def _check(name: str, say: Callable[[str], None]) -> Checked:
         case, inferred = _loaded(name, say)
     except InputError as error:
         return Checked(problems=[str(error)])
-    problems = [*_secrets(case), *_model(case), *_notice(case)]
+    problems = [*_secrets(case), *_model(case), *_notice(case), *_papers(case)]
     try:
         say("reading the source")
         seen = Seen()
@@ -120,6 +121,14 @@ def _notice(case: UseCase) -> Iterator[str]:
             page_of(EXAMPLE.model_copy(update={"record": columns}), Path(case.reasons.notice))
         except InputError as error:
             yield str(error)
+
+
+def _papers(case: UseCase) -> Iterator[str]:
+    """A folder of templates for papers that has none."""
+    try:
+        template_of("model-card", case.papers)
+    except InputError as error:
+        yield str(error)
 
 
 def _given(case: UseCase, frame: Any) -> Iterator[str]:
@@ -193,6 +202,7 @@ def _columns(case: UseCase, there: list[str]) -> Iterator[str]:
     wanted += [("source.time_column", case.source.time_column)] if case.source.time_column else []
     wanted += [("target.query", case.target.query)] if case.target.query else []
     wanted += [("fairness.protected", name) for name in case.fairness.protected] if case.fairness else []
+    wanted += [("privacy.quasi_identifiers", name) for name in case.privacy.quasi_identifiers]
     wanted += [("reasons.proxies", name) for name in case.reasons.proxies] if case.reasons else []
     wanted += (
         [("evaluation.slices.columns", name) for name in case.evaluation.slices.columns] if case.evaluation.slices else []

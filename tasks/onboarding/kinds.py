@@ -13,7 +13,7 @@ from tasks.onboarding.prose import NAMED, is_prose
 from tasks.onboarding.table import MOSTLY, NUMERIC, TEXT, TIME, WHOLE, Table, is_csv
 from tasks.onboarding.times import ISO, readable_share
 from tasks.onboarding.values import Column, Kind
-from tasks.onboarding.words import sensitive, words
+from tasks.privacy.words import sensitive, words
 
 ID_WORDS = frozenset(["id", "ids", "key", "uuid", "guid", "index", "instant", "serial", "rowid", "nr", "no"])
 UNIQUE = 0.95  # of the filled rows; approximate counts are within some percent

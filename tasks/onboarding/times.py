@@ -11,7 +11,7 @@ from configs.errors import InputError, nearest
 from tasks.data.sql import quoted
 from tasks.onboarding.table import TIME, Table
 from tasks.onboarding.values import Column, Times
-from tasks.onboarding.words import words
+from tasks.privacy.words import words
 
 ISO = r"^\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}(:\d{2}){1,2}(\.\d+)?)?\s*(Z|[+-]\d{2}(:?\d{2})?)?$"
 DAYS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y", "%Y.%m.%d")

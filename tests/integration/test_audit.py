@@ -48,6 +48,11 @@ def test_an_answer_is_signed_told_and_verified(served, asked, tmp_path):
     unfavourable = story["asked"][0]["prediction"] in (0, "0")
     printed = served.told("audit", "notice", ID, "--to", str(tmp_path / "notice.html"), status=0 if unfavourable else 2)
     assert ("name and address of the creditor" in printed) == unfavourable
+    printed = served.run("papers", "loans", "--to", str(tmp_path / "papers"))
+    assert "technical-file: 27 things are still to be written by a person" in " ".join(printed.split())
+    card, technical = ((tmp_path / "papers" / f"{name}.html").read_text() for name in ("model-card", "technical-file"))
+    assert all(each in card for each in (model["snapshot"], model["flow_run_name"], "<h3>Fairness: ", "black, hispan, male"))
+    assert all(each in technical for each in ("<td>model.sig</td>", "<td>scikit-learn</td>", "audit/checkpoints/0000"))
 
 
 def test_a_changed_record_is_answered_as_was_told(served, asked, tmp_path):
