@@ -9,8 +9,7 @@ from tasks.monitoring.findings import finding_path, findings, told_drift, told_p
 from tasks.monitoring.values import Finding, Group
 from tasks.papers.happened import where
 from tasks.papers.values import Table
-from tasks.review.queue import standing
-from tasks.review.summary import CONFIDENCE, kpis
+from tasks.review.finals import CONFIDENCE, finals_of, kpis
 from tasks.review.values import Share
 
 
@@ -40,8 +39,7 @@ def _row(finding: Finding, group: Group) -> list[str]:
 
 def reviews_table(use_case: str) -> Table:
     """How people and the model agree, and people among themselves; of all versions, as `slipway review` tells it."""
-    stands = standing(use_case)
-    found = kpis(stands, list(stands.finals.values()))
+    found = kpis(finals_of(use_case))
     shares = {
         "answers of the model that people overrode": found.overridden,
         "decided by nobody in time": found.late,
