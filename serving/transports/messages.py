@@ -1,9 +1,14 @@
-"""A message of a queue or a stream: what is asked in it, and how it is taken, whatever brought it."""
+"""A message of a queue or a stream: what is asked in it, and how it is taken, whatever brought it.
+
+Who may put messages there, the queue decides: no key of Slipway's is asked for.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 import msgspec
@@ -16,12 +21,27 @@ from serving.transports.dispatch import Dispatcher, ReadBody
 
 logger = logging.getLogger("slipway")
 
+SMALL = 16 * 1024  # bytes; below, a message is no large request, however short its rows are
+
 
 class _Kind(msgspec.Struct):
     labels: msgspec.Raw = msgspec.Raw()
 
 
-async def take(app: Dispatcher, name: str, body: bytes) -> tuple[int, bytes]:
+Taken = tuple[int, bytes]  # status and answer
+
+
+async def take_all(app: Dispatcher, messages: Sequence[tuple[str, bytes]]) -> list[Taken]:
+    """Of messages that came together, by name and body, each one's status and answer.
+
+    Small ones together, as a batch; then large ones one after another, of which a server takes on only a few at once.
+    """
+    small = [each for each in messages if len(each[1]) <= SMALL]
+    taken = dict(zip(map(id, small), await asyncio.gather(*(take(app, *each) for each in small)), strict=True))
+    return [taken.get(id(each)) or await take(app, *each) for each in messages]
+
+
+async def take(app: Dispatcher, name: str, body: bytes) -> Taken:
     """Status and answer of a message: rows to score as `POST /predict` has them, or outcomes as `POST /feedback`.
 
     Its rows are called after the message, `name`, unless it names them itself: one that comes twice is counted once.
@@ -55,12 +75,12 @@ def whole(body: bytes, most: int) -> ReadBody:
 
 
 def _ids(message: str, rows: int) -> list[str]:
-    name = message[-(LONGEST_ID - 8) :]
+    name = message if len(message) <= LONGEST_ID - 8 else hashlib.sha256(message.encode()).hexdigest()
     return [name] if rows == 1 else [f"{name}-{row}" for row in range(rows)]
 
 
 def _are_outcomes(body: bytes) -> bool:
     try:
         return bool(msgspec.json.decode(body, type=_Kind).labels)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False  # and reading it as rows says what is wrong with it

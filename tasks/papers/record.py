@@ -24,6 +24,7 @@ from tasks.papers.private import private_tables
 from tasks.papers.seen import audit_table, reviews_table, windows_table
 from tasks.papers.values import Duty, Record
 from tasks.problems.problem import problem_of
+from tasks.registry.versions import get_version
 from tasks.rollouts.known import bundle_of, known_version
 from tasks.routing.served import serving
 
@@ -94,8 +95,6 @@ def _known(use_case: str, version: str) -> tuple[str, str, dict[str, str]]:
     if known is None and digest:
         return digest, "", {}
     if known is None:
-        from tasks.registry.versions import get_version
-
         known = get_version(use_case, version)
     return known.bundle.digest, known.run_id, known.tags
 
