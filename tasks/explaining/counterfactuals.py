@@ -150,5 +150,5 @@ class Asked:
     def _nothing(self, search: Search) -> str:
         return (
             f"nothing in reach: no change of at most {self.rules.most} of {', '.join(self.moves) or 'no column'} that was "
-            f"tried ({search.asked:,} records) is {self._aim.told}"
+            f"tried ({search.asked:,} records) is {self._aim.told} and near the data"
         )
