@@ -12,10 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from serving.log.s3 import BUCKETS
 from serving.log.segment import log_key
 from serving.log.writer import sensitive_of
 from serving.options import Options
-from serving.platforms import from_environment, log_place, platform, platform_port
+from serving.platforms import LAMBDA, from_environment, log_place, platform, platform_port
 from serving.scoring.bundle import BundleError, read_bundle
 from serving.security.keys import KeysError, read_keys
 from serving.security.signature import check_signature
@@ -31,6 +32,10 @@ def main(argv: list[str] | None = None) -> int:
     """
     try:
         options = options_of(argv)
+        if options.log.startswith(BUCKETS):
+            raise ValueError(
+                f"--log {options.log}: a bucket is for functions, which answer one event at a time; name a folder"
+            )
     except (BundleError, KeysError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -165,6 +170,8 @@ def _keys(args: argparse.Namespace, managed: str) -> str:
     """
     if args.auth == "off" or (args.auth == "auto" and _is_loopback(args.host) and not args.keys):
         return ""
+    if args.auth == "auto" and managed == LAMBDA and not args.keys:
+        raise ValueError("set SLIPWAY_AUTH: off where AWS asks who comes (a function URL with AWS_IAM), else on, with keys")
     if args.auth == "auto" and managed and not args.keys:
         print(f"warning: {managed} asks who comes, so this server does not; with --auth on it needs keys", file=sys.stderr)
         return ""

@@ -1,7 +1,7 @@
 """What a server is told by where it runs: environment variables, and the customs of Vertex AI, SageMaker and AWS Lambda.
 
 They start the image by themselves: Vertex AI with `AIP_` variables, SageMaker with the argument `serve`, Lambda with the
-address of its runtime; all ask who comes before they let a request through, and none mounts a folder for a log.
+address of its runtime. None mounts a folder for a log, and the first two ask who comes before they let a request through.
 
 References: https://cloud.google.com/vertex-ai/docs/predictions/custom-container-requirements,
 https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
@@ -18,6 +18,7 @@ from typing import Any
 
 from serving.log.s3 import BUCKETS, Bucket
 
+LAMBDA = "AWS Lambda"
 KINDS = {int: "a whole number", float: "a number"}
 
 
@@ -45,7 +46,7 @@ def platform(command: str | None, environment: Mapping[str, str]) -> str:
     ('SageMaker', 'Vertex AI', '')
     """
     if environment.get("AWS_LAMBDA_RUNTIME_API"):
-        return "AWS Lambda"
+        return LAMBDA
     return "Vertex AI" if environment.get("AIP_HTTP_PORT") else "SageMaker" if command == "serve" else ""
 
 
@@ -77,7 +78,7 @@ def log_place(place: str, managed: str) -> str:
         with tempfile.TemporaryFile(dir=folder):
             return place
     except OSError as error:
-        if not managed:
+        if managed in ("", LAMBDA):  # a function has a bucket
             raise ValueError(f"--log {folder}: cannot be written ({error.strerror})") from None
     try:
         found = tempfile.mkdtemp(prefix="slipway-log-")

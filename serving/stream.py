@@ -15,6 +15,7 @@ from prometheus_client import start_http_server
 from serving.__main__ import options_of
 from serving.load import served_model
 from serving.scoring.bundle import BundleError
+from serving.scoring.model import ServedModel
 from serving.security.keys import KeysError
 from serving.telemetry.json_log import configure
 from serving.transports.dispatch import Dispatcher
@@ -34,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
         gc.collect()
         gc.freeze()
         if args.metrics_port:
-            start_http_server(args.metrics_port, args.metrics_host, model.metrics.registry)
+            _show_metrics(args.metrics_port, args.metrics_host, model)
         try:
             asyncio.run(_run(Consumer(Dispatcher(model, options, None), stream)))
         finally:
@@ -43,6 +44,13 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _show_metrics(port: int, host: str, model: ServedModel) -> None:
+    try:
+        start_http_server(port, host, model.metrics.registry)
+    except OSError as error:
+        raise ValueError(f"--metrics-port {port}: {error.strerror}") from None
 
 
 async def _run(consumer: Consumer) -> None:

@@ -12,20 +12,23 @@ import errno
 import hashlib
 import hmac
 import os
+import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import ProxyHandler, Request, build_opener
 
 import msgspec
 
 BUCKETS = "s3://"
 TRIES = 3
 PAUSE = 0.1  # seconds before the second try, and twice as much before each further one
-SECONDS = 5.0  # for one try
+SECONDS = 2.0  # for one step of a try: three tries, twice, fit into the 30 s of a function
+TOLD = re.compile("<(?:Code|Message)>([^<]*)<")  # of an error; the rest may hold the session's token
+IDLE = 5.0  # a connection that was not used for so long may be gone, and a function that slept does not know
 FRESH = 300.0  # seconds that credentials must still hold
 
 
@@ -73,6 +76,7 @@ class Bucket:
         self._path = f"/{self.name}/" if by_path else "/"
         self._credentials: Credentials | None = None
         self._connection: HTTPConnection | None = None
+        self._used = 0.0
 
     def put(self, name: str, content: bytes) -> None:
         """Store an object below the prefix; returns when the store has it. What may pass is tried again.
@@ -100,10 +104,11 @@ class Bucket:
         connection.request("PUT", path, content, headers)
         answer = connection.getresponse()
         said = answer.read().decode(errors="replace")
-        return answer.status, said[:500] if answer.status != 200 else ""
+        return answer.status, " ".join(TOLD.findall(said)) if answer.status != 200 else ""
 
     def _connected(self) -> HTTPConnection:
-        if self._connection is None:
+        idle, self._used = time.monotonic() - self._used, time.monotonic()
+        if self._connection is None or idle > IDLE:
             kind = HTTPConnection if self._endpoint.scheme == "http" else HTTPSConnection
             self._connection = kind(self._endpoint.netloc, timeout=SECONDS)
         return self._connection
@@ -122,8 +127,12 @@ def credentials(environment: Mapping[str, str]) -> Credentials:
     """
     if address := environment.get("AWS_CONTAINER_CREDENTIALS_FULL_URI"):
         asked = Request(address, headers={"Authorization": environment.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", "")})
-        with urlopen(asked, timeout=SECONDS) as answer:
-            issued = msgspec.json.decode(answer.read(), type=_Issued)
+        with build_opener(ProxyHandler({})).open(asked, timeout=SECONDS) as answer:  # to nobody but whom AWS names
+            content = answer.read()
+        try:
+            issued = msgspec.json.decode(content, type=_Issued)
+        except msgspec.DecodeError:
+            raise OSError(errno.EACCES, "nobody signs for it", f"{address} answers no credentials") from None
         return Credentials(issued.access_key_id, issued.secret_access_key, issued.token, issued.expiration.timestamp())
     key, secret = environment.get("AWS_ACCESS_KEY_ID", ""), environment.get("AWS_SECRET_ACCESS_KEY", "")
     if not key or not secret:

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from serving.transports.dispatch import Dispatcher
-from serving.transports.messages import take, whole
+from serving.protocols import internal
+from serving.security.keys import KeysError
+from serving.transports.dispatch import Dispatcher, Headers
+from serving.transports.messages import take_all, whole
+
+logger = logging.getLogger("slipway")
 
 Event = Mapping[str, Any]
+INTERNAL = (internal.PATH, internal.PLANS)  # what servers of a use case ask each other: a function has no such peers
 
 
 class Message(NamedTuple):
@@ -40,29 +46,50 @@ class Function(Dispatcher):
         Raises:
             ValueError: an event of another form.
         """
+        self._look_at_keys()
         answer = self._loop.run_until_complete(self._batch(event) if "Records" in event else self._request(event))
         self.model.tick()  # what was refused is logged now: the process may never wake up again
         return answer
 
+    def _look_at_keys(self) -> None:
+        if self._guard is not None:
+            try:
+                self._guard.tick()
+            except KeysError as error:
+                logger.error("the key file cannot be read, the keys from before stay: %s", error)
+
     async def _request(self, event: Event) -> dict[str, Any]:
         method, path, headers = _asked(event)
-        body = base64.b64decode(event["body"]) if event.get("isBase64Encoded") else (event.get("body") or "").encode()
+        if path in INTERNAL:
+            return _answered(event, 404, [], b"")
+        text = event.get("body") or ""
+        try:
+            body = base64.b64decode(text, validate=True) if event.get("isBase64Encoded") else text.encode()
+        except ValueError:
+            return _answered(event, 400, [], b"the body is not base64, as its event says")
         headers["content-length"] = str(len(body))
         read = whole(body, self.body_bytes)
-        status, told, content = await self.dispatch(method, path, headers, read, self.pipeline.submit)
-        answer = {"statusCode": status, "body": content.decode(), "isBase64Encoded": False}
-        if "multiValueHeaders" in event and "headers" not in event:  # a load balancer that was told to use them
-            return answer | {"multiValueHeaders": {name: [value] for name, value in told}}
-        return answer | {"headers": dict(told)}
+        return _answered(event, *await self.dispatch(method, path, headers, read, self.pipeline.submit))
 
     async def _batch(self, event: Event) -> dict[str, Any]:
         """Messages that could not be answered or logged, so that the queue sends them again, and only them."""
         messages, ordered = _messages(event["Records"])
-        taken = await asyncio.gather(*(take(self, message.id, message.body) for message in messages))
+        taken = await take_all(self, [(message.id, message.body) for message in messages])
         failed = {message.receipt for message, (status, _) in zip(messages, taken, strict=True) if status != 200}
         if ordered:  # whoever comes behind one that failed in its own order comes again, too
             failed = _behind(messages, failed)
         return {"batchItemFailures": [{"itemIdentifier": each.receipt} for each in messages if each.receipt in failed]}
+
+
+def _answered(event: Event, status: int, headers: Headers, body: bytes) -> dict[str, Any]:
+    """The answer in the event's own form; what is no text is base64."""
+    try:
+        answer: dict[str, Any] = {"statusCode": status, "body": body.decode(), "isBase64Encoded": False}
+    except UnicodeDecodeError:
+        answer = {"statusCode": status, "body": base64.b64encode(body).decode(), "isBase64Encoded": True}
+    if "multiValueHeaders" in event and "headers" not in event:  # a load balancer that was told to use them
+        return answer | {"multiValueHeaders": {name: [value] for name, value in headers}}
+    return answer | {"headers": dict(headers)}
 
 
 def _asked(event: Event) -> tuple[str, str, dict[str, str]]:
@@ -70,7 +97,7 @@ def _asked(event: Event) -> tuple[str, str, dict[str, str]]:
     many = event.get("multiValueHeaders") or {}
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     headers = headers or {name.lower(): values[-1] for name, values in many.items() if values}
-    context = event.get("requestContext", {})
+    context = event.get("requestContext") or {}
     if event.get("version") == "2.0":
         stage = f"/{context.get('stage', '$default')}"
         path = event["rawPath"]

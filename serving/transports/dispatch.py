@@ -82,7 +82,7 @@ class Dispatcher:
         return self._options.body_bytes
 
     async def dispatch(
-        self, method: str, path: str, headers: Any, read: ReadBody, submit: Submit
+        self, method: str, path: str, headers: Any, read: ReadBody, submit: Submit, caller: str | None = None
     ) -> tuple[int, Headers, bytes]:
         """Status, headers and body of the answer; it does not raise.
 
@@ -92,6 +92,7 @@ class Dispatcher:
             headers: Their `get` takes a name in small letters.
             read: Reads the body, once its request has a place; raises `Refusal`.
             submit: How the transport waits for an answer while its client may go away.
+            caller: Who asks, where that is decided before it came here; else it is asked for its key.
         """
         visit, place = Visit(time.perf_counter()), None
         route = self._posts.get(path) if method == "POST" else None
@@ -100,7 +101,9 @@ class Dispatcher:
         elif (place := self._enter(route, headers)) is None:
             status, (own, body) = 429, self._no_place
         else:
-            status, (own, body) = await self._post(route, path, headers, visit, partial(read, headers, place), submit)
+            status, (own, body) = await self._post(
+                route, path, headers, visit, partial(read, headers, place), submit, caller
+            )
         self.pipeline.leave(visit, place, path, status)
         return status, own or self._json, body
 
@@ -112,13 +115,22 @@ class Dispatcher:
         return place
 
     async def _post(
-        self, route: Route, path: str, headers: Any, visit: Visit, read_body: Callable[[], Awaitable[bytes]], submit: Submit
+        self,
+        route: Route,
+        path: str,
+        headers: Any,
+        visit: Visit,
+        read_body: Callable[[], Awaitable[bytes]],
+        submit: Submit,
+        caller: str | None,
     ) -> tuple[int, Answer]:
         """Status and answer; it does not raise."""
         status, failed = 200, None
         span = self._tracing.start(f"POST {path}", headers.get("traceparent")) if self._tracing else None
         try:
-            visit.caller = self._internal(headers) if route.internal else self._caller(headers, route.role)
+            if caller is None:
+                caller = self._internal(headers) if route.internal else self._caller(headers, route.role)
+            visit.caller = caller
             body = await read_body()
             read, write = route.read, route.write
             if read is None or write is None:

@@ -21,7 +21,7 @@ from serving.transports.dispatch import Dispatcher, ReadBody
 
 logger = logging.getLogger("slipway")
 
-SMALL = 16 * 1024  # bytes; below, a message is no large request, however short its rows are
+SMALL = 4 * 1024  # bytes; a message below is no large request, however short its rows
 
 
 class _Kind(msgspec.Struct):
@@ -54,7 +54,7 @@ async def take(app: Dispatcher, name: str, body: bytes) -> Taken:
 
     headers = {"content-length": str(len(body))}
     path = "/feedback" if _are_outcomes(body) else "/predict"
-    status, _, answer = await app.dispatch("POST", path, headers, whole(body, app.body_bytes), submit)
+    status, _, answer = await app.dispatch("POST", path, headers, whole(body, app.body_bytes), submit, caller="")
     if status != 200:
         fields = {"message": name, "status": status, "problem": answer.decode()[:500]}
         logger.error("a message was not taken", extra={"fields": fields})

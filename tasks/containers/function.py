@@ -5,6 +5,7 @@ The packages are those of `infra/serving.lock`, hash checked; the same bundle gi
 
 from __future__ import annotations
 
+import platform
 import re
 import shutil
 import subprocess
@@ -21,6 +22,8 @@ PYTHON = "3.13"  # of Lambda's runtime `python3.13`, which brings AWS's client w
 # What a function imports; the lock's other packages are those of a server's port, of tracing, or of ONNX Runtime's tools.
 PACKAGES = ("cffi", "cryptography", "msgspec", "numpy", "onnxruntime", "prometheus-client", "pycparser")
 MODULES = ("serving.load", "serving.transports.aws_lambda", "serving.__main__", "serving.reasons.reasons")
+GLIBC = (34, 28, 27, 17)  # minor versions that Lambda's Amazon Linux 2023 runs
+PLATFORMS = (*(f"manylinux_2_{minor}_x86_64" for minor in GLIBC), "manylinux2014_x86_64")
 MOST_UNPACKED = 250 * 1024 * 1024  # Lambda's quota, as its guide has it
 LOCK = PROJECT / "infra" / "serving.lock"
 FIRST = (1980, 1, 1, 0, 0, 0)  # the time of SOURCE_DATE_EPOCH, as ZIP files have it
@@ -57,6 +60,8 @@ def zip_function(bundle: Path, to: Path, progress: Callable[[str], None]) -> int
 
 
 def _python() -> str:
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        raise InputError("a function's ZIP file is made on Linux x86_64, as its packages are for that; or deploy the image")
     found = shutil.which(f"python{PYTHON}")
     if found is None or subprocess.run([found, "--version"], capture_output=True, check=False).returncode:
         raise InputError(
@@ -73,10 +78,12 @@ def _installed(root: Path, python: str) -> Path:
     subprocess.run([python, "-m", "venv", str(root / "venv")], check=True)
     command = [str(root / "venv" / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile"]
     command += ["--require-hashes", "--only-binary", ":all:", "--disable-pip-version-check", "-r", str(requirements)]
+    packages = next((root / "venv" / "lib").glob("python*")) / "site-packages"
+    command += ["--target", str(packages), *(word for tag in PLATFORMS for word in ("--platform", tag))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise NotPackaged(f"the packages of {LOCK.name} could not be fetched: {done.stderr.strip().splitlines()[-1]}")
-    return next((root / "venv" / "lib").glob("python*")) / "site-packages"
+    return packages
 
 
 def _locked() -> str:

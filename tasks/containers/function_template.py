@@ -23,6 +23,7 @@ def function_template(use_case: UseCase, version: str, archive: str) -> str:
         del template["Parameters"][of_images]
     del template["Conditions"]
     known = {"UseCase": use_case.name, "Version": version, "Sensitive": use_case.log.sensitive}
+    known["OnFailure"] = use_case.log.on_failure
     for name, value in known.items():
         template["Parameters"][name]["Default"] = value
     function = template["Resources"]["Function"]["Properties"]
