@@ -153,7 +153,7 @@ def _plain_groups(file: BinaryIO, name: str, plain: bool) -> Iterator[tuple[int,
             end += len(lines) + len(line)
             yield end, bytes(lines)
             lines.clear()
-    if not (all(map(_is_record, bytes(lines).splitlines())) and _begins_a_line(torn, lines)):
+    if not (all(map(is_record, bytes(lines).splitlines())) and _begins_a_line(torn, lines)):
         raise _changed(name, end, "neither finished nor torn by a crash")
 
 
@@ -202,7 +202,8 @@ def _place(segment: str, at: int, records: int) -> str:
     return f"{segment}\n{at}\n{records}"
 
 
-def _is_record(line: bytes) -> bool:
+def is_record(line: bytes) -> bool:
+    """Whether a line is a record of a kind that servers write."""
     try:
         _record.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -196,9 +196,14 @@ class PredictionLog:
         self._asked = asked
 
     def sync(self) -> None:
-        """Returns when what was appended lies on the disk, whatever happens to this machine."""
+        """Returns when what was appended to this segment lies on the disk, whatever happens to this machine."""
         if self._file is not None:
             os.fsync(self._file)
+            folder = os.open(self._folder, os.O_RDONLY)  # that there is such a file, lies there too
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
     def close(self) -> None:
         """Close the segment; the next `append` opens another."""

@@ -13,7 +13,7 @@ from typing import Any
 from configs.errors import InputError
 from configs.schema import UseCase
 from configs.settings import prediction_log
-from serving.log.segment import SegmentError, groups
+from serving.log.segment import SegmentError, groups, is_record
 from serving.log.writer import PredictionLog
 from tasks.log.encryption import begin, check_key, encryption
 from tasks.log.keys import cipher, key
@@ -40,42 +40,51 @@ def pull(use_case: UseCase) -> Pulled:
         raise InputError(
             f"use case {use_case.name!r} names no bucket to pull from; write 'log: {{bucket: s3://BUCKET/PREFIX}}'"
         )
-    check_key(use_case.name)
-    begin(use_case.name)
-    files, paths = _listed(use_case.log.bucket)
-    home, damaged, objects, records = PredictionLog(prediction_log(use_case.name), key()), list[str](), 0, 0
-    try:
-        for start in range(0, len(paths), AT_ONCE):
-            taken = []
-            for path, content in files.cat(paths[start : start + AT_ONCE]).items():
-                try:
-                    found = _lines(use_case.name, PurePosixPath(path).name, content)
-                except SegmentError as error:
-                    damaged.append(str(error))
-                    continue
-                for lines in found:
-                    records += lines.count(b"\n")
-                    home.append_lines(lines, lines.count(b"\n"))
-                taken.append(path)
-            home.sync()
-            if taken:
-                files.rm(taken)
-            objects += len(taken)
-    finally:
-        home.close()
-    return Pulled(objects=objects, records=records, damaged=tuple(damaged))
-
-
-def _listed(bucket: str) -> tuple[Any, list[str]]:
-    """The file system of the bucket, and the segments in it, the oldest first."""
     import fsspec
     from botocore.exceptions import BotoCoreError
 
-    files, path = fsspec.core.url_to_fs(bucket, skip_instance_cache=True)  # what a cached one knows may be gone
+    check_key(use_case.name)
+    begin(use_case.name)
+    # What a cached file system knows may be gone.
+    files, path = fsspec.core.url_to_fs(use_case.log.bucket, skip_instance_cache=True, use_listings_cache=False)
+    done = Pulled()
     try:
-        return files, sorted(files.glob(f"{path}/predictions-*.jsonl"))
+        paths = sorted(files.glob(f"{path}/predictions-*.jsonl"))
+        for start in range(0, len(paths), AT_ONCE):
+            done = _take(use_case.name, files, paths[start : start + AT_ONCE], done)
+        left = set(paths) & set(files.glob(f"{path}/predictions-*.jsonl"))
     except (OSError, BotoCoreError) as error:
-        raise InputError(f"log.bucket {bucket}: cannot be listed: {error}") from None
+        raise InputError(f"log.bucket {use_case.log.bucket}: {type(error).__name__}: {error}") from None
+    if len(left) > len(done.damaged):
+        raise InputError(
+            f"log.bucket {use_case.log.bucket}: {len(left) - len(done.damaged):,} objects that came home could not be "
+            "deleted there, and would come again; give this home the right to delete (s3:DeleteObject)"
+        )
+    return done
+
+
+def _take(use_case: str, files: Any, paths: list[str], done: Pulled) -> Pulled:
+    """Bring some home, in one segment, and delete them when that lies on the disk; what is done by then."""
+    home, records = PredictionLog(prediction_log(use_case), key(), segment_bytes=2**62), 0
+    damaged: list[str] = []
+    taken: list[str] = []
+    try:
+        for path, content in files.cat(paths).items():
+            try:
+                found = _lines(use_case, PurePosixPath(path).name, content)
+            except SegmentError as error:
+                damaged.append(str(error))
+                continue
+            for lines in found:
+                records += lines.count(b"\n")
+                home.append_lines(lines, lines.count(b"\n"))
+            taken.append(path)
+        home.sync()
+        if taken:
+            files.rm(taken)
+    finally:
+        home.close()
+    return Pulled(objects=done.objects + len(taken), records=done.records + records, damaged=(*done.damaged, *damaged))
 
 
 def _lines(use_case: str, name: str, content: bytes) -> list[bytes]:
@@ -86,4 +95,6 @@ def _lines(use_case: str, name: str, content: bytes) -> list[bytes]:
     finished = found[-1][0] if found else 0
     if finished != len(content):
         raise SegmentError(f"{name}: only {finished:,} of its {len(content):,} bytes are finished")
+    if not all(is_record(line) for _, lines in found for line in lines.splitlines()):
+        raise SegmentError(f"{name}: holds records that no server of this version writes")
     return [lines for _, lines in found]
