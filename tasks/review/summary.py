@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from configs.schema import UseCase
-from tasks.fairness.groups import groups_of
+from tasks.data.groups import groups_of
 from tasks.fairness.intervals import rate
 from tasks.log.read import open_log
 from tasks.review.queue import Standing, declared, standing
