@@ -20,14 +20,16 @@ from prefect.logging import disable_run_logger
 from configs.fairness import Criteria, Fairness, Tolerance
 from configs.load import load_use_case
 from configs.schema import UseCase
+from flows.choose_mitigation import candidates_of
 from tasks.data.derive_contract import derive_contract
+from tasks.data.groups import groups_of
 from tasks.data.ingest import ingest
+from tasks.data.measures import Outcomes
 from tasks.data.split import split
 from tasks.fairness.criteria import judge
-from tasks.fairness.groups import groups_of
+from tasks.fairness.find_threshold import find_threshold
 from tasks.fairness.intervals import Estimate, difference, rate, ratio
-from tasks.fairness.measures import Outcomes
-from tasks.fairness.price_mitigation import USUAL, price_mitigation
+from tasks.fairness.price_mitigation import price_mitigation
 from tasks.fairness.told import told_change, told_gap, told_judged, told_number
 from tasks.training.folds import forward_folds
 from tasks.training.try_mitigation import try_mitigation
@@ -120,7 +122,7 @@ evaluation: {{gates: [{{metric: roc_auc, at_least: 0.6}}]}}
 fairness:
   protected: [sex]
   criteria: {{selection_rate: {{ratio: 0.8}}, equalised_odds: {{difference: 0.1}}}}
-  mitigation: [reweighing]
+  mitigation: [reweighing, constrained, threshold]
 monitoring: {{schedule: "0 3 * * *", window: 300 rows, false_alarm_rate: 0.01, min_labels: 100}}
 """
 
@@ -132,31 +134,38 @@ def prices() -> None:
     """By the steps of the chain, on the folds before the holdout."""
     case = load_use_case("loans")
     assert case.fairness is not None
-    fairness = case.fairness.model_copy(update={"mitigation": ["reweighing"]})
+    fairness = case.fairness.model_copy(update={"mitigation": ["reweighing", "constrained", "threshold"]})
     price(case.model_copy(update={"replay": None, "fairness": fairness}))
     if (adults := FOLDER / "adult.csv").exists():
         price(UseCase.model_validate(yaml.safe_load(ADULTS.format(path=adults))))
 
 
 def price(case: UseCase) -> None:
-    """A row for each thing that reweighing changes."""
+    """A row for each thing that mitigations change, a column for each of them."""
     assert case.fairness is not None
     snapshot = ingest.fn(case, None)
     contract, parts = derive_contract.fn(case, snapshot), split.fn(case, snapshot)
     folds = forward_folds(case, parts)
-    recipes = {USUAL: case.recipe, "reweighing": case.recipe.model_copy(update={"reweighing": case.fairness.protected})}
-    tried = {name: try_mitigation.fn(snapshot, folds, contract, recipe) for name, recipe in recipes.items()}
-    with patch("tasks.fairness.price_mitigation.create_table_artifact"):
-        usual, weighed = price_mitigation.fn(case, snapshot, contract, tried)
-    print(f"\n{case.name}, {usual.found.rows:,} rows in {len(folds)} folds\n")
-    print("| | usual | reweighing | gain |\n|---|---|---|---|")
-    (metric, *changes), both = weighed.changes, list(zip(usual.found.judged, weighed.found.judged, strict=True))
-    print(f"| {metric.what} | {usual.value:.4f} | {weighed.value:.4f} | {told_change(metric)} |")
-    gains = {change.what: told_change(change) for change in changes}
-    for before, after in both:
+    with (
+        patch("tasks.fairness.price_mitigation.create_table_artifact"),
+        patch.multiple("flows.choose_mitigation", try_mitigation=try_mitigation.fn, find_threshold=find_threshold.fn),
+    ):
+        candidates = candidates_of(case, snapshot, folds, contract, case.recipe)
+        usual, *others = price_mitigation.fn(
+            case, snapshot, contract, {name: each.scores for name, each in candidates.items()}
+        )
+    print(f"\n{case.name}, {usual.found.rows:,} rows in {len(folds)} folds")
+    print(f"threshold {candidates['threshold'].recipe.threshold:g}\n")
+    print(f"| | usual | {' | '.join(each.name for each in others)} |\n|---|{'---|' * (1 + len(others))}")
+    for place, change in enumerate(others[0].changes[:2]):
+        before = usual.value if place == 0 else usual.right
+        after = [f"{(each.value, each.right)[place]:.4f}, {told_change(each.changes[place])}" for each in others]
+        print(f"| {change.what} | {before:.4f} | {' | '.join(after)} |")
+    gains = [{change.what: told_change(change) for change in each.changes} for each in others]
+    for before, *after in zip(usual.found.judged, *(each.found.judged for each in others), strict=True):
         name = f"{before.measure} by {before.by}"
-        told = (f"{told_gap(each)}, {each.verdict}" for each in (before, after))
-        print(f"| {name} | {' | '.join(told)} | {gains.get(name, '')} |")
+        told = [f"{told_gap(each)}, {each.verdict}; {gain.get(name, '')}" for each, gain in zip(after, gains, strict=True)]
+        print(f"| {name} | {told_gap(before)}, {before.verdict} | {' | '.join(told)} |")
 
 
 if __name__ == "__main__":

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from configs.forms import Strict
 
 Criterion = Literal["selection_rate", "false_positive_rate", "false_negative_rate", "equalised_odds", "error"]
-Mitigation = Literal["reweighing"]
+Mitigation = Literal["reweighing", "constrained", "threshold"]
+OF_TWO: tuple[Mitigation, ...] = ("constrained", "threshold")
 _OF_CLASSES: tuple[Criterion, ...] = ("selection_rate", "false_positive_rate", "false_negative_rate", "equalised_odds")
 FITTING: dict[str, tuple[Criterion, ...]] = {
     "binary": _OF_CLASSES,
@@ -74,8 +75,7 @@ class Criteria(Strict):
         return self
 
 
-def _is_table(choose: str) -> bool:
-    return choose == "table"
+NO_MITIGATION: dict[str, Any] = {"mitigation": [], "choose": "table", "threshold": None}
 
 
 class Fairness(Strict):
@@ -85,8 +85,10 @@ class Fairness(Strict):
     want: of two classes the positive one unless said. Groups of fewer than `least` rows are not judged. With `confidence`
     all intervals of one judgement hold together. A criterion that is `violated` stops a release, or is only told.
 
-    Each `mitigation` is trained beside the usual recipe, and a table says what it costs and gains. `choose`: one of them by
-    name, the `most_accurate_that_holds`, or none until somebody has read the `table`.
+    Each `mitigation` is tried beside the usual recipe, and a table says what it costs and gains. `choose`: one of them by
+    name, the `most_accurate_that_holds`, or none until somebody has read the `table`. One whose strength is searched for may
+    cost at most `may_cost` of the share of right answers. `threshold` is the probability above which a row is answered
+    positive, where a person gives it; else `threshold` is found for each training.
     """
 
     protected: list[str] = Field(min_length=1)
@@ -97,14 +99,40 @@ class Fairness(Strict):
     confidence: float = Field(0.95, gt=0.5, lt=1)
     on_violation: Literal["refuse", "tell"] = "refuse"
     mitigation: list[Mitigation] = Field(default_factory=list, exclude_if=lambda given: not given)
-    choose: Literal["table", "most_accurate_that_holds", "reweighing"] = Field(
+    choose: Literal["table", "most_accurate_that_holds", "reweighing", "constrained", "threshold"] = Field(
         "table", exclude_if=lambda one: one == "table"
     )
+    may_cost: float = Field(0.02, gt=0, lt=1, exclude_if=lambda share: share == 0.02)
+    threshold: float | None = Field(None, ge=0.05, le=0.95, exclude_if=lambda given: given is None)
 
     @property
-    def mitigated(self) -> bool:
-        """Whether a mitigation is named that is taken without comparing."""
-        return self.choose in self.mitigation
+    def named(self) -> Mitigation | None:
+        """The mitigation that is taken without comparing, if one is named."""
+        return next((each for each in self.mitigation if each == self.choose), None)
+
+    @property
+    def seeks_threshold(self) -> bool:
+        """Whether a threshold is taken that nobody has given."""
+        return self.named == "threshold" and self.threshold is None
+
+    @property
+    def unmitigated(self) -> Fairness:
+        """The same rules, without what is about mitigation."""
+        return self.model_copy(update=NO_MITIGATION)
+
+    def taking(self, one: Mitigation, threshold: float | None) -> Fairness:
+        """The same rules, with that mitigation named."""
+        return self.model_copy(update={"mitigation": [one], "choose": one, "threshold": threshold})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _none_of_its_own(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "group_thresholds" in (data.get("mitigation") or ()):
+            raise ValueError(
+                "'mitigation': 'group_thresholds' are not offered: what a person is answered would turn on the group "
+                "that they belong to; 'threshold' is one for all"
+            )
+        return data
 
     @model_validator(mode="after")
     def _consistent(self) -> Fairness:
@@ -113,7 +141,12 @@ class Fairness(Strict):
         if self.intersections and len(self.protected) < 2:
             raise ValueError("'intersections' are those of two protected columns or more; 'protected' lists one")
         if self.choose != "table" and not self.mitigation:
-            raise ValueError(f"'choose: {self.choose}' is between mitigations; write 'mitigation: [reweighing]' beside it")
+            named = "reweighing" if self.choose == "most_accurate_that_holds" else self.choose
+            raise ValueError(f"'choose: {self.choose}' is between mitigations; write 'mitigation: [{named}]' beside it")
+        if self.choose not in ("table", "most_accurate_that_holds", *self.mitigation):
+            raise ValueError(f"'choose: {self.choose}' is not among 'mitigation'; those are: {', '.join(self.mitigation)}")
+        if self.threshold is not None and self.choose != "threshold":
+            raise ValueError("'threshold' is given, and not taken; write 'choose: threshold' beside it, or leave it out")
         return self
 
     def fits(self, problem: str, target: str) -> None:
@@ -128,7 +161,14 @@ class Fairness(Strict):
                 told = f"those that do: {', '.join(fitting)}" if fitting else "it has none; leave 'fairness' out"
                 raise ValueError(f"'fairness.criteria': {name!r} does not fit problem {problem!r}; {told}")
         if self.mitigation and problem not in ("binary", "multiclass"):
-            raise ValueError(f"'fairness.mitigation': 'reweighing' weighs classes, and problem {problem!r} has none")
+            raise ValueError(
+                f"'fairness.mitigation': {self.mitigation[0]!r} is about classes, and problem {problem!r} has none"
+            )
+        if problem != "binary" and (wrong := [name for name in self.mitigation if name in OF_TWO]):
+            raise ValueError(
+                f"'fairness.mitigation': {wrong[0]!r} is for two classes, and problem {problem!r} has more; "
+                "'reweighing' fits"
+            )
         if target in self.protected:
             raise ValueError(
                 f"'fairness.protected': {target!r} is the target itself, so no answer can be alike in its groups"

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from configs.counterfactuals import Counterfactuals
-from configs.fairness import Fairness
+from configs.fairness import Fairness, Mitigation
 from configs.forms import USE_CASE_NAME, Cron, Duration, Moment, Size, Strict, TimeZone, length_of
 from configs.kinds import COLUMN_KINDS, RULES_OF, TAKEN_BY, ColumnKind
 from configs.papers import Papers
@@ -253,7 +253,8 @@ class Recipe(Strict):
     """Everything of a use case that decides what is trained; `history` is one entry of `training.history`.
 
     `source` is a digest of the source of an own pipeline, or of the own file, where the model is one and it was read.
-    `reweighing` are the protected columns whose groups are weighed so that the target does not depend on them.
+    `reweighing` are the protected columns whose groups are weighed so that the target does not depend on them. `constrained`
+    are rules that answers must keep while they are learned. Rows are answered positive above the `threshold`.
     """
 
     features: Features
@@ -263,6 +264,24 @@ class Recipe(Strict):
     time_column: str | None = None
     source: str = ""
     reweighing: list[str] = Field(default_factory=list, exclude_if=lambda given: not given)
+    constrained: Fairness | None = Field(None, exclude_if=lambda given: given is None)
+    threshold: float | None = Field(None, exclude_if=lambda given: given is None)
+
+    def mitigated(self, name: Mitigation, rules: Fairness) -> Recipe:
+        """The same with a mitigation; a threshold is the one that the rules give."""
+        changes: dict[Mitigation, dict[str, Any]] = {
+            "reweighing": {"reweighing": rules.protected},
+            "constrained": {"constrained": rules.unmitigated},
+            "threshold": {"threshold": rules.threshold},
+        }
+        return self.model_copy(update=changes[name])
+
+    @property
+    def mitigation(self) -> Mitigation | None:
+        """The one that it has."""
+        if self.threshold is not None:
+            return "threshold"
+        return "constrained" if self.constrained is not None else "reweighing" if self.reweighing else None
 
 
 class Range(Strict):
@@ -707,14 +726,15 @@ class UseCase(Strict):
     @property
     def recipe(self) -> Recipe:
         """What is trained where nothing else is chosen."""
-        return Recipe(
+        plain = Recipe(
             features=self.features,
             target=self.target,
             model=self.model,
             history=self.training.history[0],
             time_column=self.source.time_column,
-            reweighing=self.fairness.protected if self.fairness and self.fairness.mitigated else [],
         )
+        rules = self.fairness
+        return plain if rules is None or rules.named is None else plain.mitigated(rules.named, rules)
 
     @property
     def watched(self) -> list[str]:
@@ -731,6 +751,7 @@ class UseCase(Strict):
         self._check_queries()
         if self.fairness is not None:
             self.fairness.fits(self.target.problem, self.target.column)
+            self._check_mitigation(self.fairness.mitigation)
         self._check_reasons()
         self._check_counterfactuals()
         if self.review is not None:
@@ -821,6 +842,20 @@ class UseCase(Strict):
             self.never_changed,
             known if known or favourable else None,
         )
+
+    def _check_mitigation(self, given: list[Mitigation]) -> None:
+        if "constrained" in given and any(each.startswith(HALF_LIFE) for each in self.training.history):
+            raise ValueError(
+                "'training.history': 'constrained' training weighs rows itself; take 'all' or a length in place of "
+                "a half-life"
+            )
+        if "threshold" not in given:
+            return
+        for key, there in (("model.calibration", self.model.calibration), ("target.confidence", self.target.confidence)):
+            if there is not None:
+                raise ValueError(
+                    f"'fairness.mitigation': 'threshold' moves the probabilities that {key!r} is about; leave one out"
+                )
 
     def _check_queries(self) -> None:
         """Rows of a query stay together: in time, and with whom answers them."""

@@ -14,10 +14,10 @@ from tasks.comparing import resampled
 from tasks.comparing.asked_rows import Asked, asked_rows, columns_of
 from tasks.comparing.side import Side, newest_first, sides_of
 from tasks.comparing.values import Basis, Gain, GroupGain, Groups
+from tasks.data.groups import groups_of
+from tasks.data.measures import Outcomes, measures_of, outcomes_of
 from tasks.data.protected import favourable_place
 from tasks.fairness.criteria import judge
-from tasks.fairness.groups import groups_of
-from tasks.fairness.measures import Outcomes, measures_of, outcomes_of
 from tasks.registry.values import Version
 from tasks.training.slices import RESAMPLES
 

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from configs.fairness import Fairness
 from tasks.fairness.told import told_change
 from tasks.fairness.values import Price
-from tasks.problems.metrics import gain
 
 
 def chosen_of(rules: Fairness, prices: Sequence[Price]) -> tuple[Price, str]:
-    """Which of them is taken, the first is the usual recipe, and why."""
+    """Which of them is taken, the first is the usual recipe, and why.
+
+    The most accurate has the most right answers: what moves a threshold leaves every metric of the order of rows as it is.
+    """
     usual = prices[0]
     told = "; ".join(f"{each.name}: {_told(each)}" for each in prices)
     if rules.choose == "table":
@@ -19,10 +21,7 @@ def chosen_of(rules: Fairness, prices: Sequence[Price]) -> tuple[Price, str]:
     holding = [each for each in prices if each.found.verdict == "holds"]
     if not holding:
         return usual, f"no mitigation, since of none every criterion holds ({told})"
-    best = holding[0]
-    for each in holding[1:]:
-        if gain(each.metric, each.value, best.value) > 0:
-            best = each
+    best = max(holding, key=lambda each: each.right)
     if best is usual:
         return usual, f"no mitigation: the usual recipe is the most accurate of which every criterion holds ({told})"
     return best, f"mitigation {best.name!r}, the most accurate of which every criterion holds ({told})"
@@ -30,4 +29,4 @@ def chosen_of(rules: Fairness, prices: Sequence[Price]) -> tuple[Price, str]:
 
 def _told(price: Price) -> str:
     changed = "".join(f", {change.what} {told_change(change)}" for change in price.changes)
-    return f"{price.metric} {price.value:.4f}, {price.found.verdict}{changed}"
+    return f"{price.metric} {price.value:.4f}, {price.right:.1%} right, {price.found.verdict}{changed}"

@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 
 from configs.fairness import Fairness, Tolerance
+from tasks.data.measures import Measured, Outcomes, measures_of
 from tasks.fairness.intervals import Estimate, difference, mean, rate, ratio
-from tasks.fairness.measures import Measured, Outcomes, measures_of
 from tasks.fairness.values import FairnessFound, Gap, GroupNumber, Judged, Verdict
 
 

@@ -8,11 +8,11 @@ from prefect.artifacts import create_table_artifact
 from configs.schema import UseCase
 from serving.contract.contract import Contract
 from tasks.data.frames import contract_of, encode, read_rows
+from tasks.data.groups import groups_of
+from tasks.data.measures import outcomes_of
 from tasks.data.protected import favourable_place
 from tasks.data.values import Split
 from tasks.fairness.criteria import judge
-from tasks.fairness.groups import groups_of
-from tasks.fairness.measures import outcomes_of
 from tasks.fairness.proxies import proxies
 from tasks.fairness.told import rows_of, told_judged
 from tasks.fairness.values import FairnessFound, Proxy

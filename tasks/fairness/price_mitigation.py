@@ -13,11 +13,11 @@ from configs.schema import UseCase
 from configs.settings import store
 from serving.contract.contract import Contract
 from tasks.data.frames import contract_of, read_rows
+from tasks.data.groups import groups_of
+from tasks.data.measures import Outcomes, measures_of, outcomes_of
 from tasks.data.protected import favourable_place
 from tasks.data.values import Snapshot
 from tasks.fairness.criteria import judge
-from tasks.fairness.groups import groups_of
-from tasks.fairness.measures import Outcomes, measures_of, outcomes_of
 from tasks.fairness.told import prices_of
 from tasks.fairness.values import Change, FairnessFound, Price
 from tasks.problems.chance import RESAMPLES, day_blocks, margin, resamples
@@ -27,12 +27,14 @@ from tasks.step import step
 
 TWO_SIDED = 0.975
 USUAL = "none"  # the recipe without any
+RIGHT = "accuracy"
 
 
 class _Tried(NamedTuple):
     """A candidate on the rows of the folds: what was found, and what has a price as a statistic, the higher the better."""
 
     value: float
+    right: float
     found: FairnessFound
     statistics: dict[str, Statistic]
 
@@ -61,6 +63,7 @@ def price_mitigation(use_case: UseCase, snapshot: Snapshot, contract: str, tried
             name=name,
             metric=metric,
             value=each.value,
+            right=each.right,
             found=each.found,
             changes=[] if name == USUAL else _changes(before, each.statistics, blocks),
         )
@@ -80,16 +83,18 @@ def _judged(use_case: UseCase, columns: Contract, kept: Any, groups: Mapping[str
     metric, place = problem.metrics[use_case.promotion.metric], favourable_place(use_case, columns.classes)
     target, judged = problem.known(kept["target"]), problem.read(kept[problem.column])
     outcomes = outcomes_of(use_case, problem, columns, target, judged)
-    by_metric = _signed(metric.resampled(target, judged), 1 if metric.greater_is_better else -1)
+    accuracy = problem.metrics[RIGHT]
+    by_metric = {each.name: _signed(each.resampled(target, judged), each.greater_is_better) for each in (metric, accuracy)}
     return _Tried(
         value=metric.value(target, judged),
+        right=accuracy.value(target, judged),
         found=judge(rules, "" if place is None else str(columns.classes[place]), outcomes, groups),
-        statistics={metric.name: by_metric, **_alike(rules, outcomes, groups)},
+        statistics={**by_metric, **_alike(rules, outcomes, groups)},
     )
 
 
-def _signed(statistic: Statistic, sign: int) -> Statistic:
-    return lambda rows: sign * statistic(rows)
+def _signed(statistic: Statistic, greater_is_better: bool) -> Statistic:
+    return statistic if greater_is_better else lambda rows: -statistic(rows)
 
 
 def _alike(rules: Fairness, outcomes: Outcomes, groups: Mapping[str, np.ndarray]) -> dict[str, Statistic]:

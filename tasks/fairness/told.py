@@ -113,6 +113,7 @@ def prices_of(prices: list[Price]) -> list[dict[str, Any]]:
         {
             "mitigation": each.name,
             each.metric: f"{each.value:.4f}",
+            "right": f"{each.right:.2%}",
             "verdict": each.found.verdict,
             "groups": "; ".join(told_judged(one) for one in each.found.judged),
             **{f"gain of {change.what}": told_change(change) for change in each.changes},

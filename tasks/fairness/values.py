@@ -102,12 +102,21 @@ class FairnessFound(Value):
 
 
 class Price(Value):
-    """What a candidate is on rows that it did not learn from: the `metric` of the promotion, what is `found` of the groups,
-    and the changes against the usual recipe, of the metric first. The usual recipe itself has none.
+    """What a candidate is on rows that it did not learn from: the `metric` of the promotion, the share of answers that are
+    `right`, what is `found` of the groups, and the changes against the usual recipe, of the metric first. The usual recipe
+    itself has none.
     """
 
     name: str
     metric: str
     value: float
+    right: float
     found: FairnessFound
     changes: list[Change] = []
+
+
+class FoundThreshold(Value):
+    """A threshold, and the digest of what rows are answered by such that were not found on them."""
+
+    threshold: float
+    scores: str

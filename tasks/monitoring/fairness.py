@@ -6,11 +6,11 @@ from prefect import task
 
 from configs.schema import UseCase
 from serving.scoring.bundle import read_bundle
+from tasks.data.groups import groups_of
+from tasks.data.measures import outcomes_of
 from tasks.data.protected import favourable_place
 from tasks.fairness.criteria import judge
-from tasks.fairness.groups import groups_of
 from tasks.fairness.logged import logged
-from tasks.fairness.measures import outcomes_of
 from tasks.fairness.values import FairnessFound
 from tasks.log.values import Window
 from tasks.packaging.values import BundleRef

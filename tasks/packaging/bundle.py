@@ -99,7 +99,7 @@ def model_card(
 
 {use_case.description}
 
-- **Answers**: `{use_case.target.column}`; {answers}
+- **Answers**: `{use_case.target.column}`; {answers}{_threshold(use_case.recipe.threshold)}
 {_made(use_case, snapshot, lineage)}
 - **Features**: {", ".join(f"`{name}`" for name in use_case.features.all)}
 - **Configuration**: `{lineage["configuration_digest"]}`; commit, code and packages stand with the version in the registry
@@ -116,6 +116,14 @@ def model_card(
 |---|---|---|---|---|
 {gates}
 {_fairness(fairness, use_case)}{section_of_influence(influence)}"""
+
+
+def _threshold(given: float | None) -> str:
+    """What probabilities mean where they are told against another threshold than one half; else nothing."""
+    if given is None:
+        return ""
+    odds = f"{given:g} to {1 - given:g}"
+    return f", answered above a probability of {given:g}; its odds are told against {odds}: one half is there"
 
 
 def _fairness(found: FairnessFound | None, use_case: UseCase) -> str:

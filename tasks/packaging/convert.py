@@ -26,6 +26,7 @@ from tasks.packaging.generated import Generated, Rows, apart, generate
 from tasks.packaging.inside import first_line, inside, refused
 from tasks.packaging.interval_graph import joined
 from tasks.packaging.many_rows import outputs_of
+from tasks.packaging.threshold_graph import with_threshold
 from tasks.packaging.values import OnnxModel
 from tasks.problems.problem import Problem, problem_of
 from tasks.step import step
@@ -36,6 +37,7 @@ from tasks.training.estimators.choose import teach
 from tasks.training.fitted import load
 from tasks.training.given import GivenModel
 from tasks.training.interval import Within
+from tasks.training.threshold import Moved
 from tasks.training.values import FittedModel
 
 TOLERANCE = 1e-5
@@ -171,6 +173,8 @@ def to_onnx(pipeline: Any, contract: Contract, features: Features) -> bytes:
     elif isinstance(pipeline, Calibrated):
         scored = _converted(pipeline.model, contract, features, OPSET, raw_scores=True)
         model = calibrated(scored, pipeline.curve, pipeline.classes)
+    elif isinstance(pipeline, Moved):
+        model = with_threshold(_converted(pipeline.model, contract, features, OPSET), pipeline.threshold)
     else:
         model = _graph(pipeline, contract, features)
     whole = model if isinstance(getattr(pipeline, "number", pipeline), GivenModel) else canonical(model)

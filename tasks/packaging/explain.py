@@ -25,6 +25,7 @@ from tasks.training.estimators.choose import family_of
 from tasks.training.fit import taken_rows
 from tasks.training.fitted import load
 from tasks.training.interval import Within
+from tasks.training.threshold import Moved
 from tasks.training.values import FittedModel
 
 TOLERANCE = 1e-5
@@ -40,7 +41,8 @@ class ReasonsError(CheckFailed):
 def explain(split: Split, contract: str, recipe: Recipe, fitted: FittedModel) -> str | None:
     """Keep the file that reasons are given from, and return its digest; None where the model is none that has reasons.
 
-    Those of an interval are of the number, and those of calibrated probabilities of the score that the curve is given.
+    Those of an interval are of the number, those of calibrated probabilities of the score that the curve is given, and those
+    of a moved threshold of what it is held against.
 
     Raises:
         ReasonsError: on a row of the holdout they do not add up to the model's answer.
@@ -58,10 +60,10 @@ def explain(split: Split, contract: str, recipe: Recipe, fitted: FittedModel) ->
 
 
 def plain(pipeline: Any) -> Any:
-    """The pipeline that gives the number of an interval, or the scores that are calibrated."""
+    """The pipeline that gives the number of an interval, or the scores that are calibrated or held against a threshold."""
     if isinstance(pipeline, Within):
         return pipeline.number
-    return pipeline.model if isinstance(pipeline, Calibrated) else pipeline
+    return pipeline.model if isinstance(pipeline, Calibrated | Moved) else pipeline
 
 
 def additive(pipeline: Any, recipe: Recipe, split: Split, contract: Contract) -> Additive | None:

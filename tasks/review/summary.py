@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from configs.schema import UseCase
-from tasks.fairness.groups import groups_of
+from tasks.data.groups import groups_of
 from tasks.log.read import open_log
 from tasks.review.finals import CONFIDENCE, finals_of, kpis
 from tasks.review.queue import declared

@@ -8,7 +8,7 @@ import numpy as np
 
 from configs.fairness import Criterion
 from configs.schema import UseCase
-from tasks.fairness.measures import Outcomes, outcomes_of
+from tasks.data.measures import Outcomes, outcomes_of
 from tasks.rollouts.evidence import Evidence
 from tasks.rollouts.protected import GROUP, SINCE
 

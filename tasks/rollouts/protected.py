@@ -10,7 +10,7 @@ from configs.rollout import Rollout
 from configs.schema import UseCase
 from serving.contract.contract import Contract
 from serving.contract.spelling import spelled
-from tasks.fairness.groups import TOGETHER, groups_of
+from tasks.data.groups import TOGETHER, groups_of
 from tasks.fairness.logged import logged
 from tasks.log.exposures import TOLD
 from tasks.log.values import FEATURE, KPI

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,12 +11,22 @@ from configs.forms import length_of
 from configs.schema import HALF_LIFE, Features, Model, Recipe
 from serving.contract.contract import Contract
 from tasks.data.frames import contract_of, encode, read_rows
+from tasks.data.groups import groups_of
 from tasks.data.values import Snapshot
 from tasks.problems.problem import Problem, problem_of
+from tasks.training.constrain import Lesson, constrained
 from tasks.training.estimators.choose import family_of, settle
 from tasks.training.given import given_model
 from tasks.training.own import own_pipeline, same_source, told
 from tasks.training.reweigh import reweighed
+
+
+class Counts(NamedTuple):
+    """How much each row counts, shape (rows,); the key that asks for it, and what would do without."""
+
+    weights: np.ndarray
+    key: str
+    instead: str
 
 
 def fit(snapshot: Snapshot, rows: int, contract: str, recipe: Recipe, share: float = 1.0) -> tuple[Any, int]:
@@ -44,19 +54,48 @@ def learned(columns: Contract, recipe: Recipe, frame: Any, weights: np.ndarray, 
 
     An own file is what it is, whatever the rows.
     """
-    from sklearn.utils._param_validation import InvalidParameterError
-
     if recipe.model.onnx is not None:
         return given_model(columns, recipe)
     problem = problem_of(recipe.target)
-    pipeline = build_pipeline(recipe.features, recipe.model, problem)
-    lesson = problem.lesson(problem.targets(columns, frame) if target is None else target, pipeline[-1])
-    weighted: dict[str, Any] = {}
+    wanted = problem.targets(columns, frame) if target is None else target
+    if recipe.constrained is not None:
+        return _constrained(columns, recipe, frame, wanted)
     if recipe.reweighing:
         counts = reweighed(frame[recipe.reweighing], problem.targets(columns, frame), weights)
-        weighted = _weighted(pipeline, counts[lesson.rows], "fairness.mitigation", "leave 'reweighing' out")
-    elif recipe.history.startswith(HALF_LIFE):
-        weighted = _weighted(pipeline, weights[lesson.rows], "training.history", "take 'all' or a length, such as '90 days'")
+        return _fitted(columns, recipe, frame, wanted, Counts(counts, "fairness.mitigation", "leave 'reweighing' out"))
+    if recipe.history.startswith(HALF_LIFE):
+        halved = Counts(weights, "training.history", "take 'all' or a length, such as '90 days'")
+        return _fitted(columns, recipe, frame, wanted, halved)
+    return _fitted(columns, recipe, frame, wanted)
+
+
+def _constrained(columns: Contract, recipe: Recipe, frame: Any, target: np.ndarray) -> Any:
+    """A pipeline fitted on the rows as costs of the constraints, whose multipliers are found by fitting others."""
+    rules = recipe.constrained
+    assert rules is not None
+    groups = groups_of({name: frame[name] for name in rules.protected}, rules.intersections)
+    favourable = recipe.target.positive if rules.favourable is None else rules.favourable
+    place = columns.classes.index(favourable)
+
+    def learn(rows: slice, lesson: Lesson) -> Any:
+        counts = Counts(lesson.weights, "fairness.mitigation", "leave 'constrained' out")
+        labels = lesson.favourable if place == 1 else 1 - lesson.favourable
+        return _fitted(columns, recipe, frame.iloc[rows], labels, counts)
+
+    def answered(pipeline: Any, rows: slice) -> np.ndarray:
+        found = pipeline.predict_proba(encode(columns, frame.iloc[rows])[recipe.features.all])
+        return np.asarray(found.argmax(axis=1) == place)
+
+    return constrained(rules, (target == place).astype(np.int64), groups, learn, answered)
+
+
+def _fitted(columns: Contract, recipe: Recipe, frame: Any, target: np.ndarray, counts: Counts | None = None) -> Any:
+    from sklearn.utils._param_validation import InvalidParameterError
+
+    problem = problem_of(recipe.target)
+    pipeline = build_pipeline(recipe.features, recipe.model, problem)
+    lesson = problem.lesson(target, pipeline[-1])
+    weighted = {} if counts is None else _weighted(pipeline, counts.weights[lesson.rows], counts.key, counts.instead)
     others = {f"{pipeline.steps[-1][0]}__{name}": value for name, value in lesson.arguments.items()}
     rows = _with_values(encode(columns, frame)[recipe.features.all]).iloc[lesson.rows]
     try:

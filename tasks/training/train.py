@@ -17,6 +17,7 @@ from tasks.training.calibrate import with_calibration
 from tasks.training.fit import fit
 from tasks.training.given import GivenModel, hold_against
 from tasks.training.interval import with_interval
+from tasks.training.threshold import Moved
 from tasks.training.values import FittedModel
 
 
@@ -40,6 +41,8 @@ def train(snapshot: Snapshot, rows: int, contract: str, recipe: Recipe) -> Fitte
         raise InputError(f"training.history: {recipe.history!r} leaves {missing}; take a longer one")
     if recipe.model.calibration is not None:
         pipeline = with_calibration(pipeline, snapshot, rows, contract, recipe)
+    if recipe.threshold is not None:
+        pipeline = Moved(pipeline, recipe.threshold)
     calibrated = 0
     if recipe.target.interval is not None:
         pipeline, calibrated = with_interval(pipeline, recipe.target.interval, snapshot, rows, contract, recipe)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from configs.schema import Recipe, UseCase
 from configs.settings import store
 from tasks.store import Value
-
-NO_MITIGATION: dict[str, Any] = {"mitigation": [], "choose": "table"}
 
 
 class ChosenRecipe(Value):
@@ -22,13 +19,18 @@ class ChosenRecipe(Value):
         """The same, with one more reason."""
         return self.model_copy(update={"reason": "; ".join(filter(None, [self.reason, why]))})
 
+    def taking(self, recipe: Recipe, why: str) -> ChosenRecipe:
+        """Another recipe in its place, with one more reason."""
+        found = self.model_copy(update={"recipe": recipe}).because(why)
+        return found if recipe.threshold is None else found.because(f"threshold {recipe.threshold:g}")
+
     def fixed(self, use_case: UseCase) -> UseCase:
         """The use case without a choice: what a version is recorded as, so that it can be built again."""
         training = use_case.training.model_copy(update={"history": [self.recipe.history], "search": None})
         fairness = use_case.fairness
         if fairness is not None:
-            taken = {"mitigation": ["reweighing"], "choose": "reweighing"} if self.recipe.reweighing else NO_MITIGATION
-            fairness = fairness.model_copy(update=taken)
+            taken = self.recipe.mitigation
+            fairness = fairness.unmitigated if taken is None else fairness.taking(taken, self.recipe.threshold)
         return use_case.model_copy(update={"model": self.recipe.model, "training": training, "fairness": fairness})
 
 

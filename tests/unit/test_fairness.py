@@ -12,13 +12,13 @@ from configs.fairness import FITTING, Criteria, Fairness
 from configs.load import faults, load_use_case
 from configs.schema import UseCase
 from tasks.data.derive_contract import derive_contract
+from tasks.data.groups import groups_of
 from tasks.data.ingest import ingest
+from tasks.data.measures import Outcomes
 from tasks.fairness.criteria import judge
-from tasks.fairness.groups import groups_of
 from tasks.fairness.intervals import difference, mean, rate, ratio
 from tasks.fairness.judge_fairness import judge_fairness
 from tasks.fairness.logged import logged
-from tasks.fairness.measures import Outcomes
 from tasks.fairness.told import numbers_of, rows_of, section
 from tasks.packaging.bundle import model_card
 from tasks.training.evaluate import evaluate

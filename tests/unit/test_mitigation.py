@@ -72,8 +72,9 @@ def test_the_price_is_what_it_costs_and_gains_on_rows_before_the_holdout(declare
     (usual, weighed), parts, _ = priced(case)
     assert (usual.name, weighed.name, usual.changes) == ("none", "reweighing", [])
     assert usual.found.rows == sum(fold.stop - fold.start for fold in forward_folds(case, parts))
-    metric, rate = weighed.changes
-    assert (metric.what, rate.what) == ("roc_auc", "selection_rate by g")
+    metric, right, rate = weighed.changes
+    assert (metric.what, right.what, rate.what) == ("roc_auc", "accuracy", "selection_rate by g")
+    assert right.value == pytest.approx(weighed.right - usual.right)
     assert metric.value == pytest.approx(weighed.value - usual.value)
     assert metric.lower < metric.value < metric.upper < 0
     assert rate.value == pytest.approx(weighed.found.judged[0].gap.value - usual.found.judged[0].gap.value)
@@ -97,7 +98,7 @@ def test_the_price_is_what_it_costs_and_gains_on_rows_before_the_holdout(declare
 def test_a_rule_chooses_and_says_why(declared, choose, verdicts, taken, why):
     rules = declared().fairness.model_copy(update={"choose": choose})
     prices = [
-        Price(name=name, metric="roc_auc", value=value, found=found(verdict))
+        Price(name=name, metric="roc_auc", value=0.8, right=value, found=found(verdict))
         for name, value, verdict in zip(("none", "reweighing"), (0.8, 0.7), verdicts, strict=True)
     ]
     price, told = chosen_of(rules, prices)

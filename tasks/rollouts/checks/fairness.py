@@ -17,7 +17,7 @@ from typing import Any
 
 from configs.rollout import Check
 from configs.schema import UseCase
-from tasks.fairness.groups import TOGETHER
+from tasks.data.groups import TOGETHER
 from tasks.fairness.logged import logged
 from tasks.fairness.told import FEW
 from tasks.rollouts.checks.gravest import gravest
