@@ -69,6 +69,7 @@ def _ways(root: Path, python: str, peers: list[str], endpoint: str) -> dict[str,
     for name, text in (("bare", BARE), ("fast", FASTAPI)):
         (root / f"{name}.py").write_text(text)
     slipway = {"python": python, "cwd": root / "task", "PYTHONPATH": str(root / "task"), "SLIPWAY_LOG_PEPPER": "p"}
+    slipway["SLIPWAY_AUTH"] = "off"
     slipway["SLIPWAY_BUNDLE"] = str(root / "task" / "bundle")
     known = {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
     _make_bucket(known)

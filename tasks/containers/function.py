@@ -20,7 +20,7 @@ from tasks.containers.images import SOURCE_DATE_EPOCH
 
 PYTHON = "3.13"  # of Lambda's runtime `python3.13`, which brings AWS's client with it
 # What a function imports; the lock's other packages are those of a server's port, of tracing, or of ONNX Runtime's tools.
-PACKAGES = ("cffi", "cryptography", "msgspec", "numpy", "onnxruntime", "prometheus-client", "pycparser")
+PACKAGES = ("cffi", "cryptography", "msgspec", "numpy", "onnxruntime", "prometheus-client")
 MODULES = ("serving.load", "serving.transports.aws_lambda", "serving.__main__", "serving.reasons.reasons")
 GLIBC = (34, 28, 27, 17)  # minor versions that Lambda's Amazon Linux 2023 runs
 PLATFORMS = (*(f"manylinux_2_{minor}_x86_64" for minor in GLIBC), "manylinux2014_x86_64")

@@ -238,6 +238,7 @@ def test_the_very_image_is_a_function(served, docker, objects):
     image = wanted_image(load_use_case("loans"), champion("loans")).reference
     given = {name: os.environ[name] for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
     given |= {"AWS_REGION": "us-east-1", "SLIPWAY_LOG": "s3://logs/loans", "SLIPWAY_LOG_PEPPER": "the tests' own"}
+    given["SLIPWAY_AUTH"] = "off"
     with Api() as runtime:
         container = docker.containers.run(
             image,

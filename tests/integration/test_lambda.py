@@ -28,6 +28,7 @@ def function(bundle_folder, objects):
     """Starts the function; its log is in a bucket."""
     objects.create_bucket(Bucket="logs")
     given = {"SLIPWAY_BUNDLE": str(bundle_folder), "SLIPWAY_LOG": "s3://logs/small", "SLIPWAY_LOG_PEPPER": "the tests' own"}
+    given["SLIPWAY_AUTH"] = "off"
     return lambda **more: Runtime(AWS_REGION="us-east-1", **{**given, **more})
 
 
@@ -72,6 +73,8 @@ def test_without_its_bucket_it_answers_nobody(function, objects):
         ({"SLIPWAY_BUNDLE": "/nowhere"}, "/nowhere: no manifest.json, so this is not a bundle"),
         ({"SLIPWAY_LOG": "s3://"}, "s3://: is no place for a log; write s3://BUCKET/PREFIX"),
         ({"SLIPWAY_AUTH": "on"}, "--keys names no key file"),
+        ({"SLIPWAY_AUTH": ""}, "set SLIPWAY_AUTH: off where AWS asks who comes"),
+        ({"SLIPWAY_LOG": "/dev/null/log"}, "--log /dev/null/log: cannot be written"),
     ],
 )
 def test_a_function_that_cannot_start_says_why(function, given, told):
@@ -99,6 +102,7 @@ def test_the_zip_file_answers_by_what_is_in_it(bundle_folder, tmp_path, monkeypa
     for found in [*(packages / name for name in names), *packages.glob("runtime_client*.so")]:
         (tmp_path / "runtime" / found.name).symlink_to(found)
     given = {"SLIPWAY_BUNDLE": str(tmp_path / "task" / "bundle"), "SLIPWAY_LOG": str(tmp_path / "log")}
+    given["SLIPWAY_AUTH"] = "off"
     paths = f"{tmp_path / 'task'}:{tmp_path / 'runtime'}"
     python = str(Path(sys.base_prefix) / "bin" / "python3")
     with Runtime(python=python, cwd=tmp_path / "task", PYTHONPATH=paths, SLIPWAY_LOG_PEPPER="p", **given) as runtime:

@@ -198,6 +198,27 @@ async def under_fire(broker, server, kills, seconds, rate):
     return sent
 
 
+def test_what_would_answer_its_own_answers_does_not_begin(broker, bundle_folder, home):
+    server = StreamServer(bundle_folder, prediction_log("small"), "--nats", broker.url, "--answers", "asked.answered")
+    assert server.process.wait(30) == 2
+    assert "subject 'asked.answered' is of 'ASKED' itself" in server.output.read_text()
+    server = StreamServer(bundle_folder, prediction_log("small"), "--nats", broker.url, "--dead", "nowhere")
+    assert server.process.wait(30) == 2
+    assert "no stream keeps subject 'nowhere'; make one first" in server.output.read_text()
+
+
+def test_a_consumer_of_other_messages_is_told(broker, bundle_folder, home):
+    async def other(stream):
+        await stream.pull_subscribe("asked.a", "small", "ASKED")
+
+    asyncio.run(with_streams(broker, other))
+    with_password = broker.url.replace("nats://", "nats://me:secret@")
+    server = StreamServer(bundle_folder, prediction_log("small"), "--nats", with_password)
+    assert server.process.wait(30) == 2
+    assert "consumer 'small' of 'ASKED' takes 'asked.a', not '>'" in server.output.read_text()
+    assert "secret" not in server.output.read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

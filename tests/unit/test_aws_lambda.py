@@ -1,6 +1,7 @@
 """A function answers what a server answers, whatever event brings the request; batches are taken message by message."""
 
 import asyncio
+import base64
 import json
 import os
 
@@ -87,6 +88,58 @@ def test_keys_sizes_and_compression_are_heeded(model, tmp_path):
     assert predictions() == []
 
 
+def test_servers_among_themselves_are_not_asked_through_a_function(function):
+    for method, path in (("POST", "/internal/score"), ("GET", "/internal/plans")):
+        event = http_api(method, path, BODY)
+        del event["headers"]["x-forwarded-for"]
+        assert function(event, None)["statusCode"] == 404
+    assert predictions() == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "status"),
+    [
+        ({"isBase64Encoded": True, "body": None}, 400),
+        ({"isBase64Encoded": True, "body": "no base64"}, 400),
+        ({"body": None}, 400),
+        ({"headers": None, "requestContext": {"http": {"method": "POST"}, "stage": "$default"}}, 200),
+    ],
+)
+def test_odd_events_are_answered(function, changed, status):
+    assert function(http_api("POST", "/predict", BODY) | changed, None)["statusCode"] == status
+
+
+def test_an_answer_that_is_no_text_is_base64(function):
+    inputs = [{"name": name, "shape": [1, 1], "datatype": kind, "data": [RECORD[name]]} for name, kind in TYPES.items()]
+    body = json.dumps({"inputs": inputs, "parameters": {"binary_data_output": True}})
+    answer = function(http_api("POST", "/v2/models/small/infer", body), None)
+    assert answer["statusCode"] == 200
+    content = base64.b64decode(answer["body"]) if answer["isBase64Encoded"] else answer["body"].encode()
+    length = int(answer["headers"]["inference-header-content-length"])
+    assert json.loads(content[:length])["model_name"] == "small"
+    assert len(content) > length
+
+
+def test_who_may_send_messages_the_queue_decides(model, tmp_path):
+    (tmp_path / "keys.json").write_text('{"keys": []}')
+    function = Function(model, OPTIONS, Guard(tmp_path / "keys.json"))
+    assert function(sqs(BODY), None) == {"batchItemFailures": []}
+
+
+def test_a_nested_message_fails_alone(function):
+    answer = function(sqs(BODY, '{"a":' * 100_000), None)
+    assert [each["itemIdentifier"][-1] for each in answer["batchItemFailures"]] == ["1"]
+    assert predictions() == ["mine"]
+
+
+def test_a_long_id_stays_its_own(function):
+    one, two = kinesis(json.dumps({"records": [RECORD]})), kinesis(json.dumps({"records": [RECORD]}))
+    for event, start in ((one, "a"), (two, "b")):
+        event["Records"][0]["eventID"] = start + "x" * 200
+        function(event, None)
+    assert len(set(predictions())) == 2
+
+
 def test_messages_are_predictions_by_their_own_ids(function):
     body = json.dumps({"records": [RECORD]})
     many = json.dumps({"records": [RECORD] * 2})
@@ -114,9 +167,9 @@ def test_nothing_overtakes_what_failed_in_its_own_order(function):
 
 
 def test_a_batch_of_large_messages_is_taken_whole(function):
-    large = json.dumps({"records": [RECORD] * 300})
+    large = json.dumps({"records": [RECORD] * 3000})  # of which a server takes on four at once
     assert function(sqs(*[large] * 9), None) == {"batchItemFailures": []}
-    assert len(set(predictions())) == 2700
+    assert len(set(predictions())) == 27_000
 
 
 def test_while_the_log_cannot_be_written_every_message_comes_again(function, model, monkeypatch):

@@ -90,6 +90,14 @@ def test_killed_before_it_was_deleted_it_comes_again_and_nothing_is_lost(case, o
     assert set(ids()) == {f"{number}-{part}" for number in range(3) for part in range(2)}
 
 
+def test_what_could_not_be_deleted_is_told(case, objects, monkeypatch):
+    left(2)
+    monkeypatch.setattr("s3fs.S3FileSystem.rm", lambda *_: None)  # as where only single objects are refused
+    with pytest.raises(InputError, match=r"2 objects that came home could not be deleted there, .* \(s3:DeleteObject\)"):
+        pull(case)
+    assert len(ids()) == 4
+
+
 def killed(_):
     raise KeyboardInterrupt
 

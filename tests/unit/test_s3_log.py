@@ -78,6 +78,12 @@ def test_credentials_of_a_container_are_asked_again_before_they_end(httpserver_o
     assert asked == ["secret", "secret"]
 
 
+def test_what_is_no_credentials_is_a_log_that_cannot_be_written(httpserver_of):
+    address = httpserver_of(lambda _: (200, b'{"Message": "throttled"}'))
+    with pytest.raises(OSError, match="nobody signs for it"):
+        credentials({"AWS_CONTAINER_CREDENTIALS_FULL_URI": address})
+
+
 @pytest.fixture
 def httpserver_of():
     """Starts a server of one function: headers in, status and body out."""
@@ -114,7 +120,12 @@ def httpserver_of():
 
 
 def test_what_may_pass_is_tried_again_and_what_may_not_is_told_at_once(httpserver_of):
-    answers = [(503, b"SlowDown"), (200, b""), (403, b"<Code>AccessDenied</Code>"), *[(500, b"")] * 3]
+    answers = [
+        (503, b"SlowDown"),
+        (200, b""),
+        (403, b"<Code>AccessDenied</Code><Token-0>secret</Token-0>"),
+        *[(500, b"")] * 3,
+    ]
 
     def answer(_):
         return answers.pop(0)
@@ -122,7 +133,7 @@ def test_what_may_pass_is_tried_again_and_what_may_not_is_told_at_once(httpserve
     bucket = Bucket("s3://b/p", {**ENVIRONMENT, "AWS_ENDPOINT_URL": httpserver_of(answer)})
     bucket.put("one", b"1")
     assert len(answers) == 4
-    with pytest.raises(OSError, match="its bucket does not take it: 's3://b: 403 <Code>AccessDenied</Code>'"):
+    with pytest.raises(OSError, match="its bucket does not take it: 's3://b: 403 AccessDenied'"):
         bucket.put("two", b"2")
     with pytest.raises(OSError, match="s3://b: 500"):
         bucket.put("three", b"3")
