@@ -75,7 +75,7 @@ class Consumer:
         self._app, self._stream = app, stream
         registry = app.model.metrics.registry
         self._taken = Counter("slipway_stream_messages", "Messages by what became of them", ["fate"], registry=registry)
-        self._waiting = Gauge("slipway_stream_waiting", "Messages that nobody has taken yet", registry=registry)
+        self._waiting = Gauge("slipway_stream_waiting", "Messages that nobody has finished", registry=registry)
         self._looked = float("-inf")
         self._failures: dict[str, int] = {}  # by message, how often this server failed with it
 
