@@ -28,6 +28,7 @@ FOLDERS = (
     "pycparser",
     "numpy/distutils",
     "numpy/f2py",
+    "numpy/random",
     "numpy/testing",
     "numpy/typing",
     "onnxruntime/backend",
