@@ -18,9 +18,7 @@ from configs.fairness import Criterion, Fairness
 from tasks.data.measures import Outcomes
 from tasks.training.alike import Strength, strength
 
-APART = (
-    0.25  # the share of the rows, the latest, on which multipliers are chosen, and from which nothing is learned meanwhile
-)
+APART = 0.25  # the share of the rows, the latest, on which multipliers are chosen; nothing is learned from it meanwhile
 LEAST = 5  # rows that turned out either way in a group that is weighed
 STEPS = (0.25, 0.5, 0.75, 1.0, 1.5)  # of a multiplier: the most that it adds to the cost of a row, which is 1 without any
 

@@ -38,6 +38,7 @@ def watch_reasons(use_case: UseCase, window: Window, version: Version, explained
         explained: The digest of the reference's attributions, where there are any.
     """
     import pandas as pd
+    import pyarrow.parquet as pq
 
     use_case = comparable(use_case, version.bundle)
     known, rules = knowable(use_case, version.bundle), use_case.monitoring
@@ -47,9 +48,9 @@ def watch_reasons(use_case: UseCase, window: Window, version: Version, explained
         return ReasonFlow(not_looked_at=TOO_LONG)
     (additive, contract, unknown), time = known, use_case.source.time_column
     before = pd.read_parquet(store("attributions") / f"{explained}.parquet")
-    reference = pd.read_parquet(reference_of(version.bundle), columns=[time] if time else [])
-    logged, times = pd.read_parquet(window.path), spaced(reference, len(before))[time].to_numpy() if time else None
-    rows = sampled(len(logged), len(before), len(reference))
+    path, logged = reference_of(version.bundle), pd.read_parquet(window.path)
+    times = spaced(pd.read_parquet(path, columns=[time]), len(before))[time].to_numpy() if time else None
+    rows = sampled(len(logged), len(before), pq.read_metadata(path).num_rows)
     if rows < LEAST_ROWS:
         return ReasonFlow(not_looked_at=f"too few rows: {rows} beside {len(before):,} of the reference", unknown=unknown)
     before, times, _ = same_season(before, times, rules.season, seasons(logged["time"].to_numpy(), rules.season))
