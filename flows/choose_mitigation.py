@@ -61,7 +61,12 @@ def candidates_of(
             found[name] = Candidate(usual.mitigated(name, rules.taking(name, its.threshold)), its.scores)
         else:
             recipe = usual.mitigated(name, rules)
-            found[name] = Candidate(recipe, try_mitigation(snapshot, folds, contract, recipe))
+            try:
+                found[name] = Candidate(recipe, try_mitigation(snapshot, folds, contract, recipe))
+            except InputError as error:  # of the folds' rows: one among several is no reason to release nothing
+                if rules.named:
+                    raise
+                get_run_logger().warning("Mitigation %s is no candidate: %s", name, error)
     return found
 
 

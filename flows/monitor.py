@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
+from configs.errors import CheckFailed, InputError
 from configs.load import load_use_case
 from configs.schema import UseCase
 from tasks.lock import one_at_a_time
@@ -47,17 +48,20 @@ def monitor(use_case: str = "flights", window: str | None = None) -> list[str]:
     case = load_use_case(use_case)
     with one_at_a_time(case.name):
         serving, versions, closed = the_champion(case.name), versions_by_number(case.name), closed_windows(case)
-        looks = []
+        looks: list[str] = []
+        problems: list[InputError | CheckFailed] = []
         for bounds in first_looks(case, closed, window):
             data = collect_window(case, bounds, versions)
             groups = [first_look(case, part, versions[part.version], len(data.judged)) for part in data.judged]
-            looks.append(concluded(case, data, serving, groups))
+            looks.append(concluded(case, data, serving, groups, problems))
         for bounds in label_looks(case, closed, window):
             data = collect_window(case, bounds, versions, look="labels")
             groups = [label_look(case, part, versions[part.version], len(data.judged)) for part in data.judged]
-            looks.append(concluded(case, data, serving, groups))
+            looks.append(concluded(case, data, serving, groups, problems))
         untold = notify(case, WAITS)
         monitored(case, looks, untold)
+    if problems:
+        raise problems[0]
     return ended(looks, untold)
 
 
@@ -81,9 +85,19 @@ def label_look(case: UseCase, part: Window, version: Version, judged: int) -> Gr
     return group_of(part, *drift_before(part), performance, fairness)
 
 
-def concluded(case: UseCase, data: Window, serving: Version, groups: list[Group]) -> str:
-    """What the look found is kept, then told; returns the window, with which look it was."""
-    finding = conclude(case, data, serving, groups, measure_service(case, data), measure_reviews(case, data))
+def concluded(
+    case: UseCase, data: Window, serving: Version, groups: list[Group], problems: list[InputError | CheckFailed]
+) -> str:
+    """What the look found is kept, then told; returns the window, with which look it was.
+
+    A journal of reviews that cannot be read keeps nothing else from being told; it is among the `problems` afterwards.
+    """
+    reviewed = None
+    try:
+        reviewed = measure_reviews(case, data)
+    except (InputError, CheckFailed) as error:
+        problems.append(error)
+    finding = conclude(case, data, serving, groups, measure_service(case, data), reviewed)
     keep_finding(case, finding)
     notify(case)
     return finding.title

@@ -57,13 +57,13 @@ def _told(name: str, prediction_id: str, authorization: str | None) -> dict[str,
         if caller is not None and caller != asked_by:
             raise Refusal(404, f"no prediction {prediction_id!r} of {caller!r} is in the log of {name}")
         told = decision(case, prediction_id)
+        return {**told, **_texts(case, prediction_id, authorization)} if told["state"] == "final" else told
     except Erased as error:
         raise Refusal(410, str(error)) from None
     except CheckFailed as error:
         raise Refusal(503, str(error)) from None
     except InputError as error:
         raise Refusal(404, str(error)) from None
-    return {**told, **_texts(case, prediction_id, authorization)} if told["state"] == "final" else told
 
 
 def _caller(case: UseCase, authorization: str | None) -> str | None:

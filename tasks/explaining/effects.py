@@ -23,6 +23,13 @@ Answers = Callable[[Any], Mapping[str, np.ndarray]]  # of an encoded frame, by n
 Effects = Callable[[Answers, Any, str, Mapping[str, ColumnKind]], Effect | None]
 
 
+def replaced(frame: Any, name: str, values: Any) -> Any:
+    """The frame with other values in a column, whatever that is called (pandas' `assign` takes no column `self`)."""
+    found = frame.copy()
+    found[name] = values
+    return found
+
+
 def in_order(answers: Answers, encoded: Any, name: str, kinds: Mapping[str, ColumnKind]) -> Effect | None:
     """The effect of a column of numbers, between quantiles of its values; None where it has but one."""
     frame = encoded[~kinds[name].missing(encoded[name].to_numpy())]
@@ -32,7 +39,7 @@ def in_order(answers: Answers, encoded: Any, name: str, kinds: Mapping[str, Colu
         return None
     bins = np.clip(np.searchsorted(edges, values, side="left") - 1, 0, len(edges) - 2)
     rows = np.bincount(bins, minlength=len(edges) - 1)
-    lower, upper = (answers(frame.assign(**{name: edges[bins + end]})) for end in (0, 1))
+    lower, upper = (answers(replaced(frame, name, edges[bins + end])) for end in (0, 1))
     found = {}
     for each in lower:
         steps = np.bincount(bins, upper[each] - lower[each], len(rows)) / rows  # none is empty: its upper end is a value
@@ -53,7 +60,7 @@ def by_level(answers: Answers, encoded: Any, name: str, kinds: Mapping[str, Colu
     place = {level: number for number, level in enumerate(levels)}
     at = frame[name].map(place).to_numpy()
     rows = np.bincount(at, minlength=len(levels))
-    here, upper, lower = (answers(frame.assign(**{name: _taken(levels, at + by)})) for by in (0, 1, -1))
+    here, upper, lower = (answers(replaced(frame, name, _taken(levels, at + by))) for by in (0, 1, -1))
     found = {}
     for each in here:
         up, down = upper[each] - here[each], here[each] - lower[each]  # 0 at the last level, and at the first

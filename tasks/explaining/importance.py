@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tasks.explaining.effects import replaced
 from tasks.explaining.values import Importance
 from tasks.problems.chance import quantile
 
@@ -56,6 +57,6 @@ def permuted(losses: Callable[[Any], np.ndarray], encoded: Any) -> np.ndarray:
     grown = np.zeros(encoded.shape)
     for place, name in enumerate(encoded.columns):
         for _ in range(REPEATS):
-            dealt = encoded.assign(**{name: encoded[name].to_numpy()[generator.permutation(len(encoded))]})
+            dealt = replaced(encoded, name, encoded[name].to_numpy()[generator.permutation(len(encoded))])
             grown[:, place] += (losses(dealt) - usual) / REPEATS
     return grown

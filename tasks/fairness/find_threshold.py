@@ -75,5 +75,7 @@ def threshold_of(
         outcomes = Outcomes(((chance > threshold) == positive).astype(float), turned.astype(float))
         tried[threshold] = strength(rules, outcomes, groups)
     usual = tried[0.5]
+    if not usual.apart:  # groups are alike as they are, or none is large enough to be compared
+        return 0.5
     possible = [each for each, found in tried.items() if found.affordable(usual, rules.may_cost)]
     return float(min(possible, key=lambda each: (tried[each].apart, -tried[each].right, abs(each - 0.5))))

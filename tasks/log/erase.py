@@ -47,6 +47,8 @@ def erase(use_case: str, conditions: list[Condition], reason: str, by: str = "")
     refuse_held(use_case, conditions)
     folder, ids = prediction_log(use_case), set(matching(use_case, conditions))
     counts = {"prediction": 0, "feedback": 0, "shadow": 0, "review": 0}
+    # First what people said, which only the log's own records lead to: where this is killed, the next run finds it.
+    said = forget_events(use_case, lambda about, _: about in ids) if ids else 0
     for part in parts(folder) if ids else []:
         for kind, count in _take_out(use_case, part, ids, *meets(use_case, conditions)).items():
             counts[kind] += count
@@ -56,7 +58,7 @@ def erase(use_case: str, conditions: list[Condition], reason: str, by: str = "")
         labels=counts["feedback"],
         windows=windows,
         shadows=counts["shadow"],
-        reviews=forget_events(use_case, lambda about, _: about in ids) if ids else 0,
+        reviews=said,
     )
     record(use_case, "log-erasure", reason, by=by, where=keyed(use_case, conditions), **done.model_dump())
     left = matching(use_case, conditions)

@@ -20,7 +20,7 @@ from tasks.history import read_history
 from tasks.log.files import part_day, parts
 from tasks.log.hold import standing, wrong_holds
 from tasks.monitoring.alerts.outbox import waiting
-from tasks.monitoring.findings import findings
+from tasks.monitoring.findings import findings, unreadable_findings
 from tasks.packaging.signing_keys import signing_key_path
 from tasks.quarantine import WHAT as QUARANTINE
 from tasks.quarantine import quarantined
@@ -55,6 +55,8 @@ def check_all(use_case: UseCase, now: datetime) -> list[Checked]:
             state, told = check(use_case, now)
         except (InputError, CheckFailed) as error:
             state, told = "wrong", str(error)
+        except Exception as error:  # a damaged file; whatever it is, it is told, and the other checks are done
+            state, told = "wrong", f"cannot be looked at: {type(error).__name__}: {error}"
         found.append(Checked(name=name, state=state, told=told))
     return found
 
@@ -110,6 +112,7 @@ def open_alarms(use_case: UseCase, now: datetime) -> Found:
     looks = findings(use_case.name)
     alarms = looks[-1].alarms if looks else {}
     found = [f"{cause} ({alarm.severity}) since window {alarm.since}: {alarm.reason}" for cause, alarm in alarms.items()]
+    found += [f"{path.name} cannot be read" for path in unreadable_findings(use_case.name)]
     found += [f"{count} not told: {channel} ({why})" for channel, (count, why) in waiting(use_case.name).items() if why]
     if found:
         return "wrong", _some(found)

@@ -67,10 +67,15 @@ def by_chance(found: Share | None, before: Share | None) -> float | None:
     return float(hypergeom.sf(new - 1, found.count + before.count, new + old, found.count))
 
 
-def _between(window: Window) -> tuple[int, float]:
-    """From which line of the journal on, and up to which: of a look that is done again what it was."""
-    since, until = 0, float("inf")
-    for finding in findings(window.use_case):
+def _between(window: Window) -> tuple[float, float]:
+    """From which line of the journal on, and up to which: of a look that is done again what it was.
+
+    Where earlier looks counted no decisions, none is new: what was decided until now is what later ones are held against.
+    """
+    since, until, known = 0, float("inf"), findings(window.use_case)
+    if known and not any(finding.reviewed for finding in known):  # of an earlier version, or before there were reviews
+        return float("inf"), float("inf")
+    for finding in known:
         if finding.reviewed is None:
             continue
         if finding.window == window.name:

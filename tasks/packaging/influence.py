@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.explaining.values import Effect, Influence
+from tasks.explaining.values import Effect, Importance, Influence
 
 MOST = 20  # columns in the table
 
@@ -12,10 +12,7 @@ def section(found: Influence | None) -> str:
     if found is None:
         return ""
     effects = {each.column: told(each) for each in found.effects}
-    rows = "\n".join(
-        f"| `{each.column}` | {each.value:.3g} | {each.lower:.3g} to {each.upper:.3g} | {effects.get(each.column, '')} |"
-        for each in found.columns[:MOST]
-    )
+    rows = "\n".join(_row(each, effects.get(each.column, "")) for each in found.columns[:MOST])
     more = f"\n\nAnd {len(found.columns) - MOST} columns more." * (len(found.columns) > MOST)
     return f"""
 ## What moves the answers
@@ -27,6 +24,10 @@ answer lies from its mean where the column makes it lowest, and highest (accumul
 |---|---|---|---|
 {rows}{more}
 """
+
+
+def _row(its: Importance, effect: str) -> str:
+    return f"| `{_place(its.column)}` | {its.value:.3g} | {its.lower:.3g} to {its.upper:.3g} | {effect} |"
 
 
 def told(effect: Effect) -> str:

@@ -42,7 +42,7 @@ def _digits(count: int) -> re.Pattern[str]:
 
 
 RECOGNISERS = (
-    Recogniser("e-mail address", re.compile(r"[\w.+%-]+@[\w-]+(\.[\w-]+)*\.[A-Za-z]{2,}"), marks=""),
+    Recogniser("e-mail address", re.compile(r"(?<![\w.+%-])[\w.+%-]{1,64}@[\w-]+(\.[\w-]+)*\.[A-Za-z]{2,}"), marks=""),
     Recogniser("telephone number", re.compile(r"(?<![\w+])\+[1-9](?:[ ()./-]{0,2}\d){7,14}(?!\d)")),
     Recogniser("bank account (IBAN)", re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b"), iban),
     Recogniser("payment card", re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-]|\.\d)"), card),

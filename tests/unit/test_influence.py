@@ -17,6 +17,7 @@ from tasks.explaining.effects import by_level, in_order
 from tasks.explaining.importance import importance, permuted
 from tasks.explaining.measure_influence import measure_influence
 from tasks.explaining.sample import affordable, runs, spaced
+from tasks.explaining.values import Importance, Influence
 from tasks.packaging.bundle import bundle
 from tasks.packaging.convert import convert
 from tasks.packaging.explain import additive, explain
@@ -96,6 +97,19 @@ def test_levels_stand_beside_those_that_are_like_them():
     frame["c"] = np.repeat(["low", "high", "middle"], 50)
     found = by_level(lambda rows: {"value": rows["a"]}, frame, "c", OTHERS)
     assert found.at in (["low", "middle", "high"], ["high", "middle", "low"])
+
+
+@pytest.mark.parametrize("name", ["self", "a|b"])
+def test_a_column_may_be_called_anything(name):
+    frame = pd.DataFrame({name: np.arange(100.0), "b": 1.0})
+    found = in_order(lambda rows: {"value": rows[name].to_numpy()}, frame, name, {name: NUMERIC})
+    assert found.answers["value"][-1] == pytest.approx(49.5, abs=1)
+    assert permuted(lambda rows: rows[name].to_numpy(), frame).shape == (100, 2)
+    influence = Influence(
+        how="x", unit="y", rows=1, columns=[Importance(column=name, value=1, lower=0, upper=2)], effects=[found]
+    )
+    line = next(each for each in section(influence).splitlines() if each.startswith("| `"))
+    assert line.replace("\\|", "").count("|") == 5
 
 
 def test_a_column_of_one_value_has_no_effect():

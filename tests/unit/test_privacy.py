@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from typer.testing import CliRunner
 
 from configs.errors import InputError
@@ -233,6 +234,7 @@ def test_usual_quasi_identifiers_are_protected_or_tell_a_person(tmp_path, home):
 def written(tmp_path, monkeypatch, home):
     """Writes the small use case, over rows with an address each, and asks for its privacy."""
     monkeypatch.setenv("SLIPWAY_USE_CASES", str(tmp_path / "configs"))
+    monkeypatch.setattr("console.cli.screen", Console(width=250))
     (tmp_path / "configs").mkdir()
     frame = small_frame()
     frame["mail"] = [f"someone{n}@example.org" for n in range(len(frame))]
@@ -241,7 +243,7 @@ def written(tmp_path, monkeypatch, home):
     def ask(*words, more=""):
         text = SMALL.format(path=tmp_path / "rows.csv")
         (tmp_path / "configs" / "small.yaml").write_text(text + more)
-        return CliRunner().invoke(app, ["privacy", "small", *words], env={"COLUMNS": "250"})
+        return CliRunner().invoke(app, ["privacy", "small", *words])
 
     return ask
 

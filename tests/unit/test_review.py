@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from typer.testing import CliRunner
 
 from configs.errors import CheckFailed, InputError
@@ -421,13 +422,14 @@ def test_the_end_of_a_long_journal_says_what_the_whole_does(home):
     assert read_events("small", about="p1") == []
 
 
-def test_why_tells_who_decided(log, case):
+def test_why_tells_who_decided(log, case, monkeypatch):
     log.append([asked(1, c="red")])
     override(case, "p001", "no", "new documents", "she called", now=NOW)
     first, final = asked_of("p001", "small").reviews
     assert (first["what"], first["by"], first["text"], first["answer"]) == ("decision", ME, "she called", "no")
     assert (final["what"], final["how"], final["people"]) == ("final", "overridden", [ME])
-    shown = CliRunner().invoke(app, ["audit", "why", "p001"], env={"COLUMNS": "200"}).output
+    monkeypatch.setattr("console.commands.audit.screen", Console(width=200))
+    shown = CliRunner().invoke(app, ["audit", "why", "p001"]).output
     for words in ("what people decided", "decision", "she called", "final", "overridden"):
         assert words in shown, words
 

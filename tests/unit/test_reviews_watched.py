@@ -68,6 +68,20 @@ def test_people_who_begin_to_override_alarm_and_as_often_as_before_do_not(case, 
     assert look(case, 3)[0] == third
 
 
+def test_what_was_decided_before_anybody_counted_is_what_later_looks_are_held_against(case, log):
+    """As after an upgrade: findings are there, and none of them knows of reviews."""
+    decided(0, 50, overridden=10)
+    before = Finding(
+        use_case="small", window="w0", until=NOW.isoformat(), version="1", rows=10, service=Service(kpis={}), causes=[],
+        alarms={}, report="http://x", false_alarm_rate=0.01,
+    )  # fmt: skip
+    write_atomically(finding_path("small", "w0"), before.model_dump_json().encode())
+    first, finding = look(case, 1)
+    assert (first.found.finals, first.before.finals, first.late, finding.causes) == (0, 50, 0, [])
+    decided(50, 40, overridden=30)
+    assert look(case, 2)[1].causes == ["review"]
+
+
 def test_what_nobody_decided_in_time_alarms_and_what_waits_is_told(case, log):
     log.append([asked(1, c="red", hours=3), asked(2, c="red", hours=1)])
     found, finding = look(case, 1)

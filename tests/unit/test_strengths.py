@@ -121,6 +121,24 @@ def test_a_moved_threshold_is_one_half_and_rows_keep_their_order(chances, percen
     np.testing.assert_allclose(found.sum(axis=1), 1)
 
 
+def test_nobody_is_treated_alike_by_answering_nobody_favourably():
+    """One in fifteen is favourable, so denying everybody costs less than it may."""
+    dice = np.random.default_rng(0)
+    groups = {"g": dice.choice(["a", "b"], 6000, p=[0.7, 0.3])}
+    chance = np.clip(dice.beta(0.4, 4, 6000) * np.where(groups["g"] == "a", 1.2, 0.8), 0, 1)
+    turned = dice.random(6000) < chance
+    rules = FOUR_FIFTHS.model_copy(update={"may_cost": 0.2})
+    usually, now = (chance > 0.5).sum(), (chance > threshold_of(rules, chance, turned, groups, True)).sum()
+    assert usually / 2 <= now <= usually * 2
+
+
+def test_where_no_two_groups_can_be_compared_the_threshold_stays():
+    chance = np.linspace(0, 1, 100)
+    few = {"g": np.array(["a"] * 98 + ["b"] * 2)}
+    rules = FOUR_FIFTHS.model_copy(update={"least": 50})
+    assert threshold_of(rules, chance, chance > 0.3, few, True) == 0.5
+
+
 @given(
     rows=st.integers(60, 200), may_cost=st.sampled_from([0.01, 0.05, 0.2]), positive=st.booleans(), seed=st.integers(0, 99)
 )
