@@ -32,10 +32,6 @@ def main(argv: list[str] | None = None) -> int:
     """
     try:
         options = options_of(argv)
-        if options.log.startswith(BUCKETS):
-            raise ValueError(
-                f"--log {options.log}: a bucket is for functions, which answer one event at a time; name a folder"
-            )
     except (BundleError, KeysError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -76,8 +72,10 @@ def _raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def options_of(argv: list[str] | None) -> Options:
+def options_of(argv: list[str] | None, bucket: bool = False) -> Options:
     """The checked options of a command line; what it leaves out is in the environment.
+
+    The log may lie in a `bucket` only where one thing is done at a time: nothing else goes on while it is written there.
 
     Raises:
         BundleError, KeysError, ValueError: saying what is wrong with them.
@@ -91,6 +89,8 @@ def options_of(argv: list[str] | None) -> Options:
         check_signature(bundle, public_key)
     keys = _keys(args, managed)
     _check_numbers(args)
+    if args.log.startswith(BUCKETS) and not bucket:
+        raise ValueError(f"--log {args.log}: a bucket is for functions, which answer one event at a time; name a folder")
     args.log = log_place(args.log, managed)
     key = log_key()  # refuses one that is none
     if bool(args.tls_certificate) != bool(args.tls_key):

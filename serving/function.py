@@ -25,7 +25,7 @@ def create() -> Function:
     Raises:
         BundleError, KeysError, ValueError: saying what is wrong with it.
     """
-    options = msgspec.structs.replace(options_of([]), queue_rows=NO_QUEUE)
+    options = msgspec.structs.replace(options_of([], bucket=True), queue_rows=NO_QUEUE)
     configure(options.release)
     model = served_model(options)
     model.log.close()  # a segment's name is made with the first record

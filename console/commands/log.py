@@ -43,12 +43,14 @@ def pull(use_case: UseCaseName) -> None:
     Until then nothing here sees it: neither monitoring nor audit, and an erasure does not reach it.
     """
     from tasks.log.files import maintaining
+    from tasks.log.pull import bucket_of
     from tasks.log.pull import pull as pulled
 
     case = load_use_case(use_case)
+    bucket = bucket_of(case)  # before anything is made here
     with maintaining(prediction_log(case.name)):
         done = pulled(case)
-    screen.print(f"{done.records:,} records of {done.objects:,} objects came home from {case.log.bucket}")
+    screen.print(f"{done.records:,} records of {done.objects:,} objects came home from {bucket}")
     if done.damaged:
         raise CheckFailed(f"damaged and left alone: {'; '.join(done.damaged)}")
 

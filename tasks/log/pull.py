@@ -30,23 +30,33 @@ class Pulled(Value):
     damaged: tuple[str, ...] = ()
 
 
-def pull(use_case: UseCase) -> Pulled:
-    """Take everything home that lies in `log.bucket`; call it within `log_files.maintaining`.
+def bucket_of(use_case: UseCase) -> str:
+    """Where servers without a disk leave the use case's records.
 
     Raises:
-        InputError: the use case names no bucket, it cannot be read, or the log is encrypted and its key is missing.
+        InputError: it names no bucket.
     """
     if use_case.log.bucket is None:
         raise InputError(
             f"use case {use_case.name!r} names no bucket to pull from; write 'log: {{bucket: s3://BUCKET/PREFIX}}'"
         )
+    return use_case.log.bucket
+
+
+def pull(use_case: UseCase) -> Pulled:
+    """Take everything home that lies in `log.bucket`; call it within `maintaining` (`tasks/log/files.py`).
+
+    Raises:
+        InputError: the use case names no bucket, it cannot be read, or the log is encrypted and its key is missing.
+    """
     import fsspec
     from botocore.exceptions import BotoCoreError
 
+    bucket = bucket_of(use_case)
     check_key(use_case.name)
     begin(use_case.name)
     # What a cached file system knows may be gone.
-    files, path = fsspec.core.url_to_fs(use_case.log.bucket, skip_instance_cache=True, use_listings_cache=False)
+    files, path = fsspec.core.url_to_fs(bucket, skip_instance_cache=True, use_listings_cache=False)
     done = Pulled()
     try:
         paths = sorted(files.glob(f"{path}/predictions-*.jsonl"))
@@ -54,10 +64,10 @@ def pull(use_case: UseCase) -> Pulled:
             done = _take(use_case.name, files, paths[start : start + AT_ONCE], done)
         left = set(paths) & set(files.glob(f"{path}/predictions-*.jsonl"))
     except (OSError, BotoCoreError) as error:
-        raise InputError(f"log.bucket {use_case.log.bucket}: {type(error).__name__}: {error}") from None
+        raise InputError(f"log.bucket {bucket}: {type(error).__name__}: {error}") from None
     if len(left) > len(done.damaged):
         raise InputError(
-            f"log.bucket {use_case.log.bucket}: {len(left) - len(done.damaged):,} objects that came home could not be "
+            f"log.bucket {bucket}: {len(left) - len(done.damaged):,} objects that came home could not be "
             "deleted there, and would come again; give this home the right to delete (s3:DeleteObject)"
         )
     return done

@@ -3,8 +3,10 @@
 import base64
 
 import pytest
+from typer.testing import CliRunner
 
 from configs.errors import InputError
+from console.cli import app
 from serving.log.objects import ObjectLog
 from serving.log.s3 import Bucket
 from serving.log.writer import Feedback, PredictionLog
@@ -100,6 +102,12 @@ def test_what_could_not_be_deleted_is_told(case, objects, monkeypatch):
 
 def killed(_):
     raise KeyboardInterrupt
+
+
+def test_without_a_bucket_nothing_is_made(home):
+    told = CliRunner().invoke(app, ["log", "pull", "loans"])
+    assert isinstance(told.exception, InputError)
+    assert not home.exists()
 
 
 def test_bad_input_is_one_line(case, tmp_path):

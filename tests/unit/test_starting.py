@@ -94,6 +94,14 @@ def test_elsewhere_and_where_a_person_says_so_nothing_is_let_in_or_lost(environm
         log_place("/dev/null/log", "")
 
 
+def test_a_bucket_is_for_functions_alone(environment, capsys):
+    environment.setenv("SLIPWAY_LOG", "s3://logs/small")
+    environment.setenv("AWS_REGION", "eu-west-1")
+    assert main([]) == 2
+    assert "--log s3://logs/small: a bucket is for functions" in capsys.readouterr().err
+    assert options_of([], bucket=True).log == "s3://logs/small"
+
+
 def test_a_worker_that_died_is_in_no_gauge_and_in_every_counter(tmp_path, monkeypatch):
     """Two worker processes with metrics of their own; one is gone when the other is asked."""
     import subprocess
